@@ -1,0 +1,34 @@
+# Everything a contributor runs. CI runs the same targets.
+GOLANGCI_LINT_VERSION := v2.15.0
+GOFUMPT_VERSION       := v0.12.0
+VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BIN                   := bin/curfew
+
+.PHONY: build test lint schema golden fuzz bench demo image clean
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
+
+test:
+	go test -race ./...
+
+lint:
+	go vet ./...
+	test -z "$$(go run mvdan.cc/gofumpt@$(GOFUMPT_VERSION) -l .)"
+	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run ./...
+	go mod tidy -diff
+
+schema:
+	go run ./cmd/curfew schema > deploy/schedules.schema.json
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+demo:
+	go run ./cmd/curfew demo
+
+image:
+	docker build -t curfew:$(VERSION) .
+
+clean:
+	rm -rf bin

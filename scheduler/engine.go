@@ -1,0 +1,244 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/robfig/cron/v3"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"curfew/scheduler/plan"
+)
+
+const (
+	heartbeat       = 15 * time.Second // a tick at least this often, so that the last tick tells when the daemon lived
+	defaultInterval = 15 * time.Second // between looks at a state that should arrive: 4 of the 6 metadata calls a minute
+	defaultRefresh  = 5 * time.Minute  // every environment is looked at this often, when nothing else does
+	housekeeping    = 20 * time.Second // half of a project's metadata calls stay free for runs
+	ledgerKept      = time.Hour // metadata calls are of no interest after their minute
+)
+
+// Options are what an Engine is made of.
+type Options struct {
+	Store      Store
+	Logger     *zap.Logger
+	Registerer prometheus.Registerer
+	Setup      *Setup
+	// VerifyInterval is the time between two looks at an environment that should
+	// arrive; 15 s when zero.
+	VerifyInterval time.Duration
+	// RefreshInterval is how old an observation may become when no run needs a
+	// newer one; 5 minutes when zero.
+	RefreshInterval time.Duration
+}
+
+// An Engine turns the fires of its Setup into runs and brings each run to its end.
+type Engine struct {
+	store    Store
+	log      *zap.Logger
+	metrics  *metrics
+	interval time.Duration
+	refresh  time.Duration
+	setup    atomic.Pointer[inForce]
+	wake     chan struct{}
+	draining atomic.Bool // no new calls
+
+	mu         sync.Mutex      // guards what follows; written by steps and by housekeeping
+	reading    map[int64]bool  // projects whose metadata is being read
+	lost       map[string]bool // environments that were not on their page any more
+	scans      map[int64]int   // last page read of a scan that is not at its end
+	unreadable map[int64]int   // how often in a row metadata could not be read
+}
+
+// inForce is a Setup with what follows from it.
+type inForce struct {
+	*Setup
+	environments map[string]Environment
+	projects     map[string]Project
+	rank         map[string]int // position in the file
+	since        map[ruleKey]time.Time
+}
+
+type ruleKey struct{ name, environment string }
+
+// New makes an engine. It does nothing until Run.
+func New(o Options) (*Engine, error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	m, err := newMetrics(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		store: o.Store, log: o.Logger.Named("engine"), metrics: m,
+		interval: orDefault(o.VerifyInterval, defaultInterval), refresh: orDefault(o.RefreshInterval, defaultRefresh),
+		wake: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, unreadable: map[int64]int{},
+	}
+	s, err := newInForce(o.Setup)
+	if err != nil {
+		return nil, err
+	}
+	e.setup.Store(s)
+	return e, nil
+}
+
+func orDefault(d, otherwise time.Duration) time.Duration {
+	if d > 0 {
+		return d
+	}
+	return otherwise
+}
+
+func newInForce(s *Setup) (*inForce, error) {
+	f := &inForce{Setup: s, environments: map[string]Environment{}, projects: map[string]Project{}, rank: map[string]int{}}
+	for _, p := range s.Projects {
+		if len(p.Accounts) == 0 {
+			return nil, fmt.Errorf("set up project %s: it has no account", p.Name)
+		}
+		f.projects[p.Name] = p
+	}
+	for i, env := range s.Environments {
+		if _, ok := f.projects[env.Project]; !ok {
+			return nil, fmt.Errorf("set up environment %s: no project %q", env.Name, env.Project)
+		}
+		f.environments[env.Name], f.rank[env.Name] = env, i
+	}
+	return f, nil
+}
+
+// rivals names the projects that share an account with p, p among them.
+func (f *inForce) rivals(p Project) []string {
+	var names []string
+	for _, other := range f.Projects {
+		if slices.ContainsFunc(other.Accounts, func(a Account) bool {
+			return slices.ContainsFunc(p.Accounts, func(b Account) bool { return a.Name == b.Name })
+		}) {
+			names = append(names, other.Name)
+		}
+	}
+	return names
+}
+
+// Run takes up what an earlier process left, then turns fires into runs and
+// works on them until ctx ends. It returns when no call is in flight any more.
+func (e *Engine) Run(ctx context.Context) error {
+	now := time.Now()
+	runs, calls, err := e.store.Recover(ctx, now)
+	if err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	if runs > 0 || calls > 0 {
+		e.log.Info("took up unfinished runs", zap.Int("runs", runs), zap.Int("calls_cut_off", calls))
+	}
+	if err := e.syncRules(ctx, now); err != nil {
+		return fmt.Errorf("start the engine: %w", err)
+	}
+	clock := e.clock()
+	clock.Start()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		<-ctx.Done()
+		e.draining.Store(true)
+		<-clock.Stop().Done()
+		return nil
+	})
+	g.Go(func() error { return e.ticking(ctx) })
+	g.Go(func() error { return e.housekeeping(ctx) })
+	g.Go(func() error { return e.store.Work(ctx, e.step) })
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("run the engine: %w", err)
+	}
+	return nil
+}
+
+// clock gives robfig/cron one entry per distinct trigger. Its job only wakes the
+// ticking: which fires are due is worked out from the last recorded tick.
+func (e *Engine) clock() *cron.Cron {
+	c := cron.New(cron.WithLocation(time.UTC))
+	for _, entry := range e.setup.Load().Plan.Entries() {
+		c.Schedule(entry.Schedule, cron.FuncJob(e.nudge))
+	}
+	return c
+}
+
+func (e *Engine) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default: // a tick is due already, and it will see this fire too
+	}
+}
+
+func (e *Engine) ticking(ctx context.Context) error {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		if err := e.Tick(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			e.metrics.tickErrors.Inc()
+			e.log.Error("tick not recorded; its fires are taken up by the next one", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-beat.C:
+		case <-e.wake:
+		}
+	}
+}
+
+// housekeeping keeps observations from growing old and the ledger from growing.
+func (e *Engine) housekeeping(ctx context.Context) error {
+	t := time.NewTicker(housekeeping)
+	defer t.Stop()
+	for {
+		e.refreshStale(ctx, time.Now())
+		if err := e.store.Prune(ctx, time.Now().Add(-ledgerKept)); err != nil && ctx.Err() == nil {
+			e.log.Warn("ledger not pruned", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// syncRules learns since when each rule stands unchanged.
+func (e *Engine) syncRules(ctx context.Context, now time.Time) error {
+	f := e.setup.Load()
+	since, err := e.store.SyncRules(ctx, now.UTC().Truncate(time.Microsecond), f.Rules)
+	if err != nil {
+		return err
+	}
+	next := *f
+	next.since = make(map[ruleKey]time.Time, len(since))
+	for r, at := range since {
+		next.since[ruleKey{r.Name, r.Environment}] = at
+	}
+	e.setup.Store(&next)
+	return nil
+}
+
+// Ready tells whether the database answers.
+func (e *Engine) Ready(ctx context.Context) error { return e.store.Ping(ctx) }
+
+// Runs gives the runs that match, newest first, and the cursor of the next page.
+func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, string, error) {
+	return e.store.Runs(ctx, f)
+}
+
+// FindRun gives one run, or ErrNoRun.
+func (e *Engine) FindRun(ctx context.Context, id string) (Run, error) { return e.store.Run(ctx, id) }
+
+// Fires gives the fires of the file in force: from inclusive, to exclusive.
+func (e *Engine) Fires(from, to time.Time) []plan.Fire { return e.setup.Load().Plan.Fires(from, to) }

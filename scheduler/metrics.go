@@ -1,0 +1,51 @@
+package scheduler
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+type metrics struct {
+	lastTick   prometheus.Gauge
+	tickErrors prometheus.Counter
+	lateness   prometheus.Histogram
+	runs       *prometheus.CounterVec
+	calls      *prometheus.CounterVec
+	arrival    *prometheus.HistogramVec
+	accountUp  *prometheus.GaugeVec
+}
+
+func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		lastTick: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "curfew_last_tick_timestamp_seconds", Help: "When the daemon last recorded that every fire so far is written.",
+		}),
+		tickErrors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "curfew_tick_errors_total", Help: "Ticks that could not be recorded.",
+		}),
+		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "curfew_fire_lateness_seconds", Help: "How long after its fire a run was written.",
+			Buckets: []float64{.01, .1, .5, 1, 5, 15, 60, 300, 1800, 7200},
+		}),
+		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "curfew_runs_total", Help: "Runs that entered a state.",
+		}, []string{"action", "state"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "curfew_lcs_calls_total", Help: "Calls to LCS by how they ended.",
+		}, []string{"kind", "outcome"}),
+		arrival: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "curfew_arrival_seconds", Help: "From the accepted call to the proven state.",
+			Buckets: []float64{10, 30, 60, 120, 180, 240, 300, 450, 600, 900, 1800, 2700},
+		}, []string{"action"}),
+		accountUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "curfew_account_up", Help: "1 when the account could last sign in, 0 when not.",
+		}, []string{"account"}),
+	}
+	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.runs, m.calls, m.arrival, m.accountUp} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return m, nil
+}

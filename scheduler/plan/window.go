@@ -1,0 +1,128 @@
+package plan
+
+import (
+	"fmt"
+	"math/bits"
+	"strconv"
+	"time"
+)
+
+// ParseWindow reads "DAYS HH:MM-HH:MM", "HH:MM-HH:MM" (every day) or a span of
+// several days, "fri 19:00 - mon 07:00". 24:00 is an end, never a begin; an end at
+// or before the begin is on the next day. The error is a *SyntaxError.
+func ParseWindow(s string) (Window, error) {
+	sc, err := newScanner(s)
+	if err != nil {
+		return Window{}, err
+	}
+	w := Window{Days: EveryDay}
+	if sc.peek().kind == wordToken {
+		if w.Days, err = sc.days(); err != nil {
+			return Window{}, err
+		}
+	}
+	if w.Begin, err = sc.clockTime(false); err != nil {
+		return Window{}, err
+	}
+	if !sc.accept("-") {
+		return Window{}, unexpected(sc.peek(), "a hyphen and the end of the window, such as 07:00-19:00")
+	}
+	at := sc.peek().offset
+	if sc.peek().kind == wordToken {
+		err = sc.spanEnd(&w)
+	} else {
+		err = sc.dayEnd(&w)
+	}
+	if err != nil {
+		return Window{}, err
+	}
+	if t := sc.peek(); t.kind != endToken {
+		return Window{}, unexpected(t, "nothing after the window")
+	}
+	if w.EndDay == 0 && w.End == w.Begin {
+		return Window{}, &SyntaxError{at, "begin and end are the same; want two times, or 00:00-24:00 for the whole day"}
+	}
+	return w, nil
+}
+
+// dayEnd reads the end of a window that is no longer than a day.
+func (sc *scanner) dayEnd(w *Window) error {
+	end, err := sc.clockTime(true)
+	if err != nil {
+		return err
+	}
+	w.End = end
+	if w.End < w.Begin {
+		w.EndDay = 1
+	}
+	return nil
+}
+
+// spanEnd reads the end of a window that names the day it ends on.
+func (sc *scanner) spanEnd(w *Window) error {
+	at := sc.peek().offset
+	if bits.OnesCount8(uint8(w.Days)) != 1 {
+		return &SyntaxError{at, "a window with an end day begins on several days; want one day, such as fri 19:00 - mon 07:00"}
+	}
+	last, err := sc.day()
+	if err != nil {
+		return err
+	}
+	if w.End, err = sc.clockTime(true); err != nil {
+		return err
+	}
+	first := bits.TrailingZeros8(uint8(w.Days))
+	w.EndDay = (int(last) - first + daysPerWeek) % daysPerWeek
+	if w.EndDay == 0 && w.End < w.Begin {
+		w.EndDay = daysPerWeek
+	}
+	return nil
+}
+
+// clockTime reads HH:MM as minutes after midnight; 24:00 only where it is an end.
+func (sc *scanner) clockTime(end bool) (int, error) {
+	t := sc.take()
+	if t.kind != timeToken {
+		return 0, unexpected(t, "a time, HH:MM")
+	}
+	minute, ok := parseClock(t.text)
+	switch {
+	case !ok:
+		return 0, &SyntaxError{t.offset, fmt.Sprintf("%q is not a time; want HH:MM, from 00:00 to 23:59", t.text)}
+	case minute == minutesPerDay && !end:
+		return 0, &SyntaxError{t.offset, "24:00 is only an end; want 00:00 of the next day"}
+	}
+	return minute, nil
+}
+
+// parseClock reads HH:MM, up to 24:00, as minutes after midnight.
+func parseClock(s string) (int, bool) {
+	if len(s) != len("15:04") || s[2] != ':' {
+		return 0, false
+	}
+	hour, errHour := strconv.ParseUint(s[:2], 10, 8)
+	minute, errMinute := strconv.ParseUint(s[3:], 10, 8)
+	total := int(hour)*60 + int(minute)
+	if errHour != nil || errMinute != nil || minute > 59 || total > minutesPerDay {
+		return 0, false
+	}
+	return total, true
+}
+
+// formatClock writes minutes after midnight as HH:MM.
+func formatClock(minute int) string {
+	return fmt.Sprintf("%02d:%02d", minute/60, minute%60)
+}
+
+// String writes the window as ParseWindow reads it.
+func (w Window) String() string {
+	begin, end := formatClock(w.Begin), formatClock(w.End)
+	if w.EndDay == 0 || (w.EndDay == 1 && w.End < w.Begin) {
+		if w.Days == EveryDay {
+			return begin + "-" + end
+		}
+		return w.Days.String() + " " + begin + "-" + end
+	}
+	last := time.Weekday((bits.TrailingZeros8(uint8(w.Days)) + w.EndDay) % daysPerWeek)
+	return w.Days.String() + " " + begin + " - " + dayName(last) + " " + end
+}

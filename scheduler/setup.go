@@ -1,0 +1,68 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"curfew/lcs"
+	"curfew/scheduler/plan"
+)
+
+// LCS is what the engine needs of Lifecycle Services, signed in as one account.
+type LCS interface {
+	Start(ctx context.Context, project int64, environmentID string) (lcs.Operation, error)
+	Stop(ctx context.Context, project int64, environmentID string) (lcs.Operation, error)
+	EnvironmentsPage(ctx context.Context, project int64, page int) (lcs.Page, error)
+	Environment(ctx context.Context, project int64, environmentID string) (lcs.Environment, bool, error)
+}
+
+var _ LCS = (*lcs.Client)(nil)
+
+// A Setup is the schedule file in force: built as a whole, then swapped.
+type Setup struct {
+	Plan         *plan.Plan
+	Rules        []Rule
+	Environments []Environment
+	Projects     []Project
+	Defaults     Defaults
+}
+
+// An Environment is one environment of the schedule file.
+type Environment struct {
+	Name        string
+	Project     string
+	ID          string // as written in the file
+	Tags        []string
+	CostPerHour float64
+}
+
+// A Project is one LCS project of the schedule file.
+type Project struct {
+	Name     string
+	ID       int64
+	Accounts []Account // at least one; each has its own LCS quota
+}
+
+// An Account is a signed-in LCS user for one project's endpoint.
+type Account struct {
+	Name   string
+	Client LCS
+}
+
+// Defaults are the engine's limits from the file's defaults section.
+type Defaults struct {
+	CatchUp       time.Duration // how late a fire may still be run
+	Deadline      time.Duration // how long a run is retried
+	VerifyTimeout time.Duration // how long an accepted call may take to arrive
+	Order         string        // "cost" or "file"
+}
+
+// An EnvironmentStatus is what is known of one environment now.
+type EnvironmentStatus struct {
+	Environment
+	Wanted      plan.Wanted
+	Because     string
+	Observation Observation // zero when it was never seen
+	NextFire    *plan.Fire  // nil when no fire comes within 31 days
+	Run         *Run        // its unfinished run, or nil
+}

@@ -1,0 +1,54 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"curfew/lcs"
+	"curfew/scheduler/plan"
+)
+
+// horizon is how far ahead the next fire of an environment is looked for.
+const horizon = 14 * 24 * time.Hour
+
+// Statuses gives what is known of every environment of the file, in file order.
+func (e *Engine) Statuses(ctx context.Context) ([]EnvironmentStatus, error) {
+	now := time.Now()
+	f := e.setup.Load()
+	all, err := e.store.Observations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		project int64
+		id      string
+	}
+	seen := make(map[key]Observation, len(all))
+	for _, o := range all {
+		seen[key{o.Project, o.ID}] = o
+	}
+	open, err := e.store.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs := make(map[string]*Run, len(open))
+	for i := range open {
+		runs[open[i].Environment] = &open[i]
+	}
+	next := map[string]*plan.Fire{}
+	for _, fire := range f.Plan.Fires(now, now.Add(horizon)) {
+		if next[fire.Environment] == nil {
+			next[fire.Environment] = &fire
+		}
+	}
+	list := make([]EnvironmentStatus, len(f.Environments))
+	for i, env := range f.Environments {
+		wanted := f.Plan.Wanted(env.Name, now)
+		list[i] = EnvironmentStatus{
+			Environment: env, Wanted: wanted.Wanted, Because: wanted.Because,
+			Observation: seen[key{f.projects[env.Project].ID, lcs.NormalizeID(env.ID)}],
+			NextFire:    next[env.Name], Run: runs[env.Name],
+		}
+	}
+	return list, nil
+}

@@ -1,0 +1,209 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"curfew/lcs"
+)
+
+const (
+	shortest   = 200 * time.Millisecond // between two looks of one run
+	drained    = time.Second            // a step that meets a shutdown is taken up by the next process
+	staleAfter = 10 * time.Minute       // an observation older than this is not worth a call
+)
+
+// A situation is all that a step knows of its run.
+type situation struct {
+	f       *inForce
+	run     Run
+	env     Environment
+	id      string // the environment's normalised id
+	project Project
+	last    Call // newest call on the environment, of this run or another
+	now     time.Time
+}
+
+// step takes a run as far as it can go now, and says when to look again.
+func (e *Engine) step(ctx context.Context, t Ticket) (time.Duration, error) {
+	run, err := e.store.Run(ctx, t.Run)
+	if errors.Is(err, ErrNoRun) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if run.Generation != t.Generation || run.State.Finished() {
+		return 0, nil
+	}
+	again, err := e.advance(ctx, run)
+	if errors.Is(err, ErrStale) {
+		return 0, nil // finished, superseded or taken over meanwhile
+	}
+	return again, err
+}
+
+func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
+	s := &situation{f: e.setup.Load(), run: run, now: time.Now()}
+	var ok bool
+	if s.env, ok = s.f.environments[run.Environment]; !ok {
+		return e.finish(ctx, s, Canceled, "the environment is no longer in the schedule file")
+	}
+	s.project, s.id = s.f.projects[s.env.Project], lcs.NormalizeID(s.env.ID)
+	if late := s.f.Defaults.Deadline; run.State != Verifying && !run.StartedAt.IsZero() && s.now.Sub(run.StartedAt) >= late {
+		return e.finish(ctx, s, Failed, fmt.Sprintf("not done within the deadline of %s; last: %s", late, run.Message))
+	}
+	var err error
+	if s.last, _, err = e.store.LastCall(ctx, s.project.ID, s.id); err != nil {
+		return 0, err
+	}
+	if s.last.Outcome == OutcomePending {
+		return e.wait(ctx, s, WaitTurn, s.now.Add(time.Second), "another call of the environment is in flight")
+	}
+	seen, grant, err := e.observe(ctx, s, s.freshFrom(e.interval))
+	if err != nil {
+		return 0, err
+	}
+	if !grant.At.IsZero() {
+		return e.wait(ctx, s, grant.Reason, grant.At, grant.Detail)
+	}
+	return e.act(ctx, s, seen)
+}
+
+// freshFrom is the instant from which an observation counts: never older than
+// the run or the last call; while a change is awaited, not older than a look.
+func (s *situation) freshFrom(interval time.Duration) time.Time {
+	from := s.run.CreatedAt
+	if s.last.Done.After(from) {
+		from = s.last.Done
+	}
+	switch s.run.Waiting {
+	case WaitVerify, WaitBusy, WaitTurn:
+		if recent := s.now.Add(-interval / 2); recent.After(from) {
+			from = recent
+		}
+	}
+	return from
+}
+
+// act does what the observation calls for.
+func (e *Engine) act(ctx context.Context, s *situation, seen Observation) (time.Duration, error) {
+	own := OutcomePending
+	if s.last.Run == s.run.ID {
+		own = s.last.Outcome
+	}
+	f := decide(s.run, seen, own, s.now, s.f.Defaults)
+	switch f.verdict {
+	case arrived:
+		return e.arrive(ctx, s, seen)
+	case hopeless:
+		return e.finish(ctx, s, Failed, f.message)
+	case call:
+		return e.callWhenDue(ctx, s, seen)
+	}
+	if f.carriedOut {
+		s.run.State, s.run.AcceptedAt = Verifying, s.last.At
+		e.runLog(s.run).Info("run accepted", zap.String("operation_activity_id", ""), zap.String("message", f.message))
+	}
+	return e.wait(ctx, s, f.wait, s.now.Add(e.interval), f.message)
+}
+
+// callWhenDue makes the call, or waits for its turn.
+func (e *Engine) callWhenDue(ctx context.Context, s *situation, seen Observation) (time.Duration, error) {
+	if s.run.NotBefore.After(s.now) {
+		return e.wait(ctx, s, WaitRetry, s.run.NotBefore, s.run.Message)
+	}
+	if e.draining.Load() {
+		return drained, nil
+	}
+	old := s.now.Sub(seen.At) > staleAfter
+	grant, err := e.reserve(ctx, s, old)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case !grant.At.IsZero():
+		return e.wait(ctx, s, grant.Reason, grant.At, grant.Detail)
+	case grant.Call == nil: // its turn has come, but what is known of it is old
+		return e.lookAnew(ctx, s)
+	default:
+		return e.call(ctx, s, *grant.Call)
+	}
+}
+
+// lookAnew reads the state again before a call that had to wait for long.
+func (e *Engine) lookAnew(ctx context.Context, s *situation) (time.Duration, error) {
+	seen, grant, err := e.observe(ctx, s, s.now.Add(-e.interval))
+	if err != nil {
+		return 0, err
+	}
+	if !grant.At.IsZero() {
+		return e.wait(ctx, s, grant.Reason, grant.At, grant.Detail)
+	}
+	return e.act(ctx, s, seen)
+}
+
+// arrive ends a run whose environment metadata shows in the wanted state.
+func (e *Engine) arrive(ctx context.Context, s *situation, seen Observation) (time.Duration, error) {
+	message := "LCS showed it in the wanted state already; no call was needed"
+	if s.run.Tries > 0 {
+		message = fmt.Sprintf("metadata shows %s (%s)", seen.DeploymentState, seen.Display)
+	}
+	return e.finish(ctx, s, Succeeded, message)
+}
+
+// finish ends the run.
+func (e *Engine) finish(ctx context.Context, s *situation, state State, message string) (time.Duration, error) {
+	s.run.State, s.run.FinishedAt, s.run.Message, s.run.Waiting = state, time.Now(), message, ""
+	if err := e.store.SaveRun(ctx, s.run); err != nil {
+		return 0, err
+	}
+	e.told(s.run)
+	return 0, nil
+}
+
+// told logs and counts the end of a run.
+func (e *Engine) told(r Run) {
+	e.metrics.runs.WithLabelValues(string(r.Action), string(r.State)).Inc()
+	log := e.runLog(r).With(zap.String("operation_activity_id", r.OperationActivityID), zap.String("message", r.Message))
+	switch {
+	case r.State == Failed:
+		log.Error("run failed")
+	case r.State == Canceled:
+		log.Info("run canceled", zap.String("superseded_by", r.SupersededBy))
+	case r.AcceptedAt.IsZero():
+		log.Info("run arrived", zap.Duration("took", 0))
+	default:
+		took := r.FinishedAt.Sub(r.AcceptedAt)
+		e.metrics.arrival.WithLabelValues(string(r.Action)).Observe(took.Seconds())
+		log.Info("run arrived", zap.Duration("took", took.Round(time.Millisecond)))
+	}
+}
+
+// wait notes why the run waits, logs it when the reason is new, and gives the
+// delay until the next look: never more than longestWait, so that a slot that
+// comes free early is not missed.
+func (e *Engine) wait(ctx context.Context, s *situation, reason WaitReason, until time.Time, detail string) (time.Duration, error) {
+	r := s.run
+	started := r.StartedAt
+	switch {
+	case reason == WaitQuota && r.Tries == 0:
+		started = time.Time{} // the queue is not the run's fault: its deadline begins after it
+	case started.IsZero():
+		started = s.now
+	}
+	if r.Waiting != reason || !r.StartedAt.Equal(started) || r.Message != detail {
+		if r.Waiting != reason {
+			e.runLog(r).Info("run waits", zap.String("reason", string(reason)), zap.Time("until", until), zap.String("message", detail))
+		}
+		r.Waiting, r.StartedAt, r.Message = reason, started, detail
+		if err := e.store.SaveRun(ctx, r); err != nil {
+			return 0, err
+		}
+	}
+	return min(max(until.Sub(s.now), shortest), longestWait), nil
+}

@@ -1,0 +1,144 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+)
+
+// ErrNoRun means that no run has the id.
+var ErrNoRun = errors.New("no such run")
+
+// ErrStale means that the run was changed, finished or superseded meanwhile, or
+// that another process moved the tick: what was about to be written is void.
+var ErrStale = errors.New("changed meanwhile")
+
+// A Store keeps runs, calls, observations and the last tick, and hands out
+// tickets. Every method is one transaction. Times are kept to the microsecond.
+type Store interface {
+	Journal
+	Ledger
+	Sightings
+	Queue
+	// Ping tells whether the database answers.
+	Ping(ctx context.Context) error
+}
+
+// A Journal keeps the runs and the tick cursor.
+type Journal interface {
+	// Cursor gives the last recorded tick, zero when there was none.
+	Cursor(ctx context.Context) (time.Time, error)
+	// CommitTick writes the runs of a tick, cancels the unfinished runs that they
+	// supersede, issues their tickets and moves the cursor from from to to. Runs
+	// already there are left out; one older than the newest of its environment is
+	// written as canceled. ErrStale: the cursor is no longer at from.
+	CommitTick(ctx context.Context, from, to time.Time, runs []Run) (TickResult, error)
+	// SyncRules replaces the known rules and gives for each the instant since
+	// which it stands unchanged: now for a new or changed one.
+	SyncRules(ctx context.Context, now time.Time, rules []Rule) (map[Rule]time.Time, error)
+	// Run gives one run with its attempts, or ErrNoRun.
+	Run(ctx context.Context, id string) (Run, error)
+	// Runs gives the runs that match, newest first, and the cursor of the next page.
+	Runs(ctx context.Context, f RunFilter) ([]Run, string, error)
+	// Unfinished gives every unfinished run without its attempts, best rank first.
+	Unfinished(ctx context.Context) ([]Run, error)
+	// SaveRun writes what may change of a run; ErrStale when it was finished or
+	// its generation moved meanwhile.
+	SaveRun(ctx context.Context, r Run) error
+	// Recover settles what a dead process left: its calls in flight become
+	// ambiguous, its unfinished runs get a new generation and a new ticket.
+	Recover(ctx context.Context, now time.Time) (runs, calls int, err error)
+}
+
+// A TickResult tells what a tick wrote.
+type TickResult struct {
+	Written    []Run
+	Superseded []Run
+}
+
+// A Ledger accounts every call before it leaves.
+type Ledger interface {
+	// Reserve writes a pending call when one may go now; otherwise the Grant says
+	// when one may, and why not now. With a run it also writes the run as running
+	// with one more try, or gives ErrStale.
+	Reserve(ctx context.Context, r Reservation) (Grant, error)
+	// Settle writes how a call ended and, with a run, what became of the run. The
+	// call is written even if the run is stale; then it gives ErrStale.
+	Settle(ctx context.Context, c Call, r *Run) error
+	// LastCall gives the newest call on an environment, of either verb, that left
+	// or may have left; ok tells whether there was one.
+	LastCall(ctx context.Context, project int64, environment string) (c Call, ok bool, err error)
+	// Hold forbids calls of a scope until an instant; an earlier hold is replaced.
+	Hold(ctx context.Context, h Hold) error
+	// Holds gives the holds that last beyond now.
+	Holds(ctx context.Context, now time.Time) ([]Hold, error)
+	// Prune removes metadata calls and holds that ended before an instant.
+	Prune(ctx context.Context, before time.Time) error
+}
+
+// A Reservation asks for one call.
+type Reservation struct {
+	Now      time.Time
+	Kind     CallKind
+	Accounts []string // any of these may make it
+	Project  int64
+	// Environment is the normalised id, "" for a metadata page.
+	Environment string
+	Run         *Run // nil for metadata
+	// Rivals are the names of the projects that share any of the accounts: a
+	// better-ranked run of theirs that waits for the same kind of call goes first.
+	Rivals []string
+	// Peek asks without reserving: a Grant for now has neither Call nor At.
+	Peek bool
+}
+
+// A Grant is the answer to a Reservation: either a Call to make at once, or the
+// instant at which to ask again.
+type Grant struct {
+	Call   *Call
+	At     time.Time
+	Reason WaitReason
+	Detail string
+}
+
+// A Hold forbids the calls of a scope until an instant.
+type Hold struct {
+	Scope  string
+	Until  time.Time
+	Reason string
+}
+
+// AccountHold is the scope of everything an account does: it cannot sign in.
+func AccountHold(account string) string { return "account/" + account }
+
+// VerbHold is the scope of one verb of an account: LCS throttled it.
+func VerbHold(account string, kind CallKind) string {
+	return "account/" + account + "/" + string(kind)
+}
+
+// EnvironmentHold is the scope of one verb of an environment.
+func EnvironmentHold(environment string, kind CallKind) string {
+	return "environment/" + environment + "/" + string(kind)
+}
+
+// MetadataHold is the scope of a project's metadata: it could not be read.
+func MetadataHold(project int64) string { return "metadata/" + strconv.FormatInt(project, 10) }
+
+// Sightings keep what LCS last said of each environment.
+type Sightings interface {
+	// Observe writes observations; an older one never replaces a newer one.
+	Observe(ctx context.Context, seen []Observation) error
+	// Observation gives the last of one environment, zero when there is none.
+	Observation(ctx context.Context, project int64, id string) (Observation, error)
+	// Observations gives the last of every environment of every project.
+	Observations(ctx context.Context) ([]Observation, error)
+}
+
+// A Queue hands tickets to workers, durably.
+type Queue interface {
+	// Work calls step for each ticket, many at a time, until ctx ends; then it
+	// waits for the steps under way. A step gives the delay after which it wants
+	// to be called again, or 0 when the run needs no more. An error: again soon.
+	Work(ctx context.Context, step func(ctx context.Context, t Ticket) (time.Duration, error)) error
+}

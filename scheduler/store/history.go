@@ -1,0 +1,181 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"curfew/lcs"
+	"curfew/scheduler"
+)
+
+// Run gives one run with its attempts, or scheduler.ErrNoRun.
+func (s *Store) Run(ctx context.Context, id string) (scheduler.Run, error) {
+	var runs []scheduler.Run
+	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+		if runs, err = queryRuns(ctx, tx, `SELECT `+runColumns+` FROM runs WHERE id = ?`, id); err != nil {
+			return err
+		}
+		return addAttempts(ctx, tx, runs)
+	})
+	if err != nil {
+		return scheduler.Run{}, fmt.Errorf("read run %s: %w", id, err)
+	}
+	if len(runs) == 0 {
+		return scheduler.Run{}, scheduler.ErrNoRun
+	}
+	return runs[0], nil
+}
+
+// Runs gives the runs that match, newest first: see scheduler.Journal.
+func (s *Store) Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error) {
+	limit := min(f.Limit, maxLimit)
+	if limit <= 0 {
+		limit = defaultLimit
+	}
+	where, args := conditions(f)
+	var runs []scheduler.Run
+	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+		runs, err = queryRuns(ctx, tx, `SELECT `+runColumns+` FROM runs WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, limit+1)...)
+		if err != nil {
+			return err
+		}
+		return addAttempts(ctx, tx, runs[:min(limit, len(runs))])
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the runs: %w", err)
+	}
+	if len(runs) <= limit {
+		return runs, "", nil
+	}
+	return runs[:limit], runs[limit-1].ID, nil
+}
+
+func conditions(f scheduler.RunFilter) (string, []any) {
+	where, args := []string{"1 = 1"}, []any{}
+	add := func(condition string, arg any) {
+		where = append(where, condition)
+		args = append(args, arg)
+	}
+	if f.Environment != "" {
+		add("environment = ?", f.Environment)
+	}
+	if f.State != "" {
+		add("state = ?", string(f.State))
+	}
+	if !f.Since.IsZero() {
+		add("fire_at >= ?", micros(f.Since))
+	}
+	if f.Cursor != "" {
+		add("id < ?", f.Cursor)
+	}
+	return strings.Join(where, " AND "), args
+}
+
+// Unfinished gives every unfinished run without its attempts, best rank first.
+func (s *Store) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
+	runs, err := queryRuns(ctx, s.db, `SELECT `+runColumns+` FROM runs WHERE `+unfinished+` ORDER BY rank, id`)
+	if err != nil {
+		return nil, fmt.Errorf("read the unfinished runs: %w", err)
+	}
+	return runs, nil
+}
+
+// addAttempts fills in the calls of each run, oldest first.
+func addAttempts(ctx context.Context, q querier, runs []scheduler.Run) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	index := make(map[string]*scheduler.Run, len(runs))
+	args := make([]any, len(runs))
+	for i := range runs {
+		index[runs[i].ID] = &runs[i]
+		args[i] = runs[i].ID
+	}
+	rows, err := q.QueryContext(ctx, `SELECT run, at, account, outcome, message, activity_id FROM calls
+		WHERE run IN (?`+strings.Repeat(", ?", len(args)-1)+`) ORDER BY at, id`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var run string
+		var at int64
+		var a scheduler.Attempt
+		if err := rows.Scan(&run, &at, &a.Account, &a.Outcome, &a.Message, &a.OperationActivityID); err != nil {
+			return err
+		}
+		a.At = instant(at)
+		r := index[run]
+		r.Attempts = append(r.Attempts, a)
+	}
+	return rows.Err()
+}
+
+// Observe writes observations: see scheduler.Sightings.
+func (s *Store) Observe(ctx context.Context, seen []scheduler.Observation) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		for _, o := range seen {
+			_, err := tx.ExecContext(ctx, `INSERT INTO observations (`+observationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+				ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
+				at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
+				display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`,
+				o.Project, o.ID, o.Page, micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), o.Misses)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write %d observations: %w", len(seen), err)
+	}
+	return nil
+}
+
+const observationColumns = `project, id, page, at, name, condition, deployment_state, display, failed, misses`
+
+// Observation gives the last of one environment, zero when there is none.
+func (s *Store) Observation(ctx context.Context, project int64, id string) (scheduler.Observation, error) {
+	seen, err := s.observations(ctx, `SELECT `+observationColumns+` FROM observations WHERE project = ? AND id = ?`, project, id)
+	if err != nil || len(seen) == 0 {
+		return scheduler.Observation{}, err
+	}
+	return seen[0], nil
+}
+
+// Observations gives the last of every environment of every project.
+func (s *Store) Observations(ctx context.Context) ([]scheduler.Observation, error) {
+	return s.observations(ctx, `SELECT `+observationColumns+` FROM observations ORDER BY project, page, id`)
+}
+
+func (s *Store) observations(ctx context.Context, query string, args ...any) ([]scheduler.Observation, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read observations: %w", err)
+	}
+	defer rows.Close()
+	var seen []scheduler.Observation
+	for rows.Next() {
+		var o scheduler.Observation
+		var at, failed int64
+		var condition string
+		if err := rows.Scan(&o.Project, &o.ID, &o.Page, &at, &o.Name, &condition, &o.DeploymentState, &o.Display, &failed, &o.Misses); err != nil {
+			return nil, fmt.Errorf("read observations: %w", err)
+		}
+		o.At, o.Failed, o.Condition = instant(at), failed != 0, lcs.Condition(condition)
+		seen = append(seen, o)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read observations: %w", err)
+	}
+	return seen, nil
+}
+
+func boolean(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,312 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"curfew/lcs"
+	"curfew/scheduler"
+	"curfew/scheduler/quota"
+)
+
+// inFlight is how long after it was reserved a call without an answer may still
+// reach LCS: above the client's time limit.
+const inFlight = 2 * time.Minute
+
+// counts selects the calls that LCS counts, or may: neither the throttled ones
+// nor those that never left. A call counts from its answer, the latest instant
+// at which LCS can have taken it; one in flight from the end of inFlight.
+const (
+	counts     = `outcome NOT IN ('throttled', 'unsent')`
+	countsFrom = `CASE WHEN done = 0 THEN at + 120000000 ELSE done END`
+)
+
+// Reserve writes a pending call when one may go now: see scheduler.Ledger.
+func (s *Store) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Grant, error) {
+	var grant scheduler.Grant
+	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+		account := ""
+		if r.Kind == lcs.CallMetadata {
+			account, grant, err = metadataSlot(ctx, tx, r)
+		} else {
+			account, grant, err = callSlot(ctx, tx, r)
+		}
+		if err != nil || account == "" || grant.At.After(r.Now) {
+			return err
+		}
+		if r.Peek {
+			grant = scheduler.Grant{}
+			return nil
+		}
+		call, err := reserve(ctx, tx, r, account)
+		grant = scheduler.Grant{Call: call}
+		return err
+	})
+	if err != nil {
+		return scheduler.Grant{}, fmt.Errorf("reserve a %s call: %w", r.Kind, err)
+	}
+	return grant, nil
+}
+
+func reserve(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, account string) (*scheduler.Call, error) {
+	id, err := newID()
+	if err != nil {
+		return nil, err
+	}
+	call := scheduler.Call{
+		ID: id, Kind: r.Kind, Account: account, Project: r.Project, Environment: r.Environment,
+		At: r.Now, Outcome: scheduler.OutcomePending,
+	}
+	if r.Run != nil {
+		call.Run = r.Run.ID
+		run := *r.Run
+		run.State, run.Waiting, run.Tries = scheduler.Running, "", run.Tries+1
+		if err := saveRun(ctx, tx, run); err != nil {
+			return nil, err
+		}
+		*r.Run = run
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO calls (id, kind, account, project, environment, run, at, done, outcome, message, activity_id)
+		VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, '', '')`,
+		call.ID, string(call.Kind), account, call.Project, call.Environment, call.Run, micros(call.At), string(call.Outcome))
+	if err != nil {
+		return nil, err
+	}
+	return &call, nil
+}
+
+// metadataSlot applies the limit per project and the holds of the accounts.
+func metadataSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string, scheduler.Grant, error) {
+	holds, err := holdsOf(ctx, tx, r.Now)
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	account, held := unheld(r.Accounts, holds)
+	if account == "" {
+		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
+	}
+	if h, ok := holds[scheduler.MetadataHold(r.Project)]; ok {
+		return "", scheduler.Grant{At: h.Until, Reason: scheduler.WaitMetadata, Detail: h.Reason}, nil
+	}
+	taken, err := takenCalls(ctx, tx, `kind = ? AND project = ? AND at > ?`, string(r.Kind), r.Project, micros(r.Now.Add(-quota.Metadata.Window-2*inFlight)))
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	at := quota.Metadata.Next(r.Now, taken, 0)
+	return account, scheduler.Grant{At: at, Reason: scheduler.WaitMetadata, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
+}
+
+func unheld(accounts []string, holds map[string]scheduler.Hold) (string, scheduler.Hold) {
+	var first scheduler.Hold
+	for _, a := range accounts {
+		h, ok := holds[scheduler.AccountHold(a)]
+		if !ok {
+			return a, scheduler.Hold{}
+		}
+		if first.Until.IsZero() || h.Until.Before(first.Until) {
+			first = h
+		}
+	}
+	return "", first
+}
+
+// callSlot applies the limits of start and stop, the holds and the order of the runs.
+func callSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string, scheduler.Grant, error) {
+	holds, err := holdsOf(ctx, tx, r.Now)
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	if h, ok := holds[scheduler.EnvironmentHold(r.Environment, r.Kind)]; ok {
+		return "", scheduler.Grant{At: h.Until, Reason: scheduler.WaitThrottle, Detail: h.Reason}, nil
+	}
+	own, err := takenCalls(ctx, tx, `kind = ? AND project = ? AND environment = ? AND at > ?`,
+		string(r.Kind), r.Project, r.Environment, micros(r.Now.Add(-quota.PerEnvironment.Window-2*inFlight)))
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	if at := quota.PerEnvironment.Next(r.Now, own, 0); at.After(r.Now) {
+		return "", scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Detail: "LCS allows one " + string(r.Kind) + " of an environment in 5 minutes"}, nil
+	}
+	budgets, held, err := budgetsOf(ctx, tx, r, holds)
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	if len(budgets) == 0 {
+		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
+	}
+	ahead, err := betterRanked(ctx, tx, r)
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	account, at := quota.PerAccount.Best(r.Now, budgets, ahead)
+	return account, scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Detail: fmt.Sprintf(
+		"LCS allows 30 %s calls of an account in 30 minutes; %d runs go before this one", r.Kind, ahead)}, nil
+}
+
+// budgetsOf leaves out accounts that cannot sign in; held is the first of their
+// holds to end.
+func budgetsOf(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Budget, scheduler.Hold, error) {
+	var budgets []quota.Budget
+	var held scheduler.Hold
+	for _, a := range r.Accounts {
+		if h, ok := holds[scheduler.AccountHold(a)]; ok {
+			if held.Until.IsZero() || h.Until.Before(held.Until) {
+				held = h
+			}
+			continue
+		}
+		taken, err := takenCalls(ctx, tx, `kind = ? AND account = ? AND at > ?`, string(r.Kind), a, micros(r.Now.Add(-quota.PerAccount.Window-2*inFlight)))
+		if err != nil {
+			return nil, held, err
+		}
+		budgets = append(budgets, quota.Budget{Account: a, Taken: taken, Held: holds[scheduler.VerbHold(a, r.Kind)].Until})
+	}
+	return budgets, held, nil
+}
+
+// betterRanked counts the runs that go before r's: those of the same verb and
+// accounts with a better rank that wait for nothing but their call. A run that
+// waits for metadata counts within its own project only, so that a project whose
+// metadata is away does not stand in the way of others.
+func betterRanked(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (int, error) {
+	args := []any{string(r.Kind), micros(r.Now), r.Run.Project, r.Run.Rank, r.Run.Rank, r.Run.ID}
+	for _, p := range r.Rivals {
+		args = append(args, p)
+	}
+	var n int
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
+		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?))
+		AND (rank < ? OR (rank = ? AND id < ?)) AND project IN (`+placeholders(len(r.Rivals))+`)`, args...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count the runs that go before: %w", err)
+	}
+	return n, nil
+}
+
+// placeholders gives n of them; for none it gives one that matches nothing.
+func placeholders(n int) string {
+	if n == 0 {
+		return "NULL"
+	}
+	return "?" + strings.Repeat(", ?", n-1)
+}
+
+func takenCalls(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]time.Time, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT `+countsFrom+` FROM calls WHERE `+where+` AND `+counts, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read the calls made: %w", err)
+	}
+	defer rows.Close()
+	var taken []time.Time
+	for rows.Next() {
+		var at int64
+		if err := rows.Scan(&at); err != nil {
+			return nil, fmt.Errorf("read the calls made: %w", err)
+		}
+		taken = append(taken, instant(at))
+	}
+	return taken, rows.Err()
+}
+
+// Settle writes how a call ended: see scheduler.Ledger.
+func (s *Store) Settle(ctx context.Context, c scheduler.Call, r *scheduler.Run) error {
+	var stale error
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE calls SET done = ?, outcome = ?, message = ?, activity_id = ? WHERE id = ?`,
+			micros(c.Done), string(c.Outcome), c.Message, c.ActivityID, c.ID)
+		if err != nil || r == nil {
+			return err
+		}
+		if err := saveRun(ctx, tx, *r); !errors.Is(err, scheduler.ErrStale) {
+			return err
+		}
+		stale = scheduler.ErrStale
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write the end of call %s: %w", c.ID, err)
+	}
+	return stale
+}
+
+// LastCall gives the newest call on an environment: see scheduler.Ledger.
+func (s *Store) LastCall(ctx context.Context, project int64, environment string) (scheduler.Call, bool, error) {
+	var c scheduler.Call
+	var kind string
+	var at, done int64
+	err := s.db.QueryRowContext(ctx, `SELECT id, kind, account, run, at, done, outcome, message, activity_id FROM calls
+		WHERE project = ? AND environment = ? AND `+counts+` ORDER BY at DESC LIMIT 1`, project, environment).
+		Scan(&c.ID, &kind, &c.Account, &c.Run, &at, &done, &c.Outcome, &c.Message, &c.ActivityID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return scheduler.Call{}, false, nil
+	}
+	if err != nil {
+		return scheduler.Call{}, false, fmt.Errorf("read the last call: %w", err)
+	}
+	c.Kind, c.Project, c.Environment = lcs.CallKind(kind), project, environment
+	c.At, c.Done = instant(at), instant(done)
+	return c, true, nil
+}
+
+// Hold forbids calls of a scope until an instant.
+func (s *Store) Hold(ctx context.Context, h scheduler.Hold) error {
+	_, err := s.db.ExecContext(ctx, `INSERT INTO holds (scope, until, reason) VALUES (?, ?, ?)
+		ON CONFLICT (scope) DO UPDATE SET until = excluded.until, reason = excluded.reason`, h.Scope, micros(h.Until), h.Reason)
+	if err != nil {
+		return fmt.Errorf("write the hold of %s: %w", h.Scope, err)
+	}
+	return nil
+}
+
+// Holds gives the holds that last beyond now, sorted by scope.
+func (s *Store) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, error) {
+	held, err := holdsOf(ctx, s.db, now)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]scheduler.Hold, 0, len(held))
+	for _, h := range held {
+		list = append(list, h)
+	}
+	slices.SortFunc(list, func(a, b scheduler.Hold) int { return strings.Compare(a.Scope, b.Scope) })
+	return list, nil
+}
+
+func holdsOf(ctx context.Context, q querier, now time.Time) (map[string]scheduler.Hold, error) {
+	rows, err := q.QueryContext(ctx, `SELECT scope, until, reason FROM holds WHERE until > ?`, micros(now))
+	if err != nil {
+		return nil, fmt.Errorf("read the holds: %w", err)
+	}
+	defer rows.Close()
+	holds := map[string]scheduler.Hold{}
+	for rows.Next() {
+		var h scheduler.Hold
+		var until int64
+		if err := rows.Scan(&h.Scope, &until, &h.Reason); err != nil {
+			return nil, fmt.Errorf("read the holds: %w", err)
+		}
+		h.Until = instant(until)
+		holds[h.Scope] = h
+	}
+	return holds, rows.Err()
+}
+
+// Prune removes metadata calls and holds that ended before an instant.
+func (s *Store) Prune(ctx context.Context, before time.Time) error {
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM calls WHERE kind = ? AND at < ?`, string(lcs.CallMetadata), micros(before)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `DELETE FROM holds WHERE until < ?`, micros(before))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("prune: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+	"go.uber.org/zap/zapcore"
+
+	"curfew/scheduler"
+)
+
+const (
+	workers       = 32                    // steps at a time: enough to wait for that many slow answers of LCS
+	defaultPoll   = 250 * time.Millisecond // SQLite tells nobody of a new row
+	fetchCooldown = 20 * time.Millisecond
+	stepTimeout   = 3 * time.Minute // above the LCS client's own
+	stopTimeout   = 8 * time.Second // the daemon must be gone after 10
+	retryDelay    = 5 * time.Second // after a step that could not read or write the database
+	maxAttempts   = 1000
+)
+
+// ticketArgs is a ticket as River keeps it.
+type ticketArgs scheduler.Ticket
+
+// Kind names the job in River's table.
+func (ticketArgs) Kind() string { return "run" }
+
+// A worker is River's side of Work. River wants it before it is known what a
+// step does, hence the late binding.
+type worker struct {
+	river.WorkerDefaults[ticketArgs]
+	step atomic.Pointer[stepFunc]
+}
+
+type stepFunc func(context.Context, scheduler.Ticket) (time.Duration, error)
+
+// Work is called by River for each ticket.
+func (w *worker) Work(ctx context.Context, job *river.Job[ticketArgs]) error {
+	again, err := (*w.step.Load())(ctx, scheduler.Ticket(job.Args))
+	switch {
+	case err != nil:
+		return err
+	case again > 0:
+		return river.JobSnooze(again) //nolint:wrapcheck // River tells a snooze by its type
+	default:
+		return nil
+	}
+}
+
+// NextRetry is River's wait after a step that gave an error.
+func (w *worker) NextRetry(*river.Job[ticketArgs]) time.Time { return time.Now().Add(retryDelay) }
+
+// A wallClock gives River this process's clock. By default River asks SQLite
+// for the time, which would be a second clock.
+type wallClock struct{}
+
+func (wallClock) Now() time.Time     { return time.Now() }
+func (wallClock) NowOrNil() *time.Time { t := time.Now(); return &t }
+
+func newQueue(driver *riversqlite.Driver, w *worker, logger *slog.Logger, poll time.Duration) (*river.Client[*sql.Tx], error) {
+	if poll == 0 {
+		poll = defaultPoll
+	}
+	registered := river.NewWorkers()
+	if err := river.AddWorkerSafely(registered, w); err != nil {
+		return nil, fmt.Errorf("register the worker: %w", err)
+	}
+	client, err := river.NewClient(driver, &river.Config{
+		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Workers:                     registered,
+		Logger:                      logger,
+		FetchCooldown:               fetchCooldown,
+		FetchPollInterval:           poll,
+		JobTimeout:                  stepTimeout,
+		RescueStuckJobsAfter:        2 * stepTimeout,
+		MaxAttempts:                 maxAttempts,
+		CompletedJobRetentionPeriod: time.Hour,
+		CancelledJobRetentionPeriod: time.Hour,
+		DiscardedJobRetentionPeriod: time.Hour,
+		Test:                        river.TestConfig{Time: wallClock{}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("prepare River: %w", err)
+	}
+	return client, nil
+}
+
+// issue inserts tickets that are ready at once: River wakes future ones only
+// every five seconds.
+func (s *Store) issue(ctx context.Context, tx *sql.Tx, tickets []scheduler.Ticket) error {
+	if len(tickets) == 0 {
+		return nil
+	}
+	params := make([]river.InsertManyParams, len(tickets))
+	for i, t := range tickets {
+		params[i] = river.InsertManyParams{Args: ticketArgs(t)}
+	}
+	if _, err := s.queue.InsertManyFastTx(ctx, tx, params); err != nil {
+		return fmt.Errorf("issue %d tickets: %w", len(tickets), err)
+	}
+	return nil
+}
+
+// Work hands tickets to step until ctx ends, then waits for the steps under way;
+// those that last too long have their context ended.
+func (s *Store) Work(ctx context.Context, step func(context.Context, scheduler.Ticket) (time.Duration, error)) error {
+	f := stepFunc(step)
+	s.worker.step.Store(&f)
+	// Ending the context given to Start would cut off the calls in flight.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	if err := s.queue.Start(life); err != nil {
+		return fmt.Errorf("start River: %w", err)
+	}
+	<-ctx.Done()
+	soft, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := s.queue.Stop(soft)
+	if errors.Is(err, context.DeadlineExceeded) {
+		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err = s.queue.StopAndCancel(hard)
+	}
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("stop River: %w", err)
+	}
+	return nil
+}
+
+// slogTo sends River's warnings and errors to the daemon's log.
+func slogTo(l *zap.Logger) *slog.Logger {
+	if l == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	core := l.Named("river").Core()
+	if quiet, err := zapcore.NewIncreaseLevelCore(core, zapcore.WarnLevel); err == nil {
+		core = quiet
+	}
+	return slog.New(zapslog.NewHandler(core))
+}
+
+var _ rivertype.TimeGenerator = wallClock{}

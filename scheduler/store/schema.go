@@ -1,0 +1,80 @@
+package store
+
+// migrations bring a database from any older version to the newest, in order.
+// Instants are microseconds since 1970 in UTC, 0 for none: the same in both
+// databases, and sortable. Never change one that was released; add one.
+var migrations = []string{`
+CREATE TABLE runs (
+	id            TEXT PRIMARY KEY,
+	environment   TEXT NOT NULL,
+	project       TEXT NOT NULL,
+	schedule      TEXT NOT NULL,
+	action        TEXT NOT NULL,
+	cause         TEXT NOT NULL,
+	state         TEXT NOT NULL,
+	fire_at       BIGINT NOT NULL,
+	zone          TEXT NOT NULL,
+	created_at    BIGINT NOT NULL,
+	started_at    BIGINT NOT NULL,
+	accepted_at   BIGINT NOT NULL,
+	finished_at   BIGINT NOT NULL,
+	activity_id   TEXT NOT NULL,
+	message       TEXT NOT NULL,
+	superseded_by TEXT NOT NULL,
+	generation    BIGINT NOT NULL,
+	rank          DOUBLE PRECISION NOT NULL,
+	not_before    BIGINT NOT NULL,
+	waiting       TEXT NOT NULL,
+	tries         BIGINT NOT NULL,
+	UNIQUE (schedule, environment, action, fire_at)
+);
+CREATE INDEX runs_environment ON runs (environment, fire_at);
+CREATE INDEX runs_fire_at ON runs (fire_at);
+CREATE INDEX runs_unfinished ON runs (action, rank) WHERE state IN ('queued', 'running', 'verifying');
+CREATE TABLE calls (
+	id          TEXT PRIMARY KEY,
+	kind        TEXT NOT NULL,
+	account     TEXT NOT NULL,
+	project     BIGINT NOT NULL,
+	environment TEXT NOT NULL,
+	run         TEXT NOT NULL,
+	at          BIGINT NOT NULL,
+	done        BIGINT NOT NULL,
+	outcome     TEXT NOT NULL,
+	message     TEXT NOT NULL,
+	activity_id TEXT NOT NULL
+);
+CREATE INDEX calls_account ON calls (account, kind, at);
+CREATE INDEX calls_environment ON calls (project, environment, at);
+CREATE INDEX calls_kind ON calls (kind, at);
+CREATE INDEX calls_run ON calls (run);
+CREATE TABLE holds (
+	scope  TEXT PRIMARY KEY,
+	until  BIGINT NOT NULL,
+	reason TEXT NOT NULL
+);
+CREATE TABLE observations (
+	project          BIGINT NOT NULL,
+	id               TEXT NOT NULL,
+	page             BIGINT NOT NULL,
+	at               BIGINT NOT NULL,
+	name             TEXT NOT NULL,
+	condition        TEXT NOT NULL,
+	deployment_state TEXT NOT NULL,
+	display          TEXT NOT NULL,
+	failed           BIGINT NOT NULL,
+	misses           BIGINT NOT NULL,
+	PRIMARY KEY (project, id)
+);
+CREATE TABLE rules (
+	name        TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	fingerprint TEXT NOT NULL,
+	since       BIGINT NOT NULL,
+	PRIMARY KEY (name, environment)
+);
+CREATE TABLE ticks (
+	name TEXT PRIMARY KEY,
+	at   BIGINT NOT NULL
+);
+`}
