@@ -95,7 +95,7 @@ const (
 	WaitThrottle WaitReason = "throttled"
 	WaitAccount  WaitReason = "account" // signing in does not work
 	WaitVerify   WaitReason = "verify"  // LCS accepted; the state has not arrived
-	WaitTurn     WaitReason = "turn"    // another call of the environment is in flight
+	WaitTurn     WaitReason = "turn"    // a call on the environment is in flight
 )
 
 // An Outcome is how one LCS call ended.

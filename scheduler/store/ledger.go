@@ -65,7 +65,8 @@ func reserve(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, account s
 	if r.Run != nil {
 		call.Run = r.Run.ID
 		run := *r.Run
-		run.State, run.Waiting, run.Tries = scheduler.Running, "", run.Tries+1
+		// Its call is in flight: it no longer stands before others in the queue.
+		run.State, run.Waiting, run.Tries = scheduler.Running, scheduler.WaitTurn, run.Tries+1
 		if err := saveRun(ctx, tx, run); err != nil {
 			return nil, err
 		}
