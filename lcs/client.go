@@ -1,0 +1,366 @@
+// Package lcs is a client of the Lifecycle Services environment API: start, stop,
+// metadata and history. It knows nothing of schedules. Facts are from Microsoft's
+// reference pages "Start and stop environments", "Environment metadata" and
+// "Environment history" unless a comment says otherwise.
+package lcs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
+	"go.uber.org/zap"
+)
+
+const (
+	apiVersion     = "2017-09-15" // the only documented value of x-ms-version
+	defaultTimeout = 60 * time.Second
+	maxAnswer      = 8 << 20 // a page of metadata is some kilobytes
+	maxPages       = 1000
+	neverEnds      = "9999-" // VersionEOL of a version that is not deprecated
+	retries        = 3
+)
+
+// ClientOptions are optional; the zero value is a client for production.
+type ClientOptions struct {
+	// Scope of the token; by default the endpoint with "//.default", the double
+	// slash included, as Microsoft's authentication page has it.
+	Scope     string
+	Transport policy.Transporter
+	Timeout   time.Duration // for one request, 60 s when zero
+	Version   string        // of the program, for User-Agent
+	Logger    *zap.Logger
+	// Limiter is asked before every request. A client without one sends each
+	// request once, so that its caller can account for it.
+	Limiter Limiter
+	// OnVersionEOL is called when LCS says when this API version ends.
+	OnVersionEOL func(date string)
+}
+
+// A Client calls one LCS endpoint as one account. It is safe for concurrent use.
+type Client struct {
+	endpoint string
+	timeout  time.Duration
+	attempts policy.RetryOptions
+	pipeline runtime.Pipeline
+	log      *zap.Logger
+	onEOL    func(string)
+}
+
+// NewClient makes a client of an endpoint: https, or http on a loopback address.
+func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions) (*Client, error) {
+	o := ClientOptions{}
+	if opts != nil {
+		o = *opts
+	}
+	endpoint = strings.TrimRight(endpoint, "/")
+	if err := checkEndpoint(endpoint); err != nil {
+		return nil, err
+	}
+	c := &Client{endpoint: endpoint, timeout: o.Timeout, log: o.Logger, onEOL: o.OnVersionEOL}
+	if c.timeout <= 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.log == nil {
+		c.log = zap.NewNop()
+	}
+	if o.Scope == "" {
+		o.Scope = endpoint + "//.default"
+	}
+	if o.Transport == nil {
+		o.Transport = defaultTransport()
+	}
+	c.attempts = policy.RetryOptions{MaxRetries: -1}
+	if o.Limiter != nil {
+		c.attempts = policy.RetryOptions{MaxRetries: retries, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second}
+	}
+	c.pipeline = runtime.NewPipeline("curfew", cleanVersion(o.Version), runtime.PipelineOptions{
+		PerRetry: []policy.Policy{&limited{o.Limiter}, &bearer{cred: cred, scope: o.Scope}},
+	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
+	return c, nil
+}
+
+func cleanVersion(v string) string {
+	if v == "" {
+		return "devel"
+	}
+	return v
+}
+
+func checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("use LCS endpoint: %q is not an address such as https://lcsapi.eu.lcs.dynamics.com", clean(endpoint))
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	default:
+		return fmt.Errorf("use LCS endpoint %s: a token goes over https only; plain http is for loopback addresses", clean(endpoint))
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// defaultTransport follows no redirect: it would carry the token elsewhere.
+func defaultTransport() policy.Transporter {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http documents the type
+	return &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Start asks LCS to start an environment. LCS accepts it for one that runs already.
+func (c *Client) Start(ctx context.Context, project int64, environmentID string) (Operation, error) {
+	return c.operate(ctx, CallStart, project, environmentID)
+}
+
+// Stop asks LCS to stop an environment. LCS refuses it for one that is stopped already.
+func (c *Client) Stop(ctx context.Context, project int64, environmentID string) (Operation, error) {
+	return c.operate(ctx, CallStop, project, environmentID)
+}
+
+func (c *Client) operate(ctx context.Context, kind CallKind, project int64, id string) (Operation, error) {
+	r := request{
+		call: Call{Kind: kind, Project: project, Environment: id}, op: string(kind), method: http.MethodPost,
+		path: fmt.Sprintf("/environment/v1/%s/project/%d/environment/%s", kind, project, url.PathEscape(id)),
+	}
+	var a struct{ envelope }
+	if err := c.do(ctx, r, &a); err != nil {
+		return Operation{}, err
+	}
+	return Operation{ActivityID: a.OperationActivityID, VersionEOL: a.VersionEOL}, nil
+}
+
+// EnvironmentsPage reads one page of a project's metadata, from 1 on.
+func (c *Client) EnvironmentsPage(ctx context.Context, project int64, page int) (Page, error) {
+	return c.metadata(ctx, project, url.Values{"page": {strconv.Itoa(page)}})
+}
+
+// Environment reads one environment's metadata; ok is false when LCS lists none.
+func (c *Client) Environment(ctx context.Context, project int64, environmentID string) (env Environment, ok bool, err error) {
+	page, err := c.metadata(ctx, project, url.Values{"environmentId": {environmentID}})
+	if err != nil {
+		return Environment{}, false, err
+	}
+	for _, e := range page.Environments {
+		if NormalizeID(e.ID) == NormalizeID(environmentID) {
+			return e, true, nil
+		}
+	}
+	return Environment{}, false, nil
+}
+
+// Environments reads all pages of a project's metadata.
+func (c *Client) Environments(ctx context.Context, project int64) ([]Environment, error) {
+	var all []Environment
+	for n := 1; n <= maxPages; n++ {
+		page, err := c.EnvironmentsPage(ctx, project, n)
+		if err != nil {
+			return nil, err
+		}
+		if page.Number != 0 && page.Number != n {
+			return nil, &Error{
+				Kind: Ambiguous, Op: "read metadata", Method: http.MethodGet,
+				Message: fmt.Sprintf("LCS answered page %d when asked for page %d", page.Number, n),
+			}
+		}
+		all = append(all, page.Environments...)
+		if !page.More {
+			return all, nil
+		}
+	}
+	return nil, &Error{Kind: Ambiguous, Op: "read metadata", Method: http.MethodGet, Message: fmt.Sprintf("LCS lists more than %d pages", maxPages)}
+}
+
+func (c *Client) metadata(ctx context.Context, project int64, query url.Values) (Page, error) {
+	r := request{
+		call: Call{Kind: CallMetadata, Project: project, Environment: query.Get("environmentId")}, op: "read metadata", method: http.MethodGet,
+		path: fmt.Sprintf("/environmentinfo/v1/detail/project/%d/", project), query: query.Encode(),
+	}
+	var a struct {
+		envelope
+		paging
+		Data []Environment
+	}
+	if err := c.do(ctx, r, &a); err != nil {
+		return Page{}, err
+	}
+	return Page{Number: a.ResultPageCurrent, More: a.ResultHasMorePages, Environments: a.Data}, nil
+}
+
+// History reads one page of an environment's history, from 1 on.
+func (c *Client) History(ctx context.Context, project int64, environmentID string, page int) (HistoryPage, error) {
+	r := request{
+		call: Call{Kind: CallHistory, Project: project, Environment: environmentID}, op: "read history", method: http.MethodGet,
+		path:  fmt.Sprintf("/environmentinfo/v1/history/project/%d/environment/%s/", project, url.PathEscape(environmentID)),
+		query: url.Values{"page": {strconv.Itoa(page)}}.Encode(),
+	}
+	var a struct {
+		envelope
+		paging
+		Data []HistoryAction
+	}
+	if err := c.do(ctx, r, &a); err != nil {
+		return HistoryPage{}, err
+	}
+	return HistoryPage{Number: a.ResultPageCurrent, More: a.ResultHasMorePages, Actions: a.Data}, nil
+}
+
+// A request is one call before it is sent.
+type request struct {
+	call                    Call
+	op, method, path, query string
+}
+
+// envelope is what every answer of LCS has.
+type envelope struct {
+	IsSuccess           bool   `json:"IsSuccess"`
+	OperationActivityID string `json:"OperationActivityId"`
+	ErrorMessage        string `json:"ErrorMessage"`
+	VersionEOL          string `json:"VersionEOL"`
+}
+
+type paging struct {
+	ResultPageCurrent  int  `json:"ResultPageCurrent"`
+	ResultHasMorePages bool `json:"ResultHasMorePages"`
+}
+
+func (e *envelope) head() *envelope { return e }
+
+// An answer is a struct that embeds envelope.
+type answer interface{ head() *envelope }
+
+// do sends a request and reads its answer into a.
+func (c *Client) do(ctx context.Context, r request, a answer) error {
+	e := &Error{Op: r.op, Method: r.method, Path: r.path}
+	resp, err := c.send(ctx, r)
+	if err != nil {
+		return c.transportError(e, err)
+	}
+	body, err := readAll(resp)
+	e.Status, e.ActivityID = resp.StatusCode, clean(resp.Header.Get("activity-id"))
+	if resp.StatusCode != http.StatusOK {
+		e.Kind = kindOf(resp.StatusCode)
+		e.RetryAfter, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		e.explain(body)
+		return e
+	}
+	if err == nil {
+		err = decode(body, a)
+	}
+	if err != nil {
+		e.Kind, e.Message = Ambiguous, "the answer cannot be read: "+clean(err.Error())
+		return e
+	}
+	return c.judge(e, a.head())
+}
+
+func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
+	attempts := c.attempts
+	if r.method == http.MethodPost {
+		attempts = policy.RetryOptions{MaxRetries: -1} // azcore would repeat a POST on a dropped connection
+	}
+	attempts.TryTimeout = c.timeout
+	ctx = withCall(policy.WithRetryOptions(ctx, attempts), r.call)
+	target := c.endpoint + r.path
+	if r.query != "" {
+		target += "?" + r.query
+	}
+	req, err := runtime.NewRequest(ctx, r.method, target)
+	if err != nil {
+		return nil, &Error{Kind: NotSent, cause: err}
+	}
+	raw := req.Raw()
+	raw.Header.Set("x-ms-version", apiVersion)
+	raw.Header.Set("Content-Type", "application/json")
+	raw.Header.Set("Accept", "application/json")
+	if r.method == http.MethodPost {
+		raw.Body, raw.ContentLength = http.NoBody, 0 // net/http then says Content-Length: 0
+	}
+	runtime.SkipBodyDownload(req) // it would read without a bound
+	return c.pipeline.Do(req)
+}
+
+// readAll reads a bounded body.
+func readAll(resp *http.Response) ([]byte, error) {
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, errors.New("the connection broke off")
+	}
+	if len(body) > maxAnswer {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxAnswer)
+	}
+	return body, nil
+}
+
+// decode reads JSON without repeating any of it in an error.
+func decode(body []byte, a answer) error {
+	var probe map[string]json.RawMessage
+	if json.Unmarshal(body, &probe) != nil {
+		return errors.New("it is not a JSON object")
+	}
+	if _, ok := probe["IsSuccess"]; !ok {
+		return errors.New("it does not say IsSuccess")
+	}
+	if json.Unmarshal(body, a) != nil {
+		return errors.New("a field has an unexpected type")
+	}
+	return nil
+}
+
+// explain takes the message from a body in either of the two forms that LCS is
+// known to use with other statuses; other bodies, such as HTML, say nothing.
+func (e *Error) explain(body []byte) {
+	var known struct {
+		ErrorMessage        string
+		OperationActivityID string `json:"OperationActivityId"`
+		Message             string
+		LcsErrorCode        json.RawMessage
+		ActivityID          string `json:"ActivityId"`
+	}
+	if json.Unmarshal(body, &known) != nil {
+		return
+	}
+	e.Message = clean(firstOf(known.ErrorMessage, known.Message))
+	e.Code = clean(strings.Trim(string(known.LcsErrorCode), `"`))
+	e.ActivityID = firstOf(clean(known.OperationActivityID), clean(known.ActivityID), e.ActivityID)
+}
+
+func firstOf(list ...string) string {
+	for _, s := range list {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// judge turns IsSuccess false into an error, and watches the end of the version.
+func (c *Client) judge(e *Error, a *envelope) error {
+	if a.VersionEOL != "" && !strings.HasPrefix(a.VersionEOL, neverEnds) && c.onEOL != nil {
+		c.onEOL(clean(a.VersionEOL))
+	}
+	a.OperationActivityID, a.VersionEOL = clean(a.OperationActivityID), clean(a.VersionEOL)
+	if a.IsSuccess {
+		return nil
+	}
+	e.Kind, e.Message = Refused, clean(a.ErrorMessage)
+	e.ActivityID = firstOf(a.OperationActivityID, e.ActivityID)
+	return e
+}

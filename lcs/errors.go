@@ -1,0 +1,180 @@
+package lcs
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Kind says what an Error means to the caller.
+type Kind string
+
+// The kinds of failure. Only Ambiguous leaves open whether a start or stop was
+// carried out.
+const (
+	Refused      Kind = "refused"      // 200 with IsSuccess false
+	Throttled    Kind = "throttled"    // 429
+	Unauthorized Kind = "unauthorized" // 401, also after a fresh token
+	Forbidden    Kind = "forbidden"    // 403
+	NotFound     Kind = "not found"    // 404
+	Invalid      Kind = "invalid"      // another 3xx or 4xx
+	Ambiguous    Kind = "ambiguous"    // 5xx, no answer, or an answer that cannot be read
+	NotSent      Kind = "not sent"     // the request never left
+)
+
+// An Error is a call that LCS did not carry out, or may not have. It holds no
+// token and no header, and at most messageRunes of what LCS wrote.
+type Error struct {
+	Kind       Kind
+	Op         string // start, stop, read metadata, read history
+	Method     string
+	Path       string // without the host
+	Status     int    // 0 without an answer
+	Message    string
+	Code       string // LcsErrorCode
+	ActivityID string
+	// RetryAfter is the wait that LCS asked for; HasRetryAfter tells whether it did.
+	RetryAfter    time.Duration
+	HasRetryAfter bool
+
+	cause error
+}
+
+var advice = map[Kind]string{
+	Refused:      "LCS refused it",
+	Throttled:    "LCS's limit of calls is reached",
+	Unauthorized: "LCS does not accept the account: check its region, that it accepted the project's invitation and opened the project once",
+	Forbidden:    "the account lacks the role: make it project owner or environment manager in LCS",
+	NotFound:     "LCS does not know the project or environment: check ids and region",
+	Invalid:      "LCS does not understand the request",
+	Ambiguous:    "it may or may not have been carried out",
+	NotSent:      "the request was not sent",
+}
+
+// Error says what was tried, what came of it and what that means.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", e.Op, advice[e.Kind])
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
+	}
+	if e.HasRetryAfter {
+		fmt.Fprintf(&b, "; it asks to wait %s", e.RetryAfter)
+	}
+	switch {
+	case e.Message != "":
+		fmt.Fprintf(&b, ": %s", e.Message)
+	case e.cause != nil:
+		fmt.Fprintf(&b, ": %s", clean(e.cause.Error()))
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause, such as a credential's error or the end of a context.
+func (e *Error) Unwrap() error { return e.cause }
+
+// NonRetriable tells azcore's retry policy to leave these answers to the caller.
+func (e *Error) NonRetriable() {}
+
+const messageRunes = 500
+
+// clean makes foreign text fit for one line of a log.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, s)
+	s = strings.Join(strings.Fields(s), " ")
+	if utf8.RuneCountInString(s) > messageRunes {
+		s = string([]rune(s)[:messageRunes]) + "…"
+	}
+	return s
+}
+
+// kindOf reads a status other than 200.
+func kindOf(status int) Kind {
+	switch {
+	case status == http.StatusTooManyRequests:
+		return Throttled
+	case status == http.StatusUnauthorized:
+		return Unauthorized
+	case status == http.StatusForbidden:
+		return Forbidden
+	case status == http.StatusNotFound:
+		return NotFound
+	case status == http.StatusRequestTimeout, status >= 500, status < 300:
+		return Ambiguous
+	default:
+		return Invalid
+	}
+}
+
+// longestRetryAfter bounds what LCS may ask for: its longest window is a day.
+const longestRetryAfter = 24 * time.Hour
+
+// retryAfter reads the header: seconds, or an HTTP date. An absurd value counts
+// as absent, a longer one as longestRetryAfter.
+func retryAfter(value string, now time.Time) (time.Duration, bool) {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0, false
+	}
+	if seconds, err := strconv.ParseFloat(value, 64); err == nil {
+		if math.IsNaN(seconds) || seconds < 0 {
+			return 0, false
+		}
+		if seconds >= longestRetryAfter.Seconds() {
+			return longestRetryAfter, true
+		}
+		return time.Duration(math.Ceil(seconds)) * time.Second, true
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0, false
+	}
+	return min(max(at.Sub(now), 0), longestRetryAfter), true
+}
+
+// unsent tells whether a transport error proves that nothing was sent.
+func unsent(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var verify *tls.CertificateVerificationError
+	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) ||
+		errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &verify)
+}
+
+// transportError gives the Error of a request without an answer. Only the inmost
+// cause is kept: outer ones repeat the address, and could hold what a proxy wrote.
+func (c *Client) transportError(e *Error, err error) error {
+	var known *Error
+	if errors.As(err, &known) {
+		known.Op, known.Method, known.Path = e.Op, e.Method, e.Path
+		return known
+	}
+	e.Kind, e.cause = Ambiguous, err
+	if unsent(err) {
+		e.Kind = NotSent
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Message = fmt.Sprintf("no answer within %s", c.timeout)
+	case errors.Is(err, context.Canceled):
+		e.Message = "curfew stopped before the answer came"
+	}
+	return e
+}

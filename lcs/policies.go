@@ -1,0 +1,55 @@
+package lcs
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+type callKey struct{}
+
+func withCall(ctx context.Context, c Call) context.Context { return context.WithValue(ctx, callKey{}, c) }
+
+// limited asks the Limiter before each request that is sent, retries included.
+type limited struct{ limiter Limiter }
+
+func (p *limited) Do(req *policy.Request) (*http.Response, error) {
+	if p.limiter != nil {
+		c, _ := req.Raw().Context().Value(callKey{}).(Call)
+		if err := p.limiter.Wait(req.Raw().Context(), c); err != nil {
+			return nil, &Error{Kind: NotSent, cause: err}
+		}
+	}
+	return req.Next()
+}
+
+// bearer signs requests. After a 401, which LCS did not carry out, it asks once
+// for a fresh token: the credential's cache would hand out the same one.
+type bearer struct {
+	cred  azcore.TokenCredential
+	scope string
+}
+
+const freshToken = "{}" // any claims make the credential pass its cache by
+
+func (p *bearer) Do(req *policy.Request) (*http.Response, error) {
+	resp, err := p.signed(req, "")
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		return resp, err
+	}
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	_ = resp.Body.Close()
+	return p.signed(req.Clone(req.Raw().Context()), freshToken)
+}
+
+func (p *bearer) signed(req *policy.Request, claims string) (*http.Response, error) {
+	token, err := p.cred.GetToken(req.Raw().Context(), policy.TokenRequestOptions{Scopes: []string{p.scope}, Claims: claims})
+	if err != nil {
+		return nil, &Error{Kind: NotSent, cause: err}
+	}
+	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
+	return req.Next()
+}
