@@ -11,7 +11,9 @@ import (
 
 type callKey struct{}
 
-func withCall(ctx context.Context, c Call) context.Context { return context.WithValue(ctx, callKey{}, c) }
+func withCall(ctx context.Context, c Call) context.Context {
+	return context.WithValue(ctx, callKey{}, c)
+}
 
 // limited asks the Limiter before each request that is sent, retries included.
 type limited struct{ limiter Limiter }

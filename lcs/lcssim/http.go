@@ -1,0 +1,375 @@
+package lcssim
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// errReset is what a caller sees of a connection that LCS drops.
+var errReset = fmt.Errorf("read: %w", syscall.ECONNRESET)
+
+var routes = []struct {
+	method  string
+	pattern *regexp.Regexp
+	verb    Verb
+}{
+	{http.MethodPost, regexp.MustCompile(`^/environment/v1/start/project/(\d+)/environment/([^/]+)/?$`), Start},
+	{http.MethodPost, regexp.MustCompile(`^/environment/v1/stop/project/(\d+)/environment/([^/]+)/?$`), Stop},
+	{http.MethodGet, regexp.MustCompile(`^/environmentinfo/v1/detail/project/(\d+)/?$`), Metadata},
+	{http.MethodGet, regexp.MustCompile(`^/environmentinfo/v1/history/project/(\d+)/environment/([^/]+)/?$`), History},
+}
+
+// A reply is an answer before it is written.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	delay  time.Duration
+	reset  bool
+	cut    bool // the body is shorter than announced
+}
+
+// Handler serves the simulator over a socket.
+func (s *Sim) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r := s.serve(req)
+		if !pause(req.Context(), r.delay) {
+			return
+		}
+		if r.reset {
+			drop(w)
+			return
+		}
+		for k, v := range r.header {
+			w.Header()[k] = v
+		}
+		if r.cut {
+			w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
+			r.body = r.body[:len(r.body)/2]
+		}
+		w.WriteHeader(r.status)
+		_, _ = w.Write(r.body)
+		if r.cut {
+			drop(w)
+		}
+	})
+}
+
+// drop ends the connection without an answer.
+func drop(http.ResponseWriter) { panic(http.ErrAbortHandler) }
+
+// A Transport carries requests to the simulator in memory. It is an
+// http.RoundTripper and an azcore policy.Transporter.
+type Transport struct{ sim *Sim }
+
+// Transport gives the in-memory way to the simulator.
+func (s *Sim) Transport() *Transport { return &Transport{s} }
+
+// Do is RoundTrip by the name that azcore wants.
+func (t *Transport) Do(req *http.Request) (*http.Response, error) { return t.RoundTrip(req) }
+
+// RoundTrip answers one request.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := req.Context().Err(); err != nil {
+		return nil, err
+	}
+	r := t.sim.serve(req)
+	if !pause(req.Context(), r.delay) {
+		return nil, req.Context().Err()
+	}
+	if r.reset {
+		return nil, errReset
+	}
+	var body io.Reader = bytes.NewReader(r.body)
+	if r.cut {
+		body = io.MultiReader(bytes.NewReader(r.body[:len(r.body)/2]), broken{})
+	}
+	return &http.Response{
+		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: r.header, Body: io.NopCloser(body), ContentLength: int64(len(r.body)), Request: req,
+	}, nil
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// pause waits, and tells whether the caller is still there.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// serve answers a request and records it.
+func (s *Sim) serve(req *http.Request) reply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.opts.Now()
+	r, err := s.parse(req, now)
+	if err != nil {
+		return text(http.StatusNotFound, "text/html", "<html><body>Not found</body></html>")
+	}
+	r.ActivityID = s.activityID()
+	out := s.answer(&r, req, now)
+	r.Status = out.status
+	if s.requests = append(s.requests, r); len(s.requests) > s.opts.Keep {
+		s.requests = slices.Delete(s.requests, 0, len(s.requests)-s.opts.Keep)
+	}
+	if out.header == nil {
+		out.header = http.Header{}
+	}
+	out.header.Set("activity-id", r.ActivityID)
+	return out
+}
+
+var errNoRoute = errors.New("no such path")
+
+func (s *Sim) parse(req *http.Request, now time.Time) (Request, error) {
+	r := Request{
+		At: now, Method: req.Method, Path: req.URL.Path, Query: req.URL.RawQuery, User: userOf(req),
+		MSVersion: req.Header.Get("x-ms-version"), ContentType: req.Header.Get("Content-Type"), ContentLength: req.ContentLength,
+	}
+	for _, route := range routes {
+		m := route.pattern.FindStringSubmatch(req.URL.Path)
+		if m == nil || req.Method != route.method {
+			continue
+		}
+		r.Verb = route.verb
+		project, err := strconv.ParseInt(m[1], 10, 64)
+		if err != nil {
+			return r, errNoRoute
+		}
+		r.Project = project
+		if len(m) > 2 {
+			r.Environment = normalize(m[2])
+		} else {
+			r.Environment = normalize(req.URL.Query().Get("environmentId"))
+		}
+		return r, nil
+	}
+	return r, errNoRoute
+}
+
+func userOf(req *http.Request) string {
+	sum := sha256.Sum256([]byte(req.Header.Get("Authorization")))
+	return hex.EncodeToString(sum[:8])
+}
+
+func (s *Sim) answer(r *Request, req *http.Request, now time.Time) reply {
+	if !s.signedIn(req) {
+		return unauthorized("")
+	}
+	f := s.strike(*r, now)
+	if out, ok := early(f, r); ok {
+		return out
+	}
+	if wait := s.take(now, s.scopesOf(*r)); wait > 0 {
+		return throttle(strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	}
+	var out reply
+	switch r.Verb {
+	case Start, Stop:
+		out = s.operation(r, now, f)
+	case History:
+		out = s.historyOf(r, now)
+	default:
+		out = s.metadataOf(r, req, now, f)
+	}
+	return late(f, out)
+}
+
+func (s *Sim) signedIn(req *http.Request) bool {
+	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	return ok && token != "" && (len(s.opts.Tokens) == 0 || slices.Contains(s.opts.Tokens, token))
+}
+
+// early are the faults that keep LCS from looking at the request.
+func early(f fault, r *Request) (reply, bool) {
+	switch {
+	case f.has(ResetBeforeAccept):
+		return reply{reset: true}, true
+	case f.has(Error500HTML):
+		return text(http.StatusInternalServerError, "text/html", "<html><body><h1>Runtime Error</h1></body></html>"), true
+	case f.has(Error503):
+		return text(http.StatusServiceUnavailable, "text/plain", "The service is unavailable."), true
+	case f.has(Throttle):
+		return throttle(f[Throttle].RetryAfter), true
+	case f.has(Unauthorized):
+		return unauthorized(""), true
+	case f.has(UnauthorizedHTML):
+		return unauthorized("<html><body>401</body></html>"), true
+	case f.has(Forbidden):
+		return text(http.StatusForbidden, "application/json", `{"Message":"The user has no access to the project.","LcsErrorCode":"403","ActivityId":"`+r.ActivityID+`"}`), true
+	case f.has(NotFound):
+		return text(http.StatusNotFound, "application/json", `{"ErrorMessage":"Not found.","OperationActivityId":"`+r.ActivityID+`"}`), true
+	case f.has(Refuse):
+		return envelope(r, f[Refuse].Message, f, nil), true
+	}
+	return reply{}, false
+}
+
+// late are the faults that spoil the answer to a request that was carried out.
+func late(f fault, out reply) reply {
+	switch {
+	case f.has(ResetAfterAccept):
+		return reply{reset: true, status: out.status}
+	case f.has(NotJSON):
+		out.body, out.header = []byte("<html><body>Sign in to your account</body></html>"), http.Header{"Content-Type": {"text/html"}}
+	case f.has(HugeBody):
+		out.body = append(bytes.Repeat([]byte(" "), 16<<20), out.body...)
+	case f.has(Truncated):
+		out.cut = true
+	}
+	if f.has(Slow) {
+		out.delay = f[Slow].Delay
+	}
+	return out
+}
+
+func (s *Sim) operation(r *Request, now time.Time, f fault) reply {
+	env := s.byID[r.Environment]
+	if env == nil || env.project != r.Project {
+		return envelope(r, "The environment was not found.", f, nil)
+	}
+	if s.servicing(env, now) {
+		return envelope(r, "Another operation is in progress.", f, nil)
+	}
+	refusal, accepted := s.operate(env, r.Verb, now, f)
+	r.Accepted = accepted
+	return envelope(r, refusal, f, nil)
+}
+
+func (s *Sim) historyOf(r *Request, _ time.Time) reply {
+	env := s.byID[r.Environment]
+	data := []map[string]any{}
+	if env != nil {
+		for _, a := range slices.Backward(env.history) {
+			data = append(data, map[string]any{
+				"Name": a.name, "Type": "Deployment" + a.name, "TypeDisplay": a.name,
+				"StartDateTimeUTC": a.start.UTC().Format("2006-01-02T15:04:05.0"), "EndDateTimeUTC": a.end.UTC().Format("2006-01-02T15:04:05.000"),
+				"Status": a.status, "ActivityId": strings.ReplaceAll(a.id, "-", ""), "EnvironmentId": normalize(env.ID), "ProjectId": env.project,
+			})
+		}
+	}
+	return envelope(r, "", nil, map[string]any{"ResultPageCurrent": 1, "ResultHasMorePages": false, "Data": data})
+}
+
+func (s *Sim) metadataOf(r *Request, req *http.Request, now time.Time, f fault) reply {
+	all, ok := s.projects[r.Project]
+	if !ok {
+		return text(http.StatusForbidden, "application/json", `{"Message":"The user has no access to the project."}`)
+	}
+	page, more := 1, false
+	name := req.URL.Query().Get("environmentName")
+	if r.Environment != "" || name != "" {
+		all = slices.Clone(all)
+		all = slices.DeleteFunc(all, func(e *environment) bool {
+			return r.Environment != "" && normalize(e.ID) != r.Environment || name != "" && e.Name != name
+		})
+	} else {
+		if n, err := strconv.Atoi(req.URL.Query().Get("page")); err == nil && n > 0 {
+			page = n
+		}
+		from := min((page-1)*s.opts.PageSize, len(all))
+		to := min(from+s.opts.PageSize, len(all))
+		more = to < len(all)
+		all = all[from:to]
+	}
+	fields := map[string]any{"ResultPageCurrent": page, "ResultHasMorePages": more, "Data": nil}
+	if !f.has(EmptyData) && len(all) > 0 {
+		data := make([]map[string]any, len(all))
+		for i, e := range all {
+			data[i] = s.describe(e, now)
+		}
+		fields["Data"] = data
+	}
+	return envelope(r, "", f, fields)
+}
+
+// describe gives an environment in LCS's form.
+func (s *Sim) describe(e *environment, now time.Time) map[string]any {
+	e.settle(now)
+	state := e.state
+	if s.servicing(e, now) {
+		state = Servicing
+	}
+	display := map[State]string{Finished: "Deployed"}[state]
+	if display == "" {
+		display = string(state)
+	}
+	if e.failed && e.until.IsZero() {
+		display = "Failed"
+	}
+	managed := e.Infrastructure == "CustomerManaged"
+	return map[string]any{
+		"EnvironmentId": e.ID, "EnvironmentName": e.Name, "ProjectId": e.project, "EnvironmentInfrastructure": e.Infrastructure,
+		"EnvironmentType": e.Type, "EnvironmentGroup": "Primary", "EnvironmentProduct": "Finance and Operations",
+		"EnvironmentEndpointBaseUrl": "https://" + strings.ToLower(e.Name) + "devaos.cloudax.dynamics.com/", "DeploymentState": state,
+		"TopologyDisplayName": "Finance and Operations - Develop (10.0.18 with Platform update 42)", "CurrentApplicationBuildVersion": "10.0.793.41",
+		"CurrentApplicationReleaseName": "10.0.18", "CurrentPlatformReleaseName": "Update42", "CurrentPlatformVersion": nil,
+		"DeployedOnUTC": "7/5/2021 11:19 AM", "CloudStorageLocation": "West Europe", "DisasterRecoveryLocation": nil,
+		"DeploymentStatusDisplay": display, "CanStart": managed && state == Stopped, "CanStop": managed && state == Finished,
+	}
+}
+
+// envelope gives the answer that every call of LCS has; a refusal is IsSuccess false.
+func envelope(r *Request, refusal string, f fault, fields map[string]any) reply {
+	body := map[string]any{
+		"IsSuccess": refusal == "" && !f.has(Refuse), "OperationActivityId": r.ActivityID, "ErrorMessage": nil, "VersionEOL": "9999-12-31T23:59:59.9999999",
+	}
+	if refusal != "" {
+		body["ErrorMessage"] = refusal
+	}
+	if f.has(NearEOL) {
+		body["VersionEOL"] = "2027-06-30T00:00:00.0000000"
+	}
+	for k, v := range fields {
+		body[k] = v
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		return text(http.StatusInternalServerError, "text/plain", "the simulator cannot write its answer")
+	}
+	return reply{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}, body: b}
+}
+
+func text(status int, kind, body string) reply {
+	return reply{status: status, header: http.Header{"Content-Type": {kind}}, body: []byte(body)}
+}
+
+func throttle(after string) reply {
+	r := text(http.StatusTooManyRequests, "text/plain", "")
+	if after != "" {
+		r.header.Set("Retry-After", after)
+	}
+	return r
+}
+
+func unauthorized(body string) reply {
+	r := text(http.StatusUnauthorized, "text/html", body)
+	r.header.Set("WWW-Authenticate", "Bearer")
+	return r
+}
