@@ -12,8 +12,8 @@ type instant int64
 
 const (
 	second   = instant(time.Second)
-	firstSec = -9_200_000_000 // 1678-06-17
-	lastSec  = 9_200_000_000  // 2261-07-16
+	firstSec = -8_000_000_000 // in 1716
+	lastSec  = 8_000_000_000 // in 2223; the type has room beyond, for sums
 	never    = instant(math.MaxInt64)
 )
 
@@ -83,23 +83,28 @@ func (c *clock) day(i instant) dayNumber {
 	return dayNumber(floorDiv(s+c.at(s).offset, secondsPerDay))
 }
 
-// resolve is the instant that minute of day n stands for. Of the instants whose
-// local time is not before the one asked for it is the first, which takes a
-// repeated time once, a skipped one to the end of the gap, and keeps the order of
-// local times.
+// resolve is the instant that minute of day n stands for.
 func (c *clock) resolve(n dayNumber, minute int) instant {
+	return instant(min(max(c.seconds(n, minute), firstSec), lastSec)) * second
+}
+
+// seconds is the instant that minute of day n stands for, in seconds. Of the
+// instants whose local time is not before the one asked for it is the first, which
+// takes a repeated time once, a skipped one to the end of the gap, and keeps the
+// order of local times.
+func (c *clock) seconds(n dayNumber, minute int) int64 {
 	wall := int64(n)*secondsPerDay + int64(minute)*60
 	p := c.at(wall - maxOffset)
 	for wall-p.offset >= p.end {
 		p = c.at(p.end)
 	}
-	return instant(max(wall-p.offset, p.start)) * second
+	return max(wall-p.offset, p.start)
 }
 
 // shift tells whether minute of day n falls into a gap or a fold.
 func (c *clock) shift(n dayNumber, minute int) shift {
 	wall := int64(n)*secondsPerDay + int64(minute)*60
-	first := c.resolve(n, minute).seconds()
+	first := c.seconds(n, minute)
 	p := c.at(first)
 	if first+p.offset != wall {
 		return inGap
@@ -118,5 +123,5 @@ func (c *clock) shift(n dayNumber, minute int) shift {
 // that exists twice for the first of the two. Resolve keeps order: a later local
 // time is never an earlier instant.
 func Resolve(d Date, minute int, loc *time.Location) time.Time {
-	return newClock(loc).resolve(d.number(), minute).in(loc)
+	return time.Unix(newClock(loc).seconds(d.number(), minute), 0).In(loc)
 }

@@ -1,0 +1,99 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// An Entry is one distinct rule to wake up for.
+type Entry struct {
+	Name string // for people
+	// Schedule gives the instants at which the rule may act; see Entries.
+	Schedule cron.Schedule
+}
+
+// Entries are the distinct rules of the plan: windows, triggers and exceptions.
+// Rules that come at the same instants, whatever schedules and environments they
+// belong to, are one. Next of an entry is the first instant after the one given, or
+// the zero time if there is none within five years. Every fire is at an instant of
+// an entry; an instant of an entry need not be a fire.
+func (p *Plan) Entries() []Entry {
+	var list []Entry
+	seen := map[string]bool{}
+	add := func(key string, e Entry) {
+		if !seen[key] {
+			seen[key] = true
+			list = append(list, e)
+		}
+	}
+	for i := range p.spec.Schedules {
+		s := &p.spec.Schedules[i]
+		c := compileSchedule(s)
+		for _, r := range c.windows {
+			add(ruleKey(windowKey(r.window), r.loc, r.calendar), Entry{entryName(r.window.String(), s, r.calendar), nextFunc(r.next)})
+		}
+		for _, r := range c.triggers {
+			add(ruleKey(r.trigger.canonical(), r.loc, r.calendar), Entry{entryName(r.trigger.describe(), s, r.calendar), nextFunc(r.next)})
+		}
+	}
+	for i := range p.spec.Exceptions {
+		l := newLayer(&p.spec.Exceptions[i])
+		add(exceptionKey(l.exception), Entry{l.title(), nextFunc(l.next)})
+	}
+	return list
+}
+
+func entryName(rule string, s *Schedule, c *Calendar) string {
+	name := rule + " " + s.Location.String()
+	if c != nil {
+		name += " without " + c.Name
+	}
+	return name
+}
+
+// nextFunc makes a cron.Schedule of a function.
+type nextFunc func(instant) instant
+
+// Next is the first instant after t, in the zone of t, or the zero time.
+func (f nextFunc) Next(t time.Time) time.Time {
+	i := instantOf(t)
+	at := f(i)
+	if at == never || at > i+nextYears*daysPerYear*day {
+		return time.Time{}
+	}
+	return at.in(t.Location())
+}
+
+// ruleKey is the same for rules that come at the same instants. A calendar without
+// a fingerprint is only ever like itself.
+func ruleKey(rule string, loc *time.Location, c *Calendar) string {
+	key := rule + "|" + loc.String()
+	if c != nil {
+		key += "|" + calendarKey(c)
+		if c.Fingerprint == "" {
+			key += fmt.Sprintf("|%p", c)
+		}
+	}
+	return key
+}
+
+func calendarKey(c *Calendar) string { return fmt.Sprintf("calendar %q %q", c.Name, c.Fingerprint) }
+
+func windowKey(w Window) string {
+	return fmt.Sprintf("window %s %d %d", w.Days, w.Begin, w.EndDay*minutesPerDay+w.End)
+}
+
+// exceptionKey is the same for exceptions that do the same at the same instants.
+func exceptionKey(e *Exception) string {
+	key := fmt.Sprintf("exception %d %d %t %s", instantOf(e.From), instantOf(e.Until), e.Override, e.Keep)
+	if len(e.Uptime) == 0 {
+		return key
+	}
+	key += "|" + e.Location.String()
+	for _, w := range e.Uptime {
+		key += "|" + windowKey(w)
+	}
+	return key
+}

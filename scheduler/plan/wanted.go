@@ -1,0 +1,170 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+)
+
+// Wanted is what the rules want of the environment at at, and why. An environment
+// without any rule, or before its first event, is Unknown.
+func (p *Plan) Wanted(environment string, at time.Time) Decision {
+	g := p.group[environment]
+	if g == nil {
+		return Decision{Wanted: Unknown, Because: fmt.Sprintf("the plan has no environment %q", environment)}
+	}
+	i := instantOf(at)
+	t := g.timeline(i, i)
+	d := Decision{}
+	d.explainLayers(t, i)
+	if top := t.top(i); top != nil {
+		d.Wanted = top.at(i)
+		d.Because = top.because(i)
+		d.step("schedules do not count while it lasts")
+		return d
+	}
+	d.Wanted = t.base.at(i)
+	switch {
+	case t.base.silent:
+		d.explainSilence()
+	case t.base.eventful:
+		d.explainEvents(g, &t.base, i)
+	default:
+		d.explainWindows(g, i)
+	}
+	return d
+}
+
+func (d *Decision) step(format string, args ...any) {
+	d.Steps = append(d.Steps, fmt.Sprintf(format, args...))
+}
+
+// explainLayers says which overrides and exceptions are active at i.
+func (d *Decision) explainLayers(t *timeline, i instant) {
+	outranked := false
+	for _, kind := range []bool{true, false} {
+		found := false
+		for _, l := range t.layers {
+			if l.exception.Override != kind || !l.active(i) {
+				continue
+			}
+			found = true
+			text := l.because(i)
+			if outranked {
+				text += ": outranked"
+			}
+			d.step("%s", text)
+			outranked = true
+		}
+		switch {
+		case !found && kind:
+			d.step("no override is active")
+		case !found:
+			d.step("no exception is active")
+		}
+	}
+}
+
+func (l *layer) because(i instant) string {
+	until := l.until.in(l.exception.Location).Format("2006-01-02 15:04")
+	return fmt.Sprintf("%s wants it %s until %s%s", l.describe(), l.at(i), until, l.why())
+}
+
+// describe is the title, with the uptime that the layer brings.
+func (l *layer) describe() string {
+	if l.keeps() {
+		return l.title()
+	}
+	return l.title() + ", " + l.effect() + ","
+}
+
+func (d *Decision) explainSilence() {
+	d.Because = "no schedule covers it"
+	d.step("%s", d.Because)
+}
+
+// explainWindows goes through the windows of uptime schedules.
+func (d *Decision) explainWindows(g *group, i instant) {
+	d.Because = "no window of its schedules covers the time"
+	for _, r := range g.windows {
+		title := fmt.Sprintf("schedule %s: window %s", r.begins.name, r.window)
+		n, in := r.covering(i)
+		if !in {
+			d.step("%s does not cover the time", title)
+			continue
+		}
+		name, holiday := r.calendar.holiday(n)
+		switch {
+		case holiday:
+			d.step("%s of %s does not exist: %s (calendar %s)", title, n.date(), name, r.calendar.Name)
+			if d.Wanted == Stopped {
+				d.Because = fmt.Sprintf("schedule %s has no window that begins on %s: %s (calendar %s)",
+					r.begins.name, n.date(), name, r.calendar.Name)
+			}
+		default:
+			d.step("%s covers the time", title)
+			if d.Wanted == Running {
+				d.Because = fmt.Sprintf("%s covers the time", title)
+			}
+		}
+	}
+}
+
+// covering is the day whose window, were it not for the calendar, covers i. A day
+// on which the window does exist is preferred.
+func (r *windowRule) covering(i instant) (day dayNumber, ok bool) {
+	c := newClock(r.loc)
+	last := c.day(i) + 1
+	for n := r.firstDay(c, i); n <= last; n++ {
+		if !r.window.Days.Has(n.weekday()) {
+			continue
+		}
+		begin, end := r.span(c, n)
+		if begin <= i && i < end {
+			day, ok = n, true
+			if r.on(n) {
+				break
+			}
+		}
+	}
+	return day, ok
+}
+
+// explainEvents goes through the triggers, each with its latest instant.
+func (d *Decision) explainEvents(g *group, b *baseline, i instant) {
+	latest, ok := b.latest(i)
+	if !ok {
+		d.Because = "no event has ever come before"
+	} else {
+		d.Because = fmt.Sprintf("schedule %s: %s, on %s, was the last event", latest.cause.name, latest.cause.reason, eventTime(latest.at, latest.cause))
+	}
+	for _, r := range g.triggers {
+		at, ok := r.latest(i + 1)
+		if !ok {
+			d.step("schedule %s: %s has never come", r.cause.name, r.cause.reason)
+			continue
+		}
+		d.step("schedule %s: %s came last on %s", r.cause.name, r.cause.reason, eventTime(at, r.cause))
+		d.explainHoliday(r, at, i)
+	}
+}
+
+// explainHoliday says that the calendar took a start between the last one and i.
+func (d *Decision) explainHoliday(r *triggerRule, last, i instant) {
+	if r.calendar == nil {
+		return
+	}
+	free := *r
+	free.calendar = nil
+	at, ok := free.latest(i + 1)
+	if !ok || at <= last {
+		return
+	}
+	n := newClock(r.loc).day(at)
+	if name, holiday := r.calendar.holiday(n); holiday {
+		d.step("schedule %s: %s of %s does not come: %s (calendar %s)", r.cause.name, r.cause.reason, n.date(), name, r.calendar.Name)
+	}
+}
+
+func eventTime(i instant, c *cause) string {
+	return i.in(c.loc).Format("Mon 2006-01-02 15:04")
+}

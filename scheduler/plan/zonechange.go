@@ -1,0 +1,104 @@
+package plan
+
+import "fmt"
+
+// ZoneChange tells whether the rule behind f names a local time that a change of the
+// clocks skips or repeats on that day, with a sentence for people. Rules that follow
+// elapsed time, and the ends of exceptions, are never moved.
+func (p *Plan) ZoneChange(f Fire) (string, bool) {
+	for i := range p.spec.Schedules {
+		if s := &p.spec.Schedules[i]; s.Name == f.Schedule {
+			return compileSchedule(s).zoneChange(f)
+		}
+	}
+	for i := range p.spec.Exceptions {
+		if e := &p.spec.Exceptions[i]; e.Name == f.Schedule && e.Keep == "" {
+			s := Schedule{Name: e.Name, Location: e.Location, Uptime: e.Uptime}
+			return compileSchedule(&s).zoneChange(f)
+		}
+	}
+	return "", false
+}
+
+func (c compiled) zoneChange(f Fire) (string, bool) {
+	for _, r := range c.windows {
+		if text, ok := r.zoneChange(f); ok {
+			return text, true
+		}
+	}
+	for _, r := range c.triggers {
+		if text, ok := r.zoneChange(f); ok {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// zoneChange looks at the edges of windows round the day of f: a change of zone may
+// have moved a time by a day.
+func (r *windowRule) zoneChange(f Fire) (string, bool) {
+	c := newClock(r.loc)
+	at := instantOf(f.At)
+	today := c.day(at)
+	for n := today - dayNumber(r.window.EndDay) - 2; n <= today+1; n++ {
+		if !r.on(n) {
+			continue
+		}
+		edge, minute := n, r.window.Begin
+		if f.Action == Stop {
+			edge, minute = n+dayNumber(r.window.EndDay), r.window.End
+		}
+		if text, ok := c.describeShift(edge, minute, at); ok {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+func (r *triggerRule) zoneChange(f Fire) (string, bool) {
+	if r.trigger.elapsed() || (r.wanted == Running) != (f.Action == Start) {
+		return "", false
+	}
+	c := newClock(r.loc)
+	at := instantOf(f.At)
+	today := c.day(at)
+	for n := today - 1; n <= today+1; n++ {
+		if !r.on(n) {
+			continue
+		}
+		minutes := r.trigger.minutes()
+		for _, m := range minutes[firstMinute(c, n, minutes, at):] {
+			if c.resolve(n, m) != at {
+				break
+			}
+			if text, ok := c.describeShift(n, m, at); ok {
+				return text, true
+			}
+		}
+	}
+	return "", false
+}
+
+// describeShift says what a change of the clocks did to minute of day n, if that
+// comes at at and is touched by one.
+func (c *clock) describeShift(n dayNumber, minute int, at instant) (string, bool) {
+	if c.resolve(n, minute) != at {
+		return "", false
+	}
+	if minute == minutesPerDay {
+		n, minute = n+1, 0
+	}
+	date := n.date()
+	switch c.shift(n, minute) {
+	case inGap:
+		layout := "15:04"
+		if c.day(at) != n {
+			layout = "2006-01-02 15:04"
+		}
+		return fmt.Sprintf("%s does not exist on %s in %s; fires at %s",
+			formatClock(minute), date, c.loc, at.in(c.loc).Format(layout)), true
+	case inFold:
+		return fmt.Sprintf("%s comes twice on %s in %s; fires the first time", formatClock(minute), date, c.loc), true
+	}
+	return "", false
+}
