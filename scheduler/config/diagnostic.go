@@ -1,0 +1,73 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// A Severity says whether a file can be used in spite of a problem.
+type Severity string
+
+// A file with an error is refused; one with warnings is used.
+const (
+	Error   Severity = "error"
+	Warning Severity = "warning"
+)
+
+// A Diagnostic is one problem of a schedule file. Line and Column count from 1;
+// both are 0 when the problem has no place, such as a file that cannot be read.
+type Diagnostic struct {
+	File     string   `json:"file"`
+	Line     int      `json:"line"`
+	Column   int      `json:"column"`
+	Severity Severity `json:"severity"`
+	Message  string   `json:"message"`
+}
+
+// String writes the problem as file:line:col: message, which editors can follow.
+func (d Diagnostic) String() string {
+	prefix := ""
+	if d.Severity == Warning {
+		prefix = "warning: "
+	}
+	if d.Line == 0 {
+		return fmt.Sprintf("%s: %s%s", d.File, prefix, d.Message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s", d.File, d.Line, d.Column, prefix, d.Message)
+}
+
+// Diagnostics are all problems of a file, sorted by file, line and column.
+type Diagnostics []Diagnostic
+
+// HasErrors tells whether the file must be refused.
+func (ds Diagnostics) HasErrors() bool {
+	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// Errors are the problems for which the file is refused.
+func (ds Diagnostics) Errors() Diagnostics { return ds.only(Error) }
+
+// Warnings are the problems in spite of which the file is used.
+func (ds Diagnostics) Warnings() Diagnostics { return ds.only(Warning) }
+
+func (ds Diagnostics) only(s Severity) Diagnostics {
+	var found Diagnostics
+	for _, d := range ds {
+		if d.Severity == s {
+			found = append(found, d)
+		}
+	}
+	return found
+}
+
+// sorted orders the problems by place and drops repetitions: what an alias brings
+// in several times is one mistake.
+func (ds Diagnostics) sorted() Diagnostics {
+	slices.SortStableFunc(ds, func(a, b Diagnostic) int {
+		return cmp.Or(
+			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column),
+			cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.Compact(ds)
+}
