@@ -13,7 +13,7 @@ type instant int64
 const (
 	second   = instant(time.Second)
 	firstSec = -8_000_000_000 // in 1716
-	lastSec  = 8_000_000_000 // in 2223; the type has room beyond, for sums
+	lastSec  = 8_000_000_000  // in 2223; the type has room beyond, for sums
 	never    = instant(math.MaxInt64)
 )
 
