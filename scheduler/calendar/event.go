@@ -3,6 +3,7 @@ package calendar
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,16 +80,11 @@ func (e event) appendDays(days []Range) ([]Range, error) {
 		days = append(days, e.span(begin))
 		return nil
 	}
-	next, err := e.begins()
+	begins, err := e.begins()
 	if err != nil {
 		return nil, err
 	}
-	for begin, ok := next(); ok; begin, ok = next() {
-		if err := add(begin); err != nil {
-			return nil, err
-		}
-	}
-	for _, begin := range e.more {
+	for _, begin := range slices.Concat(begins, e.more) {
 		if err := add(begin); err != nil {
 			return nil, err
 		}
@@ -96,15 +92,17 @@ func (e event) appendDays(days []Range) ([]Range, error) {
 	return days, nil
 }
 
-// begins gives the instants at which the event begins, one after the other.
-func (e event) begins() (func() (time.Time, bool), error) {
+// begins gives the instants at which the event begins. The library panics on some
+// rules, which is an error of the event here.
+func (e event) begins() (list []time.Time, err error) {
 	if e.rule == nil {
-		once := true
-		return func() (time.Time, bool) {
-			defer func() { once = false }()
-			return e.begin, once
-		}, nil
+		return []time.Time{e.begin}, nil
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = e.place.errorf("RRULE cannot be worked out; want a simpler rule")
+		}
+	}()
 	horizon := time.Date(lastYear, time.December, 31, 0, 0, 0, 0, time.UTC)
 	option := *e.rule
 	option.Dtstart = e.begin
@@ -115,7 +113,11 @@ func (e event) begins() (func() (time.Time, bool), error) {
 	if err != nil {
 		return nil, e.place.errorf("RRULE is not valid: %v; want a rule of RFC 5545", err)
 	}
-	return rule.Iterator(), nil
+	next := rule.Iterator()
+	for begin, ok := next(); ok && len(list) <= maxDays; begin, ok = next() {
+		list = append(list, begin)
+	}
+	return list, nil
 }
 
 // span is the days touched by the repetition that begins at begin.

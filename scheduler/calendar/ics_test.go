@@ -95,6 +95,7 @@ func TestReadICSErrors(t *testing.T) {
 		{"broken rule", string(ics(vevent("DTSTART:20261224", "RRULE:FREQ=NEVER")...)), 6, "not a rule"},
 		{"rule within the day", string(ics(vevent("DTSTART:20261224", "RRULE:FREQ=SECONDLY")...)), 6, "within a day"},
 		{"interval that overflows", string(ics(vevent("DTSTART:20261224", "RRULE:FREQ=YEARLY;INTERVAL=9223372036854775807")...)), 6, "out of bounds"},
+		{"a rule that the library panics on", string(ics(vevent("DTSTART:20261210", "RRULE:FREQ=MONTHLY;BYDAY=10MO;BYSETPOS=1")...)), 3, "simpler"},
 		{"two rules", string(ics(vevent("DTSTART:20261224", "RRULE:FREQ=DAILY;COUNT=1", "RRULE:FREQ=DAILY;COUNT=1")...)), 6, "several"},
 		{"broken exception", string(ics(vevent("DTSTART:20261224", "EXDATE:x")...)), 6, "not a date"},
 		{"parameter that the parser panics on", string(ics(vevent("DTSTART;VALUE=DATE")...)), 5, "not valid"},
