@@ -227,6 +227,12 @@ func (s *Schedule) check() []error {
 			errs = append(errs, fmt.Errorf("schedule %q has an empty trigger; want one that was parsed", s.Name))
 		}
 	}
+	for _, start := range s.Starts {
+		if slices.ContainsFunc(s.Stops, func(stop Trigger) bool { return stop.canonical() == start.canonical() }) {
+			errs = append(errs, fmt.Errorf("schedule %q starts and stops at the same times, %s, so that it never stops; want two different ones",
+				s.Name, start.describe()))
+		}
+	}
 	return append(errs, checkWindows(fmt.Sprintf("schedule %q", s.Name), s.Uptime)...)
 }
 

@@ -222,6 +222,9 @@ func (w *world) addSchedule(environment string, uptime bool) {
 			break
 		}
 		trigger, plain := w.trigger()
+		if slices.ContainsFunc(slices.Concat(s.Starts, s.Stops), func(t plan.Trigger) bool { return t.String() == trigger.String() }) {
+			continue // a start that is also a stop is refused
+		}
 		if rapid.Bool().Draw(w.t, "start") {
 			s.Starts, o.starts = append(s.Starts, trigger), append(o.starts, plain)
 		} else {
