@@ -304,4 +304,3 @@ func scanRun(rows *sql.Rows) (scheduler.Run, error) {
 	}
 	return r, nil
 }
-

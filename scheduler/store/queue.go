@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	workers       = 32                    // steps at a time: enough to wait for that many slow answers of LCS
+	workers       = 32                     // steps at a time: enough to wait for that many slow answers of LCS
 	defaultPoll   = 250 * time.Millisecond // SQLite tells nobody of a new row
 	fetchCooldown = 20 * time.Millisecond
 	stepTimeout   = 3 * time.Minute // above the LCS client's own
@@ -64,7 +64,7 @@ func (w *worker) NextRetry(*river.Job[ticketArgs]) time.Time { return time.Now()
 // for the time, which would be a second clock.
 type wallClock struct{}
 
-func (wallClock) Now() time.Time     { return time.Now() }
+func (wallClock) Now() time.Time       { return time.Now() }
 func (wallClock) NowOrNil() *time.Time { t := time.Now(); return &t }
 
 func newQueue(driver *riversqlite.Driver, w *worker, logger *slog.Logger, poll time.Duration) (*river.Client[*sql.Tx], error) {
@@ -79,6 +79,7 @@ func newQueue(driver *riversqlite.Driver, w *worker, logger *slog.Logger, poll t
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		Workers:                     registered,
 		Logger:                      logger,
+		PollOnly:                    true, // River's listener for SQLite is itself a poll, and a dearer one
 		FetchCooldown:               fetchCooldown,
 		FetchPollInterval:           poll,
 		JobTimeout:                  stepTimeout,

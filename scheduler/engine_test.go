@@ -1,0 +1,434 @@
+package scheduler_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"curfew/lcs"
+	"curfew/lcs/lcssim"
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/store"
+)
+
+const project = 1234567
+
+// token is a credential that is always good.
+type token string
+
+func (t token) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: string(t), ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
+
+// A world is an engine with its database and a simulated LCS, inside a bubble.
+type world struct {
+	t        *testing.T
+	sim      *lcssim.Sim
+	dsn      string
+	setup    scheduler.Setup
+	logs     *observer.ObservedLogs
+	log      *zap.Logger
+	schedule plan.Schedule
+	cancel   context.CancelFunc
+	done     chan error
+	store    *store.Store
+	engine   *scheduler.Engine
+	accounts []string
+}
+
+// newWorld has n environments dev-00, dev-01, … that run mon-fri 07:00-19:00 UTC.
+// The bubble's clock begins at midnight UTC of Saturday 2000-01-01.
+func newWorld(t *testing.T, n int, opts lcssim.Options) *world {
+	core, logs := observer.New(zap.InfoLevel)
+	w := &world{
+		t: t, sim: lcssim.New(opts), dsn: filepath.Join(t.TempDir(), "curfew.db"), logs: logs, log: zap.New(core), accounts: []string{"main"},
+		schedule: plan.Schedule{Name: "office-hours", Location: time.UTC, Uptime: []plan.Window{window(t, "mon-fri 07:00-19:00")}},
+	}
+	w.sim.AddProject(project)
+	for i := range n {
+		name := envName(i)
+		w.sim.AddEnvironment(project, lcssim.Environment{ID: envID(i), Name: "LCS " + name, State: lcssim.Stopped})
+		w.setup.Environments = append(w.setup.Environments, scheduler.Environment{Name: name, Project: "contoso", ID: envID(i), CostPerHour: float64(i)})
+		w.schedule.Environments = append(w.schedule.Environments, name)
+	}
+	w.setup.Defaults = scheduler.Defaults{CatchUp: 2 * time.Hour, Deadline: 2 * time.Hour, VerifyTimeout: 45 * time.Minute, Order: "cost"}
+	return w
+}
+
+func envName(i int) string { return fmt.Sprintf("dev-%02d", i) }
+func envID(i int) string   { return fmt.Sprintf("55eb4327-9346-4c7b-82bd-%012d", i) }
+
+func window(t *testing.T, s string) plan.Window {
+	t.Helper()
+	win, err := plan.ParseWindow(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return win
+}
+
+// build makes the setup from the schedule.
+func (w *world) build() {
+	w.t.Helper()
+	var names []string
+	for _, e := range w.setup.Environments {
+		names = append(names, e.Name)
+	}
+	p, err := plan.Compile(plan.Spec{Environments: names, Schedules: []plan.Schedule{w.schedule}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.setup.Plan, w.setup.Rules = p, nil
+	for _, name := range names {
+		w.setup.Rules = append(w.setup.Rules, scheduler.Rule{Name: w.schedule.Name, Environment: name, Fingerprint: p.Fingerprint(w.schedule.Name)})
+	}
+	w.setup.Projects = []scheduler.Project{{Name: "contoso", ID: project}}
+	for _, a := range w.accounts {
+		client, err := lcs.NewClient("https://lcs.invalid", token("good-"+a), &lcs.ClientOptions{Transport: w.sim.Transport()})
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.setup.Projects[0].Accounts = append(w.setup.Projects[0].Accounts, scheduler.Account{Name: a, Client: client})
+	}
+}
+
+// open opens the database.
+func (w *world) open() *store.Store {
+	w.t.Helper()
+	s, err := store.Open(w.t.Context(), store.Options{DSN: w.dsn, Poll: 5 * time.Second})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.store = s
+	return s
+}
+
+// start builds everything anew, as a new process does.
+func (w *world) start() {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	w.cancel = cancel
+	w.runWith(ctx, w.open())
+}
+
+func (w *world) runWith(ctx context.Context, s scheduler.Store) {
+	w.t.Helper()
+	w.build()
+	setup := w.setup
+	engine, err := scheduler.New(scheduler.Options{Store: s, Logger: w.log, Registerer: prometheus.NewRegistry(), Setup: &setup})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.engine, w.done = engine, make(chan error, 1)
+	go func() { w.done <- engine.Run(ctx) }()
+}
+
+// stop ends the engine as SIGTERM does.
+func (w *world) stop() {
+	w.t.Helper()
+	w.cancel()
+	if err := <-w.done; err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.store.Close(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// until lets the bubble's time pass.
+func until(at string) {
+	t, err := time.Parse("2006-01-02 15:04:05", at)
+	if err != nil {
+		panic(err)
+	}
+	time.Sleep(time.Until(t))
+	synctest.Wait()
+}
+
+func (w *world) runs(f scheduler.RunFilter) []scheduler.Run {
+	w.t.Helper()
+	f.Limit = 1000
+	runs, _, err := w.engine.Runs(w.t.Context(), f)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	slices.Reverse(runs)
+	return runs
+}
+
+// only gives the one run of an environment since an instant.
+func (w *world) only(env string) scheduler.Run {
+	w.t.Helper()
+	runs := w.runs(scheduler.RunFilter{Environment: env})
+	if len(runs) != 1 {
+		w.t.Fatalf("%s has %d runs, want 1: %+v", env, len(runs), runs)
+	}
+	return runs[0]
+}
+
+func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.schedule.Uptime = []plan.Window{window(t, "mon-fri 07:00-08:00")}
+		until("2000-01-03 06:50:00") // a Monday
+		w.start()
+		until("2000-01-03 06:59:59")
+		if got := w.sim.State(envID(0)); got != lcssim.Stopped {
+			t.Errorf("before 07:00 the environment is %s, want Stopped", got)
+		}
+		until("2000-01-03 07:10:00")
+		r := w.only("dev-00")
+		if r.State != scheduler.Succeeded || r.OperationActivityID == "" || r.Action != plan.Start || len(r.Attempts) != 1 {
+			t.Errorf("run = %+v, want a start that succeeded with its activity id", r)
+		}
+		if took := r.FinishedAt.Sub(r.AcceptedAt); took < 170*time.Second || took > 200*time.Second {
+			t.Errorf("the start was proven after %v, want 170 s (LCS) and at most two looks", took)
+		}
+		until("2000-01-03 08:10:00")
+		if got := w.sim.State(envID(0)); got != lcssim.Stopped {
+			t.Errorf("after 08:00 the environment is %s, want Stopped", got)
+		}
+		w.stop()
+		if n := w.sim.Accepted("", lcssim.Any); n != 2 {
+			t.Errorf("LCS carried out %d operations, want 2", n)
+		}
+		if n := w.sim.Throttled(); n != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", n)
+		}
+		for _, message := range []string{"run accepted", "run arrived"} {
+			if n := w.logs.FilterMessage(message).Len(); n != 2 {
+				t.Errorf("%d lines %q, want one for each run", n, message)
+			}
+		}
+	})
+}
+
+func TestRunIsCarriedThroughEveryFault(t *testing.T) {
+	tests := []struct {
+		name     string
+		faults   []lcssim.Fault
+		state    scheduler.State
+		accepted int // operations that LCS carried out
+		within   time.Duration
+	}{
+		{"no fault", nil, scheduler.Succeeded, 1, 4 * time.Minute},
+		{"a refusal is retried after a look at the state", []lcssim.Fault{{Kind: lcssim.Refuse, Verb: lcssim.Stop, Times: 1, Message: "no"}}, scheduler.Succeeded, 1, 10 * time.Minute},
+		{"429 with seconds waits for them", []lcssim.Fault{{Kind: lcssim.Throttle, Verb: lcssim.Stop, Times: 1, RetryAfter: "267"}}, scheduler.Succeeded, 1, 9 * time.Minute},
+		{"429 without Retry-After waits a while", []lcssim.Fault{{Kind: lcssim.Throttle, Verb: lcssim.Stop, Times: 2}}, scheduler.Succeeded, 1, 8 * time.Minute},
+		{"an answer lost after acceptance is found out by metadata", []lcssim.Fault{{Kind: lcssim.ResetAfterAccept, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 5 * time.Minute},
+		{"an answer that is no JSON is found out by metadata", []lcssim.Fault{{Kind: lcssim.NotJSON, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 5 * time.Minute},
+		{"an answer beyond the time limit is found out by metadata", []lcssim.Fault{{Kind: lcssim.Slow, Verb: lcssim.Stop, Times: 1, Delay: 2 * time.Minute}}, scheduler.Succeeded, 1, 5 * time.Minute},
+		{"a truncated answer is found out by metadata", []lcssim.Fault{{Kind: lcssim.Truncated, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 5 * time.Minute},
+		{"a connection reset before acceptance is retried within the quota", []lcssim.Fault{{Kind: lcssim.ResetBeforeAccept, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 10 * time.Minute},
+		{"a 500 page is retried within the quota", []lcssim.Fault{{Kind: lcssim.Error500HTML, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 10 * time.Minute},
+		{"one 401 costs a fresh token, no wait", []lcssim.Fault{{Kind: lcssim.Unauthorized, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 4 * time.Minute},
+		{"a lasting 401 waits for the account", []lcssim.Fault{{Kind: lcssim.Unauthorized, Verb: lcssim.Stop, Times: 4}}, scheduler.Succeeded, 1, 15 * time.Minute},
+		{"403 fails", []lcssim.Fault{{Kind: lcssim.Forbidden, Verb: lcssim.Stop}}, scheduler.Failed, 0, time.Minute},
+		{"404 fails", []lcssim.Fault{{Kind: lcssim.NotFound, Verb: lcssim.Stop}}, scheduler.Failed, 0, time.Minute},
+		{"servicing is waited for", []lcssim.Fault{{Kind: lcssim.ServicingWindow, From: monday(18, 0), Until: monday(19, 30)}}, scheduler.Succeeded, 1, 36 * time.Minute},
+		{"servicing beyond the deadline fails", []lcssim.Fault{{Kind: lcssim.ServicingWindow, From: monday(18, 0)}}, scheduler.Failed, 0, 121 * time.Minute},
+		{"a stuck transition fails after verify_timeout", []lcssim.Fault{{Kind: lcssim.StuckTransition}}, scheduler.Failed, 1, 47 * time.Minute},
+		{"an accepted call that changes nothing fails after verify_timeout", []lcssim.Fault{{Kind: lcssim.AcceptedNoChange}}, scheduler.Failed, 1, 47 * time.Minute},
+		{"an operation that ends as failed fails", []lcssim.Fault{{Kind: lcssim.EndsFailed}}, scheduler.Failed, 1, 5 * time.Minute},
+		{"metadata away for a while is waited for", []lcssim.Fault{{Kind: lcssim.Error503, Verb: lcssim.Metadata, From: monday(18, 50), Until: monday(19, 5)}}, scheduler.Succeeded, 1, 25 * time.Minute},
+		{"one empty page of metadata is a slip", []lcssim.Fault{{Kind: lcssim.EmptyData, Verb: lcssim.Metadata, From: monday(19, 0), Times: 1}}, scheduler.Succeeded, 1, 6 * time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.sim.Set(envID(0), lcssim.Finished)
+				w.schedule.Uptime = []plan.Window{window(t, "mon 00:00-19:00")}
+				until("2000-01-03 18:55:00")
+				for _, f := range tt.faults {
+					w.sim.Inject(f)
+				}
+				w.start()
+				time.Sleep(time.Until(monday(19, 0).Add(tt.within)))
+				synctest.Wait()
+				r := w.only("dev-00")
+				if r.State != tt.state {
+					t.Errorf("run after %v = %s (%s), want %s; attempts %+v", tt.within, r.State, r.Message, tt.state, r.Attempts)
+				}
+				if n := w.sim.Accepted("", lcssim.Any); n != tt.accepted {
+					t.Errorf("LCS carried out %d operations, want %d", n, tt.accepted)
+				}
+				w.stop()
+				injected := 0
+				for _, f := range tt.faults {
+					if f.Kind == lcssim.Throttle {
+						injected = f.Times
+					}
+				}
+				if n := w.sim.Throttled(); n != injected {
+					t.Errorf("LCS answered 429 %d times, want %d", n, injected)
+				}
+			})
+		})
+	}
+}
+
+// monday is the Monday of the bubble's first week.
+func monday(hour, minute int) time.Time { return time.Date(2000, 1, 3, hour, minute, 0, 0, time.UTC) }
+
+func TestStopsKeepWithinQuotaDearestFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 65
+		w := newWorld(t, n, lcssim.Options{})
+		for i := range n {
+			w.sim.Set(envID(i), lcssim.Finished)
+		}
+		until("2000-01-03 18:00:00")
+		w.start()
+		until("2000-01-03 20:30:00")
+		var order []string
+		for _, r := range w.sim.Requests() {
+			if r.Accepted {
+				order = append(order, r.Environment)
+			}
+		}
+		if len(order) != n {
+			t.Fatalf("LCS carried out %d stops, want %d", len(order), n)
+		}
+		if got := w.sim.Throttled(); got != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", got)
+		}
+		for i := range n {
+			if want := lcs.NormalizeID(envID(n - 1 - i)); order[i] != want {
+				t.Errorf("stop %d is of %s, want %s: dearest first", i, order[i], want)
+			}
+		}
+		for _, r := range w.runs(scheduler.RunFilter{}) {
+			if r.State != scheduler.Succeeded {
+				t.Errorf("%s is %s (%s), want succeeded", r.Environment, r.State, r.Message)
+			}
+		}
+		w.stop()
+	})
+}
+
+func TestSecondAccountDoublesTheQuota(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 60, lcssim.Options{})
+		for i := range 60 {
+			w.sim.Set(envID(i), lcssim.Finished)
+		}
+		w.accounts = []string{"main", "second"}
+		until("2000-01-03 18:30:00")
+		w.start()
+		until("2000-01-03 19:15:00")
+		if got := w.sim.Accepted("", lcssim.Stop); got != 60 {
+			t.Errorf("after 15 minutes LCS carried out %d stops, want 60 with two accounts", got)
+		}
+		if got := w.sim.Throttled(); got != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", got)
+		}
+		w.stop()
+	})
+}
+
+func TestAlreadyInTheWantedStateNeedsNoCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		until("2000-01-03 18:59:00")
+		w.start()
+		until("2000-01-03 19:01:00")
+		if r := w.only("dev-00"); r.State != scheduler.Succeeded || len(r.Attempts) != 0 {
+			t.Errorf("run = %s with %d attempts, want succeeded with none", r.State, len(r.Attempts))
+		}
+		w.stop()
+	})
+}
+
+func TestLaterFireSupersedes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow, From: monday(18, 0), Until: monday(19, 20)})
+		w.schedule.Uptime = []plan.Window{window(t, "mon 00:00-19:00"), window(t, "mon 19:10-24:00")}
+		until("2000-01-03 18:59:00")
+		w.start()
+		until("2000-01-03 19:30:00")
+		runs := w.runs(scheduler.RunFilter{})
+		if len(runs) != 2 || runs[0].State != scheduler.Canceled || runs[0].SupersededBy != runs[1].ID || runs[1].State != scheduler.Succeeded {
+			t.Errorf("runs = %+v, want the stop canceled by the start", runs)
+		}
+		if n := w.sim.Accepted("", lcssim.Any); n != 0 {
+			t.Errorf("LCS carried out %d operations, want none: it runs, as the start wants", n)
+		}
+		w.stop()
+	})
+}
+
+func TestDowntimeIsCaughtUp(t *testing.T) {
+	tests := []struct {
+		name      string
+		down, up  string
+		wantState []scheduler.State
+		trigger   scheduler.Trigger
+	}{
+		{"a fire missed a short while ago is run", "2000-01-03 18:00:00", "2000-01-03 20:30:00", []scheduler.State{scheduler.Succeeded}, scheduler.TriggerCatchUp},
+		{"an old one is missed", "2000-01-03 18:00:00", "2000-01-03 21:00:01", []scheduler.State{scheduler.Missed}, scheduler.TriggerSchedule},
+		{"only the latest of several is run", "2000-01-03 18:00:00", "2000-01-05 19:30:00", []scheduler.State{scheduler.Missed, scheduler.Missed, scheduler.Missed, scheduler.Missed, scheduler.Succeeded}, scheduler.TriggerCatchUp},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.sim.Set(envID(0), lcssim.Finished)
+				until("2000-01-03 17:50:00")
+				w.start()
+				until(tt.down)
+				w.stop()
+				until(tt.up)
+				w.start()
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				runs := w.runs(scheduler.RunFilter{})
+				var states []scheduler.State
+				for _, r := range runs {
+					states = append(states, r.State)
+				}
+				if !slices.Equal(states, tt.wantState) {
+					t.Fatalf("states = %v, want %v", states, tt.wantState)
+				}
+				if got := runs[len(runs)-1].Trigger; got != tt.trigger {
+					t.Errorf("trigger of the last = %s, want %s", got, tt.trigger)
+				}
+				w.stop()
+			})
+		})
+	}
+}
+
+func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		until("2000-01-03 17:50:00")
+		w.start()
+		until("2000-01-03 18:00:00")
+		w.stop()
+		until("2000-01-03 18:45:00")
+		w.schedule.Uptime = []plan.Window{window(t, "mon-fri 07:00-18:30")} // edited while the daemon was down
+		w.start()
+		until("2000-01-03 18:59:00")
+		if runs := w.runs(scheduler.RunFilter{}); len(runs) != 0 {
+			t.Errorf("runs = %+v, want none", runs)
+		}
+		w.stop()
+	})
+}
+
