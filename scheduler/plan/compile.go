@@ -38,7 +38,9 @@ func Compile(s Spec) (*Plan, error) {
 	return p, nil
 }
 
-// WithExceptions is the plan with more exceptions, which come after those it has.
+// WithExceptions is the plan with more exceptions, which come after those it has and
+// so beat them. Names that the plan does not know are refused, as by Compile: leave
+// out what names an environment that is gone.
 func (p *Plan) WithExceptions(list []Exception) (*Plan, error) {
 	s := p.spec
 	s.Exceptions = slices.Concat(s.Exceptions, list)

@@ -23,7 +23,7 @@ func (p *Plan) Fires(from, to time.Time, environments ...string) []Fire {
 	}
 	named := map[*group][]string{}
 	for _, name := range environments {
-		if g := p.group[name]; g != nil && !slices.Contains(named[g], name) {
+		if g := p.group[name]; g != nil {
 			named[g] = append(named[g], name)
 		}
 	}
@@ -31,7 +31,7 @@ func (p *Plan) Fires(from, to time.Time, environments ...string) []Fire {
 	for _, g := range p.groups {
 		if list := named[g]; list != nil {
 			part := *g
-			part.environments = slices.Sorted(slices.Values(list))
+			part.environments = slices.Compact(slices.Sorted(slices.Values(list)))
 			groups = append(groups, &part)
 		}
 	}

@@ -95,19 +95,18 @@ type told struct {
 }
 
 func toldVectors() map[string]told {
-	const state = true
 	const hour, week = time.Hour, 7 * 24 * time.Hour
 	return map[string]told{
 		"v047": {stop: "20:00", at: "2026-03-02T19:55:00Z", within: 4 * time.Minute},
-		"v095": {uptime: "10:00-20:00", at: "2026-03-02T15:05:00Z", wanted: plan.Running, firesNotLooked: state},
-		"v097": {uptime: "10:00-20:00", at: "2026-03-02T22:05:00Z", wanted: plan.Stopped, firesNotLooked: state},
+		"v095": {uptime: "10:00-20:00", at: "2026-03-02T15:05:00Z", wanted: plan.Running, firesNotLooked: true},
+		"v097": {uptime: "10:00-20:00", at: "2026-03-02T22:05:00Z", wanted: plan.Stopped, firesNotLooked: true},
 		"v099": {uptime: "10:00-20:00", at: "2026-03-02T20:00:00Z", within: time.Minute, fires: []string{"stop 2026-03-02T20:00:00Z"}},
 		"v101": {uptime: "10:00-20:00", at: "2026-03-02T05:00:00Z", within: hour},
 		"v103": {
 			uptime: "20:00-22:00", keep: plan.Running, at: "2024-01-25T14:00:00Z", within: time.Minute,
 			wanted: plan.Running, fires: []string{"start 2024-01-25T14:00:00Z"},
 		},
-		"v105": {uptime: "10:00-20:00", keep: plan.Stopped, at: "2026-03-02T12:00:00Z", wanted: plan.Stopped, firesNotLooked: state},
+		"v105": {uptime: "10:00-20:00", keep: plan.Stopped, at: "2026-03-02T12:00:00Z", wanted: plan.Stopped, firesNotLooked: true},
 		"v213": {zone: "America/New_York", start: "07:00", at: "2015-12-01T07:00:00-05:00", within: hour, fires: []string{"start 2015-12-01T12:00:00Z"}},
 		"v215": {zone: "America/New_York", start: "19:00", holiday: "2015-12-01", at: "2015-12-01T19:00:00-05:00", within: hour},
 		"v217": {start: "19:00", at: "2016-08-14T00:00:00Z", within: week, fires: []string{

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 )
@@ -84,7 +85,7 @@ func (d *Decision) explainSilence() {
 
 // explainWindows goes through the windows of uptime schedules.
 func (d *Decision) explainWindows(g *group, i instant) {
-	d.Because = "no window of its schedules covers the time"
+	because := ""
 	for _, r := range g.windows {
 		title := fmt.Sprintf("schedule %s: window %s", r.begins.name, r.window)
 		n, in := r.covering(i)
@@ -96,17 +97,18 @@ func (d *Decision) explainWindows(g *group, i instant) {
 		switch {
 		case holiday:
 			d.step("%s of %s does not exist: %s (calendar %s)", title, n.date(), name, r.calendar.Name)
-			if d.Wanted == Stopped {
-				d.Because = fmt.Sprintf("schedule %s has no window that begins on %s: %s (calendar %s)",
+			if d.Wanted == Stopped && because == "" {
+				because = fmt.Sprintf("schedule %s has no window that begins on %s: %s (calendar %s)",
 					r.begins.name, n.date(), name, r.calendar.Name)
 			}
 		default:
 			d.step("%s covers the time", title)
-			if d.Wanted == Running {
-				d.Because = fmt.Sprintf("%s covers the time", title)
+			if because == "" {
+				because = title + " covers the time"
 			}
 		}
 	}
+	d.Because = cmp.Or(because, "no window of its schedules covers the time")
 }
 
 // covering is the day whose window, were it not for the calendar, covers i. A day

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math/bits"
-	"strconv"
 	"time"
 )
 
@@ -97,16 +96,13 @@ func (sc *scanner) clockTime(end bool) (int, error) {
 
 // parseClock reads HH:MM, up to 24:00, as minutes after midnight.
 func parseClock(s string) (int, bool) {
-	if len(s) != len("15:04") || s[2] != ':' {
+	if len(s) != len("15:04") || s[2] != ':' || prefixLen(s, isDigit) != 2 || prefixLen(s[3:], isDigit) != 2 {
 		return 0, false
 	}
-	hour, errHour := strconv.ParseUint(s[:2], 10, 8)
-	minute, errMinute := strconv.ParseUint(s[3:], 10, 8)
-	total := int(hour)*60 + int(minute)
-	if errHour != nil || errMinute != nil || minute > 59 || total > minutesPerDay {
-		return 0, false
-	}
-	return total, true
+	digit := func(i int) int { return int(s[i] - '0') }
+	hour, minute := digit(0)*10+digit(1), digit(3)*10+digit(4)
+	total := hour*60 + minute
+	return total, minute < 60 && total <= minutesPerDay
 }
 
 // formatClock writes minutes after midnight as HH:MM.

@@ -99,6 +99,7 @@ func (c *clock) describeShift(n dayNumber, minute int, at instant) (string, bool
 			formatClock(minute), date, c.loc, at.in(c.loc).Format(layout)), true
 	case inFold:
 		return fmt.Sprintf("%s comes twice on %s in %s; fires the first time", formatClock(minute), date, c.loc), true
+	default:
+		return "", false
 	}
-	return "", false
 }
