@@ -1,0 +1,134 @@
+package web
+
+import (
+	"time"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+// A Run is a run as the API shows it. Absent instants and ids are null.
+type Run struct {
+	ID                  string     `json:"id"`
+	Environment         string     `json:"environment"`
+	Project             string     `json:"project"`
+	Schedule            string     `json:"schedule"`
+	Action              string     `json:"action"`
+	Trigger             string     `json:"trigger"`
+	State               string     `json:"state"`
+	FireAt              time.Time  `json:"fire_at"`
+	AcceptedAt          *time.Time `json:"accepted_at"`
+	FinishedAt          *time.Time `json:"finished_at"`
+	OperationActivityID *string    `json:"operation_activity_id"`
+	Attempts            []Attempt  `json:"attempts"`
+	Message             *string    `json:"message"`
+	SupersededBy        *string    `json:"superseded_by"`
+}
+
+// An Attempt is one LCS call of a run.
+type Attempt struct {
+	At                  time.Time `json:"at"`
+	Account             string    `json:"account"`
+	Outcome             string    `json:"outcome"`
+	Message             *string   `json:"message"`
+	OperationActivityID *string   `json:"operation_activity_id"`
+}
+
+// An Environment is an environment of the schedule file and what is known of it.
+type Environment struct {
+	Name            string     `json:"name"`
+	Project         string     `json:"project"`
+	ID              string     `json:"id"`
+	Tags            []string   `json:"tags"`
+	CostPerHour     float64    `json:"cost_per_hour"`
+	Wanted          string     `json:"wanted"`
+	Because         string     `json:"because"`
+	Observed        string     `json:"observed"` // running, stopped, starting, …; unknown when it was never seen
+	ObservedAt      *time.Time `json:"observed_at"`
+	DeploymentState *string    `json:"deployment_state"`
+	LCSName         *string    `json:"lcs_name"`
+	NextFire        *Fire      `json:"next_fire"`
+	Run             *Run       `json:"run"` // the unfinished one
+}
+
+// A Fire is a coming or past fire.
+type Fire struct {
+	At          time.Time `json:"at"`
+	Action      string    `json:"action"`
+	Environment string    `json:"environment"`
+	Schedule    string    `json:"schedule"`
+	Reason      string    `json:"reason"`
+}
+
+// A List is a page of a listing; NextCursor is null on the last one.
+type List[T any] struct {
+	Items      []T     `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+func list[T any](items []T, next string) List[T] {
+	if items == nil {
+		items = []T{}
+	}
+	return List[T]{Items: items, NextCursor: given(next)}
+}
+
+// given is nil for the zero value.
+func given[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+func runOf(r scheduler.Run) Run {
+	zone := r.FireAt.Location()
+	out := Run{
+		ID: r.ID, Environment: r.Environment, Project: r.Project, Schedule: r.Schedule, Action: string(r.Action), Trigger: string(r.Trigger),
+		State: string(r.State), FireAt: r.FireAt, AcceptedAt: moment(r.AcceptedAt, zone), FinishedAt: moment(r.FinishedAt, zone),
+		OperationActivityID: given(r.OperationActivityID), Message: given(r.Message), SupersededBy: given(r.SupersededBy), Attempts: []Attempt{},
+	}
+	for _, a := range r.Attempts {
+		out.Attempts = append(out.Attempts, Attempt{
+			At: a.At.In(zone), Account: a.Account, Outcome: string(a.Outcome), Message: given(a.Message), OperationActivityID: given(a.OperationActivityID),
+		})
+	}
+	return out
+}
+
+// moment gives an instant in a schedule's zone, nil when it has not come.
+func moment(t time.Time, zone *time.Location) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.In(zone)
+	return &t
+}
+
+// FireOf gives a fire in the API's form.
+func FireOf(f plan.Fire) Fire {
+	return Fire{At: f.At, Action: string(f.Action), Environment: f.Environment, Schedule: f.Schedule, Reason: f.Reason}
+}
+
+func environmentOf(s scheduler.EnvironmentStatus) Environment {
+	out := Environment{
+		Name: s.Name, Project: s.Project, ID: s.ID, Tags: s.Tags, CostPerHour: s.CostPerHour, Wanted: string(s.Wanted), Because: s.Because,
+		Observed: "unknown", ObservedAt: moment(s.Observation.At, time.UTC),
+		DeploymentState: given(s.Observation.DeploymentState), LCSName: given(s.Observation.Name),
+	}
+	if out.Tags == nil {
+		out.Tags = []string{}
+	}
+	if s.Observation.Condition != "" {
+		out.Observed = string(s.Observation.Condition)
+	}
+	if s.NextFire != nil {
+		out.NextFire = given(FireOf(*s.NextFire))
+	}
+	if s.Run != nil {
+		r := runOf(*s.Run)
+		out.Run = &r
+	}
+	return out
+}

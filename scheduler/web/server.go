@@ -1,0 +1,227 @@
+// Package web serves the HTTP interface: health, metrics, the API and the start
+// page. It reads the engine through a small interface and changes nothing.
+package web
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+
+	"curfew/lcs/auth"
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+const (
+	headerTimeout  = 5 * time.Second
+	requestTimeout = 30 * time.Second
+	idleTimeout    = 2 * time.Minute
+	stopTimeout    = 5 * time.Second
+	maxHeader      = 64 << 10
+)
+
+// An Engine is what the pages and the API show.
+type Engine interface {
+	Ready(ctx context.Context) error
+	Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
+	FindRun(ctx context.Context, id string) (scheduler.Run, error)
+	Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error)
+	Fires(from, to time.Time) []plan.Fire
+}
+
+var _ Engine = (*scheduler.Engine)(nil)
+
+// Options are what a Server is made of.
+type Options struct {
+	Engine   Engine
+	Gatherer prometheus.Gatherer
+	Logger   *zap.Logger
+	Version  string
+	Demo     bool        // every page says that it is a demo
+	Token    auth.Secret // reading needs it off loopback; empty: there is none
+}
+
+// A Server answers HTTP requests.
+type Server struct {
+	opts Options
+	log  *zap.Logger
+}
+
+// New makes a server.
+func New(o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return &Server{opts: o, log: o.Logger.Named("web")}
+}
+
+// Serve answers on a listener until ctx ends, then lets requests under way finish.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	server := &http.Server{
+		Handler: s.Handler(l.Addr()), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: zap.NewStdLog(s.log),
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve HTTP: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err := server.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = server.Close()
+	}
+	if serr := <-ended; err == nil && !errors.Is(serr, http.ErrServerClosed) {
+		err = serr
+	}
+	if err != nil {
+		return fmt.Errorf("stop serving HTTP: %w", err)
+	}
+	return nil
+}
+
+// Handler gives the routes for a listener's address.
+func (s *Server) Handler(addr net.Addr) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}))
+	guard := s.guard(addr)
+	for _, r := range s.routes() {
+		mux.Handle("GET "+r.path, guard(r.handler))
+	}
+	mux.Handle("/api/", guard(notFound))
+	mux.Handle("GET /{$}", guard(s.page))
+	return secured(mux)
+}
+
+type route struct {
+	path    string
+	handler http.HandlerFunc
+}
+
+// routes is the API; openapi.json is tested to name exactly these.
+func (s *Server) routes() []route {
+	return []route{
+		{"/api/v1/environments", s.environments},
+		{"/api/v1/environments/{name}", s.environment},
+		{"/api/v1/runs", s.runs},
+		{"/api/v1/runs/{id}", s.run},
+		{"/api/v1/fires", s.fires},
+		{"/api/v1/openapi.json", s.openAPI},
+	}
+}
+
+// secured sets the headers that every answer has.
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// guard decides who may read. On loopback everybody on the machine may, if the
+// request was meant for this machine: a page of another site that resolves its
+// name to 127.0.0.1 is not. Elsewhere a token is needed.
+func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
+	local := isLoopback(addr)
+	token := s.opts.Token.Reveal()
+	return func(next http.HandlerFunc) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			sent, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			known := token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
+			switch {
+			case known, local && localName(r.Host):
+				next(w, r)
+			case local:
+				problem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
+			case token == "":
+				problem(w, http.StatusForbidden, "the API is closed", "off loopback, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon")
+			default:
+				w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
+				problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
+			}
+		})
+	}
+}
+
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+func localName(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if err := s.opts.Engine.Ready(r.Context()); err != nil {
+		s.log.Warn("not ready", zap.Error(err))
+		plain(w, http.StatusServiceUnavailable, "the database does not answer")
+		return
+	}
+	plain(w, http.StatusOK, "ready")
+}
+
+func plain(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}
+
+// A Problem is an error in the form of RFC 9457.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+func problem(w http.ResponseWriter, status int, title, detail string) {
+	write(w, status, "application/problem+json", Problem{Type: "about:blank", Title: title, Status: status, Detail: detail})
+}
+
+func write(w http.ResponseWriter, status int, kind string, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, kind, body = http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the answer could not be written")
+	}
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
+
+func answer(w http.ResponseWriter, v any) { write(w, http.StatusOK, "application/json", v) }
+
+func notFound(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		problem(w, http.StatusMethodNotAllowed, "this version only reads", "curfew's API answers GET")
+		return
+	}
+	problem(w, http.StatusNotFound, "no such address", "GET /api/v1/openapi.json lists what there is")
+}
