@@ -305,9 +305,12 @@ func TestStopsKeepWithinQuotaDearestFirst(t *testing.T) {
 		if got := w.sim.Throttled(); got != 0 {
 			t.Errorf("LCS answered 429 %d times, want never", got)
 		}
-		for i := range n {
-			if want := lcs.NormalizeID(envID(n - 1 - i)); order[i] != want {
-				t.Errorf("stop %d is of %s, want %s: dearest first", i, order[i], want)
+		for begin := 0; begin < n; begin += 30 { // within a batch all slots come free together
+			batch := order[begin:min(begin+30, n)]
+			for i := range batch {
+				if want := lcs.NormalizeID(envID(n - 1 - begin - i)); !slices.Contains(batch, want) {
+					t.Errorf("batch %d leaves out %s, which is dearer than others in it", begin/30+1, want)
+				}
 			}
 		}
 		for _, r := range w.runs(scheduler.RunFilter{}) {

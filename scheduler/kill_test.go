@@ -118,7 +118,7 @@ func TestKilledAtAnyAccessAFireEndsInOneAcceptedCall(t *testing.T) {
 // the run was not at its end before that access.
 func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, lcssim.Options{})
+		w := newWorld(t, 1, lcssim.Options{StopTime: 20 * time.Second})
 		w.sim.Set(envID(0), lcssim.Finished)
 		until("2000-01-03 18:50:00")
 		w.start()
@@ -128,7 +128,7 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &mortalStore{Store: w.open(), kill: cancel, after: after, left: kill}
 		w.runWith(ctx, m)
-		until("2000-01-03 19:04:00")
+		until("2000-01-03 19:01:00")
 		reached = m.dead()
 		cancel()
 		<-w.done
@@ -137,7 +137,7 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		}
 
 		w.start()
-		until("2000-01-03 19:30:00")
+		until("2000-01-03 19:12:00")
 		if n := w.sim.Accepted("", lcssim.Stop); n != 1 {
 			t.Errorf("killed at access %d (after it: %t): LCS carried out %d stops, want 1", kill, after, n)
 		}

@@ -120,15 +120,27 @@ func (c *Credential) renew(password Secret) *Error {
 	return nil
 }
 
+// CloudName names the Azure cloud that an LCS region signs in to.
+func CloudName(region string) string {
+	switch region {
+	case "gov", "high":
+		return "government"
+	case "cn":
+		return "china"
+	default:
+		return "public"
+	}
+}
+
 // cloudOf gives the sign-in host that belongs to an LCS region.
 func cloudOf(region, authority string) cloud.Configuration {
 	if authority != "" {
 		return cloud.Configuration{ActiveDirectoryAuthorityHost: authority}
 	}
-	switch region {
-	case "gov", "high":
+	switch CloudName(region) {
+	case "government":
 		return cloud.AzureGovernment
-	case "cn":
+	case "china":
 		return cloud.AzureChina
 	default:
 		return cloud.AzurePublic

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/agnivade/levenshtein"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+)
+
+// load reads the schedule file and compiles it. Errors go to stderr, all of them.
+func load(path string, stderr io.Writer) (*config.Config, *plan.Plan, config.Diagnostics, error) {
+	cfg, diags := config.Load(path, config.Options{Now: time.Now()})
+	if diags.HasErrors() {
+		errs := diags.Errors()
+		for _, d := range errs {
+			_, _ = fmt.Fprintln(stderr, d)
+		}
+		return nil, nil, diags, coded{fmt.Errorf("%s: %s; nothing was started or stopped", path, count(len(errs), "error")), exitInvalid}
+	}
+	p, err := plan.Compile(cfg.Spec)
+	if err != nil {
+		return nil, nil, diags, coded{fmt.Errorf("%s: %w", path, err), exitInvalid}
+	}
+	return cfg, p, diags, nil
+}
+
+// loadQuietly is load for commands whose output is about the plan: warnings of
+// the file go to stderr too.
+func loadQuietly(path string, stderr io.Writer) (*config.Config, *plan.Plan, error) {
+	cfg, p, diags, err := load(path, stderr)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range diags.Warnings() {
+		_, _ = fmt.Fprintln(stderr, d)
+	}
+	return cfg, p, nil
+}
+
+func planDate(s string) (plan.Date, error) { return plan.ParseDate(s) }
+
+// zoneOf is the zone in which days of the command line begin.
+func zoneOf(cfg *config.Config) *time.Location {
+	if cfg.Location != nil {
+		return cfg.Location
+	}
+	return time.UTC
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// checkNames refuses environments that the file does not have.
+func checkNames(cfg *config.Config, names []string) error {
+	known := map[string]bool{}
+	for _, e := range cfg.Environments {
+		known[e.Name] = true
+	}
+	for _, name := range names {
+		if !known[name] {
+			return usage("no environment %q in %s%s", name, cfg.Path, didYouMean(name, cfg))
+		}
+	}
+	return nil
+}
+
+func didYouMean(name string, cfg *config.Config) string {
+	best, distance := "", 3
+	for _, e := range cfg.Environments {
+		if d := levenshtein.ComputeDistance(name, e.Name); d < distance {
+			best, distance = e.Name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}

@@ -1,0 +1,134 @@
+// Command curfew starts and stops Dynamics 365 Finance & Operations environments
+// on a schedule, through the Lifecycle Services API.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // the container has no zone files
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitInvalid = 3 // the schedule file has errors
+)
+
+// An env is all that a command knows of the world outside.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal then ends the process at once
+	code := run(ctx, env{os.Stdin, os.Stdout, os.Stderr, os.Getenv}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// A coded error carries the exit code that it earns.
+type coded struct {
+	error
+	code int
+}
+
+func (c coded) Unwrap() error { return c.error }
+
+// usage marks an error as a mistake in the command line.
+func usage(format string, args ...any) error {
+	return coded{fmt.Errorf(format, args...), exitUsage}
+}
+
+// errReported ends a command whose problems were printed already.
+var errReported = errors.New("reported")
+
+// run executes one command line and gives its exit code.
+func run(ctx context.Context, e env, args []string) int {
+	root := newRoot(e)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitDone // the reader of our output has seen enough
+	}
+	if !errors.Is(err, errReported) {
+		_, _ = fmt.Fprintf(e.stderr, "curfew: %v\n", err)
+	}
+	var c coded
+	if errors.As(err, &c) {
+		return c.code
+	}
+	return exitFailed
+}
+
+func newRoot(e env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "curfew",
+		Short: "Starts and stops Dynamics 365 Finance & Operations environments on a schedule",
+		Long: "curfew starts and stops Dynamics 365 Finance & Operations environments on a schedule,\n" +
+			"through the Lifecycle Services API, and proves that they arrived.\n\n" +
+			"Exit codes: 0 done, 1 failed, 2 usage, 3 invalid schedule file.",
+		SilenceErrors: true, SilenceUsage: true, Args: noCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(e.stdin)
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	config := root.PersistentFlags().String("config", or(e.getenv("CURFEW_CONFIG"), "schedules.yaml"), "the schedule `file` (CURFEW_CONFIG)")
+	root.AddCommand(
+		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config),
+		newEnvironments(e, config), newStatus(e), newHistory(e), newSchema(e), newVersion(e), newHealthcheck(e),
+	)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usage("%w; see '%s --help'", err, c.CommandPath())
+	})
+	for _, c := range root.Commands() {
+		c.Args = usageArgs(c.Args)
+	}
+	return root
+}
+
+// noCommand tells of a command that does not exist.
+func noCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := "; see 'curfew --help'"
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		hint = "; did you mean " + near[0] + "?"
+	}
+	return usage("unknown command %q%s", args[0], hint)
+}
+
+// usageArgs gives a wrong number of arguments the exit code of usage.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if check == nil {
+			check = cobra.NoArgs
+		}
+		if err := check(c, args); err != nil {
+			return usage("%w; see '%s --help'", err, c.CommandPath())
+		}
+		return nil
+	}
+}
+
+func or(s, otherwise string) string {
+	if s != "" {
+		return s
+	}
+	return otherwise
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/emersion/go-ical"
+	"github.com/spf13/cobra"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/web"
+)
+
+const maxPlanDays = 3660
+
+type planOptions struct {
+	from, to     string
+	days         int
+	environments []string
+	form         *output
+}
+
+func newPlan(e env, path *string) *cobra.Command {
+	o := planOptions{form: newOutput("table", "json", "ics")}
+	c := &cobra.Command{
+		Use: "plan", Short: "Lists the coming fires",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("to") && c.Flags().Changed("days") {
+				return usage("--to and --days exclude each other")
+			}
+			return printPlan(e, *path, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.from, "from", "", "first instant, inclusive: a day, or RFC 3339 with an offset (now)")
+	f.StringVar(&o.to, "to", "", "last instant, exclusive")
+	f.IntVar(&o.days, "days", 7, "how many days, when --to is not given")
+	f.StringArrayVar(&o.environments, "environment", nil, "only this `NAME`; may be repeated")
+	f.VarP(o.form, "output", "o", "form of the output")
+	return c
+}
+
+func printPlan(e env, path string, o planOptions) error {
+	cfg, p, err := loadQuietly(path, e.stderr)
+	if err != nil {
+		return err
+	}
+	if err := checkNames(cfg, o.environments); err != nil {
+		return err
+	}
+	from, to, err := o.span(zoneOf(cfg))
+	if err != nil {
+		return err
+	}
+	fires := p.Fires(from, to, o.environments...)
+	switch o.form.value {
+	case "json":
+		rows := make([]web.Fire, len(fires))
+		for i, f := range fires {
+			rows[i] = web.FireOf(f)
+		}
+		return printJSON(e.stdout, rows)
+	case "ics":
+		return printCalendar(e, fires, time.Now())
+	default:
+		return printFires(e, p, fires)
+	}
+}
+
+func (o planOptions) span(zone *time.Location) (from, to time.Time, err error) {
+	from = time.Now()
+	if o.from != "" {
+		if from, err = parseInstant("from", o.from, zone); err != nil {
+			return from, to, err
+		}
+	}
+	if o.to != "" {
+		to, err = parseInstant("to", o.to, zone)
+	} else {
+		if o.days < 1 || o.days > maxPlanDays {
+			return from, to, usage("--days: want a number from 1 to %d", maxPlanDays)
+		}
+		day := plan.DateOf(from.In(zone))
+		to = from.Add(day.AddDays(o.days).In(zone).Sub(day.In(zone))) // days of 23 or 25 hours count as days
+	}
+	if err == nil && to.Before(from) {
+		err = usage("--to: want an instant after --from")
+	}
+	return from, to, err
+}
+
+func printFires(e env, p *plan.Plan, fires []plan.Fire) error {
+	rows := make([][]string, len(fires))
+	for i, f := range fires {
+		reason := f.Reason
+		if note, ok := p.ZoneChange(f); ok {
+			reason += " (" + note + ")"
+		}
+		rows[i] = []string{f.At.Format(clock), string(f.Action), f.Environment, f.Schedule, reason}
+	}
+	return printTable(e.stdout, "AT ACTION ENVIRONMENT SCHEDULE REASON", rows)
+}
+
+// printCalendar writes fires as iCalendar events of no length.
+func printCalendar(e env, fires []plan.Fire, now time.Time) error {
+	cal := ical.NewCalendar()
+	cal.Props.SetText(ical.PropVersion, "2.0")
+	cal.Props.SetText(ical.PropProductID, "-//curfew//plan//EN")
+	for _, f := range fires {
+		event := ical.NewEvent()
+		event.Props.SetText(ical.PropUID, fmt.Sprintf("%d-%s-%s@curfew", f.At.Unix(), f.Environment, f.Action))
+		event.Props.SetDateTime(ical.PropDateTimeStamp, now.UTC())
+		event.Props.SetDateTime(ical.PropDateTimeStart, f.At.UTC())
+		event.Props.SetText(ical.PropSummary, fmt.Sprintf("%s %s", f.Action, f.Environment))
+		event.Props.SetText(ical.PropDescription, fmt.Sprintf("%s: %s", f.Schedule, f.Reason))
+		cal.Children = append(cal.Children, event.Component)
+	}
+	if len(fires) == 0 { // the format wants a component; an empty plan has none to give
+		_, err := fmt.Fprint(e.stdout, "BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n")
+		return err
+	}
+	if err := ical.NewEncoder(e.stdout).Encode(cal); err != nil {
+		return fmt.Errorf("print the calendar: %w", err)
+	}
+	return nil
+}
+
+type explanation struct {
+	Environment string    `json:"environment"`
+	At          time.Time `json:"at"`
+	Wanted      string    `json:"wanted"`
+	Because     string    `json:"because"`
+	Steps       []string  `json:"steps"`
+}
+
+func newExplain(e env, path *string) *cobra.Command {
+	form := newOutput("text", "json")
+	var at string
+	c := &cobra.Command{
+		Use: "explain ENVIRONMENT", Short: "Tells what is wanted of an environment, and by which rule", Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			cfg, p, err := loadQuietly(*path, e.stderr)
+			if err != nil {
+				return err
+			}
+			return explain(e, cfg, p, explainOptions{args[0], at, form.value})
+		},
+	}
+	c.Flags().StringVar(&at, "at", "", "at this instant: a day, or RFC 3339 with an offset (now)")
+	c.Flags().VarP(form, "output", "o", "form of the output")
+	return c
+}
+
+type explainOptions struct{ environment, at, form string }
+
+func explain(e env, cfg *config.Config, p *plan.Plan, o explainOptions) error {
+	if err := checkNames(cfg, []string{o.environment}); err != nil {
+		return err
+	}
+	at := time.Now().In(zoneOf(cfg)).Truncate(time.Second)
+	if o.at != "" {
+		var err error
+		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {
+			return err
+		}
+	}
+	d := p.Wanted(o.environment, at)
+	x := explanation{o.environment, at, string(d.Wanted), d.Because, d.Steps}
+	if x.Steps == nil {
+		x.Steps = []string{}
+	}
+	if o.form == "json" {
+		return printJSON(e.stdout, x)
+	}
+	_, err := fmt.Fprintf(e.stdout, "%s at %s: %s\nbecause: %s\n", x.Environment, at.Format(clock), x.Wanted, x.Because)
+	for i, s := range x.Steps {
+		if err == nil {
+			_, err = fmt.Fprintf(e.stdout, "%3d. %s\n", i+1, s)
+		}
+	}
+	return err
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"curfew/scheduler"
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/store"
+	"curfew/scheduler/web"
+)
+
+const defaultListen = "127.0.0.1:8080"
+
+type serveOptions struct {
+	config, listen, database, logFormat, logLevel string
+}
+
+func newServe(e env, path *string) *cobra.Command {
+	var o serveOptions
+	c := &cobra.Command{
+		Use: "serve", Short: "Runs the daemon",
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.config = *path
+			return serve(c.Context(), e, o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.listen, "listen", or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
+	f.StringVar(&o.database, "database", or(e.getenv("CURFEW_DATABASE"), "curfew.db"), "SQLite `file` (CURFEW_DATABASE)")
+	logFlags(c, e, &o)
+	return c
+}
+
+func logFlags(c *cobra.Command, e env, o *serveOptions) {
+	f := c.Flags()
+	f.StringVar(&o.logFormat, "log-format", e.getenv("CURFEW_LOG_FORMAT"), "json or console (CURFEW_LOG_FORMAT; console on a terminal, else json)")
+	f.StringVar(&o.logLevel, "log-level", or(e.getenv("CURFEW_LOG_LEVEL"), "info"), "debug, info, warn or error (CURFEW_LOG_LEVEL)")
+}
+
+func serve(ctx context.Context, e env, o serveOptions) error {
+	log, err := newLogger(e.stderr, o.logFormat, o.logLevel)
+	if err != nil {
+		return err
+	}
+	cfg, p, diags, err := load(o.config, e.stderr)
+	if err != nil {
+		return err
+	}
+	for _, d := range diags.Warnings() {
+		log.Warn("schedule file", zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message))
+	}
+	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: o.database}
+	return d.run(ctx)
+}
+
+// A daemon is serve's parts before they run.
+type daemon struct {
+	env      env
+	log      *zap.Logger
+	cfg      *config.Config
+	plan     *plan.Plan
+	listen   string
+	database string
+	demo     bool
+	interval time.Duration // between looks, the engine's own when zero
+	// prepare is called with the open database before the engine starts.
+	prepare func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error
+}
+
+// run builds everything, then runs it until ctx ends.
+func (d *daemon) run(ctx context.Context) (err error) {
+	token, err := secretOf(d.env, "CURFEW_API_TOKEN")
+	if err != nil {
+		return err
+	}
+	setup, err := newSetup(d.cfg, d.plan, newClients(d.env, d.cfg, d.log))
+	if err != nil {
+		return coded{err, exitInvalid}
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; give another address with --listen", d.listen, err)
+	}
+	defer func() { _ = listener.Close() }()
+	st, err := store.Open(ctx, store.Options{DSN: d.database, Logger: d.log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	if d.prepare != nil {
+		if err := d.prepare(ctx, st, setup.Rules); err != nil {
+			return err
+		}
+	}
+	reg, err := d.registry()
+	if err != nil {
+		return err
+	}
+	engine, err := scheduler.New(scheduler.Options{Store: st, Logger: d.log, Registerer: reg, Setup: setup, VerifyInterval: d.interval})
+	if err != nil {
+		return err
+	}
+	site := web.New(web.Options{Engine: engine, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token})
+	d.announce(listener.Addr(), time.Now())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return engine.Run(ctx) })
+	g.Go(func() error { return site.Serve(ctx, listener) })
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	d.log.Info("curfew stopped")
+	return nil
+}
+
+func (d *daemon) registry() (*prometheus.Registry, error) {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "curfew_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return reg, nil
+}
+
+// announce logs what is in force, and the next fire of each schedule.
+func (d *daemon) announce(addr net.Addr, now time.Time) {
+	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
+		zap.String("database", withoutPassword(d.database)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
+		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
+	next := d.plan.NextFires(now)
+	for _, s := range d.cfg.Schedules {
+		log := d.log.With(zap.String("schedule", s.Name), zap.Int("environments", len(s.Environments)))
+		switch f, ok := next[s.Name]; {
+		case !s.Enabled:
+			log.Info("schedule is disabled")
+		case !ok:
+			log.Info("no coming fire")
+		default:
+			log.Info("next fire", zap.String("action", string(f.Action)), zap.Time("at", f.At))
+		}
+	}
+}
+
+// withoutPassword hides what stands between the user name and the host of a URL.
+func withoutPassword(dsn string) string {
+	scheme, rest, ok := strings.Cut(dsn, "://")
+	if !ok {
+		return dsn
+	}
+	credentials, host, ok := strings.Cut(rest, "@")
+	if !ok {
+		return dsn
+	}
+	user, _, _ := strings.Cut(credentials, ":")
+	return scheme + "://" + user + ":REDACTED@" + host
+}

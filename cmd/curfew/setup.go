@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"curfew/lcs"
+	"curfew/lcs/auth"
+	"curfew/scheduler"
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+)
+
+// clients makes LCS clients, one for each project and account, on one credential
+// for each account and cloud: a second one would try a bad password again.
+type clients struct {
+	env     env
+	cfg     *config.Config
+	log     *zap.Logger
+	limiter func() lcs.Limiter // nil: the caller accounts for its calls
+
+	credentials map[string]*auth.Credential
+	limiters    map[string]lcs.Limiter
+	mu          sync.Mutex // guards eol, which calls write
+	eol         map[string]bool
+}
+
+func newClients(e env, cfg *config.Config, log *zap.Logger) *clients {
+	return &clients{env: e, cfg: cfg, log: log, credentials: map[string]*auth.Credential{}, limiters: map[string]lcs.Limiter{}, eol: map[string]bool{}}
+}
+
+func (c *clients) of(p config.Project, account string) (*lcs.Client, error) {
+	a, err := c.account(account)
+	if err != nil {
+		return nil, err
+	}
+	cred, err := c.credential(a, p.Region)
+	if err != nil {
+		return nil, err
+	}
+	opts := &lcs.ClientOptions{Scope: or(p.Scope, a.Scope), Version: version, Logger: c.log, OnVersionEOL: c.ends}
+	if c.limiter != nil {
+		if c.limiters[account] == nil {
+			c.limiters[account] = c.limiter()
+		}
+		opts.Limiter = c.limiters[account]
+	}
+	client, err := lcs.NewClient(p.Endpoint, cred, opts)
+	if err != nil {
+		return nil, fmt.Errorf("use project %s: %w", p.Name, err)
+	}
+	return client, nil
+}
+
+func (c *clients) account(name string) (config.Account, error) {
+	for _, a := range c.cfg.Accounts {
+		if a.Name == name {
+			return a, nil
+		}
+	}
+	return config.Account{}, fmt.Errorf("use account %s: it is not in %s", name, c.cfg.Path)
+}
+
+func (c *clients) credential(a config.Account, region string) (*auth.Credential, error) {
+	key := a.Name + "/" + auth.CloudName(region)
+	if cred := c.credentials[key]; cred != nil {
+		return cred, nil
+	}
+	cred, err := auth.New(auth.Options{
+		Account: a.Name, Mode: a.Mode, Tenant: a.Tenant, ClientID: a.ClientID, Username: a.Username,
+		Password: c.source(a.Password), Token: c.source(a.Token), Region: region, Authority: a.Authority, Logger: c.log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.credentials[key] = cred
+	return cred, nil
+}
+
+func (c *clients) source(ref *config.SecretRef) auth.Source {
+	if ref == nil {
+		return auth.Source{}
+	}
+	return auth.Source{File: ref.File, Env: ref.Env, Getenv: c.env.getenv}
+}
+
+// ends warns once for each date on which LCS says that its API ends.
+func (c *clients) ends(date string) {
+	c.mu.Lock()
+	known := c.eol[date]
+	c.eol[date] = true
+	c.mu.Unlock()
+	if !known {
+		c.log.Warn("LCS announces the end of this API version; look for a newer curfew", zap.String("version_eol", date))
+	}
+}
+
+// newSetup gives the engine's side of a schedule file.
+func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, error) {
+	s := &scheduler.Setup{Plan: p, Rules: rulesOf(cfg, p), Defaults: scheduler.Defaults{
+		CatchUp: cfg.Defaults.CatchUp, Deadline: cfg.Defaults.Deadline, VerifyTimeout: cfg.Defaults.VerifyTimeout, Order: cfg.Defaults.Order,
+	}}
+	for _, e := range cfg.Environments {
+		s.Environments = append(s.Environments, scheduler.Environment{Name: e.Name, Project: e.Project, ID: e.ID, Tags: e.Tags, CostPerHour: e.CostPerHour})
+	}
+	for _, p := range cfg.Projects {
+		project := scheduler.Project{Name: p.Name, ID: p.ID}
+		for _, name := range p.Accounts {
+			client, err := c.of(p, name)
+			if err != nil {
+				return nil, err
+			}
+			project.Accounts = append(project.Accounts, scheduler.Account{Name: name, Client: client})
+		}
+		s.Projects = append(s.Projects, project)
+	}
+	return s, nil
+}
+
+// rulesOf lists which schedule or exception holds which environment.
+func rulesOf(cfg *config.Config, p *plan.Plan) []scheduler.Rule {
+	var rules []scheduler.Rule
+	add := func(name string, environments []string) {
+		for _, e := range environments {
+			rules = append(rules, scheduler.Rule{Name: name, Environment: e, Fingerprint: p.Fingerprint(name)})
+		}
+	}
+	for _, s := range cfg.Spec.Schedules {
+		add(s.Name, s.Environments)
+	}
+	for _, x := range cfg.Spec.Exceptions {
+		add(x.Name, x.Environments)
+	}
+	return rules
+}
+
+// secretOf reads a secret from the variable name, or from the file that
+// name_FILE names. Both set is an error; neither gives an empty secret.
+func secretOf(e env, name string) (auth.Secret, error) {
+	value, file := e.getenv(name), e.getenv(name+"_FILE")
+	switch {
+	case value != "" && file != "":
+		return auth.Secret{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
+	case file != "":
+		s, err := auth.Source{File: file}.Read()
+		if err != nil {
+			return s, fmt.Errorf("%s_FILE: %w", name, err)
+		}
+		return s, nil
+	default:
+		return auth.NewSecret(value), nil
+	}
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+)
+
+func newValidate(e env, path *string) *cobra.Command {
+	form := newOutput("text", "json")
+	c := &cobra.Command{
+		Use: "validate [FILE…]", Short: "Reports every error and warning of schedule files", Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, files []string) error {
+			if len(files) == 0 {
+				files = []string{*path}
+			}
+			return validate(e, files, form.value)
+		},
+	}
+	c.Flags().VarP(form, "output", "o", "form of the output")
+	return c
+}
+
+func validate(e env, files []string, form string) error {
+	all := config.Diagnostics{}
+	var summaries []string
+	for _, file := range files {
+		cfg, diags := config.Load(file, config.Options{Now: time.Now()})
+		all = append(all, diags...)
+		if !diags.HasErrors() {
+			summaries = append(summaries, summary(file, cfg))
+		}
+	}
+	if err := printDiagnostics(e, all, summaries, form); err != nil {
+		return err
+	}
+	if all.HasErrors() {
+		_, _ = fmt.Fprintf(e.stderr, "curfew: %s, %s\n", count(len(all.Errors()), "error"), count(len(all.Warnings()), "warning"))
+		return coded{errReported, exitInvalid}
+	}
+	return nil
+}
+
+func printDiagnostics(e env, all config.Diagnostics, summaries []string, form string) error {
+	if form == "json" {
+		return printJSON(e.stdout, all)
+	}
+	for _, d := range all {
+		if _, err := fmt.Fprintln(e.stdout, d); err != nil {
+			return err
+		}
+	}
+	for _, s := range summaries {
+		if _, err := fmt.Fprintln(e.stdout, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func summary(file string, cfg *config.Config) string {
+	s := fmt.Sprintf("%s: valid: %s, %s", file, count(len(cfg.Environments), "environment"), count(len(cfg.Schedules), "schedule"))
+	p, err := plan.Compile(cfg.Spec)
+	if err != nil {
+		return s
+	}
+	var first plan.Fire
+	for _, f := range p.NextFires(time.Now()) {
+		if first.At.IsZero() || f.At.Before(first.At) || f.At.Equal(first.At) && f.Schedule < first.Schedule {
+			first = f
+		}
+	}
+	if first.At.IsZero() {
+		return s + ", no coming fire"
+	}
+	return s + fmt.Sprintf(", next fire: %s of %s at %s", first.Action, first.Schedule, first.At.Format(clock))
+}
