@@ -50,7 +50,7 @@ type Account struct {
 // A SecretRef says where a secret is kept; the secret itself is never read here.
 // Exactly one of the two is set.
 type SecretRef struct {
-	File string // path, made absolute when the directory of the schedule file is
+	File string // path; a relative one has been joined to the directory of the schedule file
 	Env  string // name of an environment variable
 }
 

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// A mode is a way to sign in: which keys it needs, and which mean nothing for it.
+type mode struct {
+	name    string
+	needs   []string
+	refuses []string
+}
+
+func modes() []mode {
+	return []mode{
+		{ModePassword, []string{"tenant", "client_id", "username", "password"}, []string{"token"}},
+		{ModeDelegated, []string{"tenant", "client_id"}, []string{"password", "token"}},
+		{ModeStatic, []string{"token"}, []string{"tenant", "client_id", "username", "password", "client_secret", "scope", "authority"}},
+	}
+}
+
+func (d *decoder) decodeAccounts(f *fields) {
+	d.accounts.partial = isPartial(f, "accounts")
+	d.eachEntry(f, "accounts", accountSection(), func(f *fields) {
+		a := Account{
+			Name:         d.define(f, d.accounts),
+			Mode:         f.enum("mode", ""),
+			Tenant:       f.text("tenant"),
+			ClientID:     f.text("client_id"),
+			Username:     f.text("username"),
+			Password:     d.secret(f, "password"),
+			ClientSecret: d.secret(f, "client_secret"),
+			Token:        d.secret(f, "token"),
+			Scope:        f.text("scope"),
+			Authority:    d.address(f, "authority"),
+		}
+		d.checkAccount(f, a)
+		d.cfg.Accounts = append(d.cfg.Accounts, a)
+	})
+}
+
+func (d *decoder) checkAccount(f *fields, a Account) {
+	domain := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	if a.Tenant != "" && !domain.MatchString(a.Tenant) {
+		d.errorf(f.values["tenant"], msgTenant, cut(a.Tenant))
+	}
+	if a.ClientID != "" && !regexp.MustCompile(idPattern).MatchString(a.ClientID) {
+		d.errorf(f.values["client_id"], msgClientID, cut(a.ClientID))
+	}
+	for _, m := range modes() {
+		if m.name == a.Mode {
+			d.checkMode(f, m)
+		}
+	}
+}
+
+func (d *decoder) checkMode(f *fields, m mode) {
+	for _, k := range m.needs {
+		if !f.has(k) {
+			d.errorf(f.node, msgModeNeeds, m.name, k, f.section.key(k).want)
+		}
+	}
+	for _, k := range m.refuses {
+		if n := f.values[k]; n != nil {
+			d.errorf(n, msgModeRefuses, k, m.name)
+		}
+	}
+}
+
+// secret reads where a secret is kept. No message may repeat what stands there: it
+// may be the secret.
+func (d *decoder) secret(f *fields, key string) *SecretRef {
+	n := f.values[key]
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, msgSecretInClear, key)
+		return nil
+	}
+	before := len(d.diags)
+	s, _ := d.fields(n, secretSection(key))
+	ref := SecretRef{File: s.text("file"), Env: s.text("env")}
+	switch {
+	case len(d.diags) > before: // the key has been reported
+		return nil
+	case (ref.File == "") == (ref.Env == ""):
+		d.errorf(n, msgSecretBoth, key)
+		return nil
+	case ref.Env != "" && !regexp.MustCompile(envPattern).MatchString(ref.Env):
+		d.errorf(s.values["env"], msgEnvName)
+		return nil
+	case ref.File != "":
+		ref.File = d.absolute(ref.File)
+	}
+	return &ref
+}
+
+// address reads a URL to which credentials will be sent, without a slash at its end.
+func (d *decoder) address(f *fields, key string) string {
+	s := f.text(key)
+	if s == "" {
+		return ""
+	}
+	if why := badAddress(s); why != "" {
+		d.errorf(f.values[key], msgURL, key, why, wantURL)
+		return ""
+	}
+	return strings.TrimRight(s, "/")
+}
+
+// badAddress says why credentials cannot be sent to s, or "". It does not repeat s,
+// which may hold a password.
+func badAddress(s string) string {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return "it cannot be read"
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "it begins with neither https:// nor http://"
+	case u.User != nil:
+		return "it holds a user or a password"
+	case u.Hostname() == "":
+		return "it has no host"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return "it has a query or a fragment"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "plain http would show credentials to the network"
+	}
+	return ""
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// accountsOf reads the accounts of a project.
+func (d *decoder) accountsOf(f *fields) []string {
+	var list []string
+	for _, n := range f.oneOrMore("account") {
+		name, ok := d.refer(n, d.accounts)
+		switch {
+		case !ok:
+		case slices.Contains(list, name):
+			d.errorf(n, msgSameAccount, name)
+		default:
+			list = append(list, name)
+		}
+	}
+	return list
+}

@@ -1,0 +1,337 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"gopkg.in/yaml.v3"
+
+	"curfew/scheduler/plan"
+)
+
+// A decoder walks over the nodes of one file, fills in cfg and collects every
+// problem on the way. What is wrong is reported where it stands and then left out;
+// whoever needed it keeps quiet, so that one mistake gives one message.
+type decoder struct {
+	file  string
+	dir   string
+	opts  Options
+	cfg   *Config
+	diags Diagnostics
+
+	accounts     *names
+	projects     *names
+	environments *names
+	calendars    *names
+	selection    *selection
+	zones        map[string]*time.Location
+	spellings    int // comparisons for "did you mean" that are left
+
+	built      map[string]*plan.Calendar // by name
+	schedules  []scheduleEntry
+	exceptions []*yaml.Node // as those of cfg
+}
+
+// report adds a problem at a place of the file.
+func (d *decoder) report(s Severity, line, column int, m message, args ...any) {
+	d.diags = append(d.diags, Diagnostic{d.file, line, column, s, fmt.Sprintf(string(m), args...)})
+}
+
+// fileError is an error of the file as a whole.
+func (d *decoder) fileError(m message, args ...any) { d.report(Error, 1, 1, m, args...) }
+
+func (d *decoder) errorf(n *yaml.Node, m message, args ...any) {
+	d.report(Error, n.Line, n.Column, m, args...)
+}
+
+func (d *decoder) warnf(n *yaml.Node, m message, args ...any) {
+	d.report(Warning, n.Line, n.Column, m, args...)
+}
+
+// errorIn is an error at an offset, in bytes, within the text of n.
+func (d *decoder) errorIn(n *yaml.Node, offset int, m message, args ...any) {
+	column := n.Column
+	switch n.Style {
+	case 0:
+		column += offset
+	case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
+		column += offset + 1
+	}
+	d.report(Error, n.Line, column, m, args...)
+}
+
+// fields are the values of a mapping by key. A value that is missing or broken is nil.
+type fields struct {
+	d       *decoder
+	node    *yaml.Node
+	section section
+	values  map[string]*yaml.Node
+}
+
+// fields checks the keys of a mapping against its section.
+func (d *decoder) fields(n *yaml.Node, s section) (*fields, bool) {
+	if n.Kind != yaml.MappingNode {
+		d.errorf(n, msgWantMapping, kindOf(n), s.title, oneOf(s.names()))
+		return nil, false
+	}
+	f := &fields{d, n, s, map[string]*yaml.Node{}}
+	first := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		f.take(n.Content[i], n.Content[i+1], first)
+	}
+	for _, k := range s.keys {
+		if _, ok := f.values[k.name]; k.required && !ok {
+			d.errorf(n, msgMissingKey, s.title, k.name, k.want)
+		}
+	}
+	return f, true
+}
+
+func (f *fields) take(key, value *yaml.Node, first map[string]*yaml.Node) {
+	d := f.d
+	switch {
+	case key.Kind != yaml.ScalarNode:
+		d.errorf(key, msgKeyNotText)
+		return
+	case !f.section.has(key.Value) && f.section.secret:
+		d.errorf(key, msgSecretKey, f.section.title)
+		return
+	case !f.section.has(key.Value):
+		d.errorf(key, msgUnknownKey, cut(key.Value), f.section.title, d.meant(key.Value, f.section.names()))
+		return
+	}
+	if before := first[key.Value]; before != nil {
+		d.errorf(key, msgDuplicateKey, key.Value, before.Line)
+		return
+	}
+	first[key.Value] = key
+	if isNull(value) {
+		d.errorf(key, msgNoValue, key.Value, f.section.key(key.Value).want)
+		value = nil
+	}
+	f.values[key.Value] = value
+}
+
+// has tells whether the key is there, be its value broken or not.
+func (f *fields) has(key string) bool {
+	_, ok := f.values[key]
+	return ok
+}
+
+// text reads a value that is text, or "" when there is none.
+func (f *fields) text(key string) string {
+	n := f.values[key]
+	if n == nil {
+		return ""
+	}
+	s, _ := f.d.text(n, key, f.section.key(key).want)
+	return s
+}
+
+// text reads a scalar that is not a number, a truth value or nothing. Dates, which
+// YAML has a type for, count as text.
+func (d *decoder) text(n *yaml.Node, what, want string) (string, bool) {
+	if n.Kind != yaml.ScalarNode {
+		d.errorf(n, msgWantKind, what, kindOf(n), want)
+		return "", false
+	}
+	switch n.ShortTag() {
+	case "!!str", "!!timestamp":
+	default:
+		d.errorf(n, msgWantQuotes, what, kindOf(n), want)
+		return "", false
+	}
+	if strings.TrimSpace(n.Value) == "" {
+		d.errorf(n, msgBlank, what, want)
+		return "", false
+	}
+	if len(n.Value) > maxText || strings.ContainsFunc(n.Value, unicode.IsControl) {
+		d.errorf(n, msgStrangeText, what, maxText, want)
+		return "", false
+	}
+	return n.Value, true
+}
+
+// maxText bounds a single value, in bytes.
+const maxText = 1000
+
+// enum reads one of the words allowed for key, or fallback when there is none.
+func (f *fields) enum(key, fallback string) string {
+	n := f.values[key]
+	if n == nil {
+		return fallback
+	}
+	s, ok := f.d.word(n, key, f.section.key(key).words)
+	if !ok {
+		return fallback
+	}
+	return s
+}
+
+// word reads one of several words.
+func (d *decoder) word(n *yaml.Node, what string, words []string) (string, bool) {
+	s, ok := d.text(n, what, oneOf(words))
+	if ok && !slices.Contains(words, s) {
+		d.errorf(n, msgUnknownWord, what, cut(s), d.meant(s, words))
+		return "", false
+	}
+	return s, ok
+}
+
+// flag reads true or false.
+func (f *fields) flag(key string, fallback bool) bool {
+	n := f.values[key]
+	if n == nil {
+		return fallback
+	}
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" {
+		f.d.errorf(n, msgWantKind, key, kindOf(n), "true or false")
+		return fallback
+	}
+	return strings.EqualFold(n.Value, "true")
+}
+
+// number reads a number between the bounds of the key.
+func (f *fields) number(key string) float64 {
+	n := f.values[key]
+	if n == nil {
+		return 0
+	}
+	k := f.section.key(key)
+	v, err := strconv.ParseFloat(n.Value, 64)
+	tag := n.ShortTag()
+	if n.Kind != yaml.ScalarNode || err != nil || tag != "!!int" && tag != "!!float" {
+		f.d.errorf(n, msgWantKind, key, kindOf(n), k.want)
+		return 0
+	}
+	whole := k.whole && v != math.Trunc(v)
+	if math.IsNaN(v) || v < k.low || v > k.high || whole {
+		f.d.errorf(n, msgNumberBounds, key, cut(n.Value), k.want)
+		return 0
+	}
+	return v
+}
+
+// duration reads a length of time between the bounds of the key.
+func (f *fields) duration(key string, fallback time.Duration) time.Duration {
+	n := f.values[key]
+	if n == nil {
+		return fallback
+	}
+	k := f.section.key(key)
+	if n.Kind != yaml.ScalarNode {
+		f.d.errorf(n, msgWantKind, key, kindOf(n), k.want)
+		return fallback
+	}
+	length, ok := parseDuration(n.Value)
+	switch {
+	case !ok || n.ShortTag() != "!!str" && length != 0:
+		f.d.errorf(n, msgDuration, key, cut(n.Value), k.want)
+		return fallback
+	case length < k.shortest || length > k.longest:
+		f.d.errorf(n, msgDurationBounds, key, n.Value, writeDuration(k.shortest), writeDuration(k.longest))
+		return fallback
+	}
+	return length
+}
+
+// parseDuration reads "90m", "1h30m", "2d" or "1d12h"; 0 needs no unit.
+func parseDuration(s string) (time.Duration, bool) {
+	var days time.Duration
+	if count, rest, ok := strings.Cut(s, "d"); ok {
+		n, err := strconv.ParseUint(count, 10, 16)
+		if err != nil {
+			return 0, false
+		}
+		if days, s = time.Duration(n)*24*time.Hour, rest; s == "" {
+			return days, true
+		}
+	}
+	rest, err := time.ParseDuration(s)
+	if err != nil || rest < 0 && days != 0 || rest > math.MaxInt64-days {
+		return 0, false
+	}
+	return days + rest, true
+}
+
+// writeDuration writes d as people do: 2h, 90m, 31d.
+func writeDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == 0:
+		return "0"
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
+}
+
+// list gives the elements of a list. With none it reports nothing.
+func (f *fields) list(key string) []*yaml.Node {
+	n := f.values[key]
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		f.d.errorf(n, msgWantKind, key, kindOf(n), f.section.key(key).want)
+		return nil
+	}
+	return n.Content
+}
+
+// oneOrMore gives the elements of a list, or a single value as a list of it.
+func (f *fields) oneOrMore(key string) []*yaml.Node {
+	n := f.values[key]
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind != yaml.SequenceNode:
+		return []*yaml.Node{n}
+	case len(n.Content) == 0:
+		f.d.errorf(n, msgEmptyList, key, f.section.key(key).want)
+	case len(n.Content) > maxList:
+		f.d.errorf(n, msgLongList, key, maxList)
+		return nil
+	}
+	return n.Content
+}
+
+// maxList bounds the lists within one entry.
+const maxList = 1000
+
+// kindOf is what n is, in the words of people.
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "nothing"
+	case "!!bool":
+		return "true or false"
+	case "!!int", "!!float":
+		return "a number"
+	}
+	return "text"
+}
+
+// cut keeps what is quoted in a message short.
+func cut(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}

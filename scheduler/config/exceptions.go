@@ -1,0 +1,170 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"curfew/scheduler/plan"
+)
+
+// maxExceptions bounds the exceptions of a file.
+const maxExceptions = 5000
+
+func (d *decoder) decodeExceptions(f *fields) {
+	if n := f.values["exceptions"]; n != nil && len(n.Content) > maxExceptions {
+		d.errorf(n, msgTooManyEntries, "exceptions", maxExceptions)
+		return
+	}
+	seen := map[string]int{}
+	d.eachEntry(f, "exceptions", exceptionSection(), func(entry *fields) {
+		e := plan.Exception{
+			Environments: d.selected(entry),
+			Location:     d.zoneOr(entry, f.values["timezone"], "the exception"),
+			Keep:         plan.Wanted(entry.enum("keep", "")),
+			Uptime:       d.windows(entry),
+			Reason:       entry.text("reason"),
+		}
+		switch hasKeep, hasUptime := entry.has("keep"), entry.has("uptime"); {
+		case hasKeep && hasUptime:
+			d.errorf(entry.node, msgTwoEffects)
+		case !hasKeep && !hasUptime:
+			d.errorf(entry.node, msgNoEffect)
+		}
+		if d.span(entry, &e) {
+			d.checkSpan(entry, e)
+			e.Name = "exception:" + plan.DateOf(e.From.In(e.Location)).String()
+			if seen[e.Name]++; seen[e.Name] > 1 {
+				e.Name = fmt.Sprintf("%s#%d", e.Name, seen[e.Name])
+			}
+		}
+		d.cfg.Exceptions = append(d.cfg.Exceptions, e)
+		d.exceptions = append(d.exceptions, entry.node)
+	})
+	d.cfg.Spec.Exceptions = d.cfg.Exceptions
+}
+
+// span reads when the exception begins and ends. It tells whether both are known.
+func (d *decoder) span(f *fields, e *plan.Exception) bool {
+	date, from, until := f.has("date"), f.has("from"), f.has("until")
+	switch {
+	case date && (from || until):
+		d.errorf(f.node, msgTwoTimes)
+	case date:
+		return d.oneDay(f, e)
+	case !from && !until:
+		d.errorf(f.node, msgNoTime)
+	case !from:
+		d.errorf(f.node, msgHalfTime, "from")
+	case !until:
+		d.errorf(f.node, msgHalfTime, "until")
+	default:
+		begins := d.instant(f, "from", e.Location, &e.From)
+		ends := d.instant(f, "until", e.Location, &e.Until)
+		if !begins || !ends {
+			return false
+		}
+		if e.Until.After(e.From) {
+			return true
+		}
+		d.errorf(f.values["until"], msgEndsFirst, writeTime(e.Until, e.Location), writeTime(e.From, e.Location))
+	}
+	return false
+}
+
+func (d *decoder) oneDay(f *fields, e *plan.Exception) bool {
+	n := f.values["date"]
+	s := f.text("date")
+	if s == "" {
+		return false
+	}
+	date, err := plan.ParseDate(s)
+	if err != nil {
+		d.ruleError(n, err)
+		return false
+	}
+	if e.Location == nil {
+		return false
+	}
+	e.From, e.Until = date.In(e.Location), date.AddDays(1).In(e.Location)
+	if !e.Until.After(e.From) { // a change of zone may leave a day out
+		d.errorf(n, msgEndsFirst, writeTime(e.Until, e.Location), writeTime(e.From, e.Location))
+		return false
+	}
+	return true
+}
+
+// instant reads a day, which is its first instant, a local time, or a time of
+// RFC 3339.
+func (d *decoder) instant(f *fields, key string, loc *time.Location, to *time.Time) bool {
+	n, s := f.values[key], f.text(key)
+	if s == "" || loc == nil {
+		return false
+	}
+	t, ok := parseInstant(s, loc)
+	if !ok {
+		d.errorf(n, msgTime, key, cut(s), f.section.key(key).want)
+	}
+	*to = t
+	return ok
+}
+
+func parseInstant(s string, loc *time.Location) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.In(loc), true
+	}
+	if date, err := plan.ParseDate(s); err == nil {
+		return date.In(loc), true
+	}
+	local, err := time.Parse("2006-01-02 15:04", strings.Replace(s, "T", " ", 1))
+	if err != nil {
+		return time.Time{}, false
+	}
+	return plan.Resolve(plan.DateOf(local), local.Hour()*60+local.Minute(), loc), true
+}
+
+func writeTime(t time.Time, loc *time.Location) string {
+	if loc != nil {
+		t = t.In(loc)
+	}
+	return t.Format("2006-01-02 15:04")
+}
+
+// checkSpan finds windows that never begin while the exception lasts, and
+// exceptions that are over.
+func (d *decoder) checkSpan(f *fields, e plan.Exception) {
+	windows := f.oneOrMore("uptime")
+	for i, w := range e.Uptime {
+		if len(windows) == len(e.Uptime) && !begins(w, e) {
+			d.errorf(windows[i], msgWindowNever, w)
+		}
+	}
+	if !d.opts.Now.IsZero() && !e.Until.After(d.opts.Now) {
+		d.warnf(placeOf(f, "until", "date"), msgPast, writeTime(e.Until, e.Location))
+	}
+}
+
+// begins tells whether w begins while e lasts. Weekdays repeat, so eight days tell.
+func begins(w plan.Window, e plan.Exception) bool {
+	first := plan.DateOf(e.From.In(e.Location))
+	for n := range 9 {
+		date := first.AddDays(n)
+		at := plan.Resolve(date, w.Begin, e.Location)
+		if w.Days.Has(date.Weekday()) && !at.Before(e.From) && at.Before(e.Until) {
+			return true
+		}
+	}
+	return false
+}
+
+// placeOf is the value of the first key that has one.
+func placeOf(f *fields, keys ...string) *yaml.Node {
+	for _, k := range keys {
+		if n := f.values[k]; n != nil {
+			return n
+		}
+	}
+	return f.node
+}

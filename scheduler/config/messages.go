@@ -1,0 +1,116 @@
+package config
+
+// A message is the template of a problem: what is wrong, then what is wanted. All of
+// them stand here, so that a test can see each in a golden file.
+type message string
+
+// Of the file as a whole.
+const (
+	msgCannotRead       message = "the file cannot be read: %s; want a schedule file"
+	msgDirectory        message = "this is a directory; want a schedule file"
+	msgTooLarge         message = "the file is larger than %d MiB; want a schedule file"
+	msgNotText          message = "this is not a text file; want YAML in UTF-8"
+	msgEmpty            message = "the file is empty; want version: 1, environments and schedules"
+	msgSeveralDocuments message = "a second document begins here; want one document in a file"
+	msgSyntax           message = "this is not valid YAML: %s"
+	msgTab              message = "the line is indented with a tab; want spaces"
+	msgTooDeep          message = "values are nested more than %d deep; want the structure of a schedule file"
+	msgTag              message = "the value has a YAML tag; want it without"
+	msgAliasLoop        message = "the alias stands for something that contains it; want a value"
+	msgTooManyAliases   message = "aliases stand for more than %d values; want them written out"
+	msgMerge            message = "<< merges what is no mapping; want an alias of a mapping, or a list of them"
+)
+
+// Of keys and values.
+const (
+	msgWantMapping    message = "found %s where %s is wanted; want a mapping with the keys %s"
+	msgWantKind       message = "%s is %s; want %s"
+	msgWantQuotes     message = "%s is %s; want %s, in quotes if need be"
+	msgBlank          message = "%s is blank; want %s"
+	msgStrangeText    message = "%s is longer than %d bytes or has control characters; want %s"
+	msgNumberBounds   message = "%s %s is out of bounds; want %s"
+	msgDuration       message = "%s %q is not a duration; want %s"
+	msgDurationBounds message = "%s %s is out of bounds; want %s to %s"
+	msgEmptyList      message = "%s is an empty list; want %s"
+	msgLongList       message = "%s has more than %d entries; want fewer"
+	msgKeyNotText     message = "the key is not text; want a name"
+	msgUnknownKey     message = "unknown key %q in %s; %s"
+	msgDuplicateKey   message = "the key %s stands here a second time, first on line %d; want it once"
+	msgNoValue        message = "%s has no value; want %s"
+	msgMissingKey     message = "%s has no %s; want %s"
+	msgUnknownWord    message = "unknown %s %q; %s"
+	msgVersion        message = "version %s is not known; want 1"
+	msgCurrency       message = "currency %q is longer than %d characters; want text such as EUR"
+	msgZone           message = "unknown time zone %q; %s"
+	msgZoneLocal      message = "the time zone %q depends on the machine; want %s"
+	msgURL            message = "%s is not an address that can be used: %s; want %s"
+)
+
+// Of names.
+const (
+	msgBadName       message = "%s name %q is not valid; want %s"
+	msgDuplicateName message = "the %s %q is already named as %q on line %d; want a name of its own"
+	msgUnknownName   message = "unknown %s %q; %s"
+	msgUnused        message = "the %s %q is not used; want %s, or none of it"
+)
+
+// Of accounts, projects and environments.
+const (
+	msgSecretInClear   message = "%s is written in the file; want " + wantSecret + ", and a new secret, since this one has been seen"
+	msgSecretKey       message = "unknown key in %s; want " + wantSecret
+	msgSecretBoth      message = "%s has to have either file or env; want one of them"
+	msgEnvName         message = "env is not the name of an environment variable; want letters, digits and _"
+	msgModeNeeds       message = "an account of mode %s has no %s; want %s"
+	msgModeRefuses     message = "%s means nothing for an account of mode %s; want it left out"
+	msgTenant          message = "tenant %q is neither a domain nor an id; want one such as contoso.onmicrosoft.com"
+	msgClientID        message = "client_id %q is not an id; want one such as 11111111-2222-3333-4444-555555555555"
+	msgSameAccount     message = "the account %q is named twice; want it once"
+	msgRegionUnused    message = "region has no effect beside endpoint; want one of them"
+	msgSameProject     message = "project %q has the id and endpoint of project %q on line %d; want one project"
+	msgEnvironmentID   message = "id %q is not an environment id; want %s"
+	msgSameEnvironment message = "environment %q has the project and id of environment %q on line %d; want each environment once"
+	msgBadTag          message = "tag %q is not valid; want %s"
+)
+
+// Of calendars.
+const (
+	msgCalendarEmpty message = "calendar %q has no days; want country, dates or ics"
+	msgCountry       message = "no holidays are known of country %q; %s"
+	msgDateRange     message = "range %q ends before it begins; want the earlier day first"
+	msgICSRead       message = "ics %q cannot be read: %s; want an iCalendar file"
+	msgICS           message = "%s"
+)
+
+// Of schedules and exceptions.
+const (
+	msgRule           message = "%s"
+	msgSelector       message = "no environment is selected by %q; %s"
+	msgGlob           message = "the glob %q is not valid; want * ? and [...]"
+	msgSelection      message = "the schedules and exceptions select more than %d environments in all; want fewer"
+	msgNoRule         message = "schedule %q has neither uptime nor start or stop; want one of them"
+	msgTwoRules       message = "schedule %q has uptime and start or stop; want one of the two"
+	msgDaysUptime     message = "days does not apply to uptime; want the days in the window, such as %s 07:00-19:00"
+	msgDaysCron       message = "days applies to no time of this schedule; want it in the cron expressions, or times such as 07:00"
+	msgStartLater     message = "start %s is later than stop %s on the same days; if the environments should run overnight, want uptime: %s %s-%s"
+	msgStartIsStop    message = "stop %s is also a start, which wins; want another time"
+	msgNoZone         message = "%s has no time zone; want timezone here or for the whole file"
+	msgMixed          message = "schedule %q gives %s start or stop and schedule %q gives uptime; want one of the two for an environment"
+	msgNoTime         message = "the exception has no time; want date, or from and until"
+	msgTwoTimes       message = "the exception has date and from or until; want date, or from and until"
+	msgHalfTime       message = "the exception has no %s; want from and until"
+	msgNoEffect       message = "the exception has neither keep nor uptime; want one of them"
+	msgTwoEffects     message = "the exception has keep and uptime; want one of them"
+	msgTime           message = "%s %q is not a time; want %s"
+	msgEndsFirst      message = "the exception ends at %s, not after its begin at %s; want a later until"
+	msgPast           message = "the exception ended at %s; want it removed"
+	msgWindowNever    message = "the window %q does not begin on any day of the exception; want one that does"
+	msgTooManyEntries message = "%s has more than %d entries; want fewer"
+)
+
+// What is true of the file and may surprise.
+const (
+	msgNoSchedules message = "the file has no schedules; nothing will be started or stopped"
+	msgZoneChange  message = "schedule %q, %s of %s: %s"
+	msgQuota       message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %d minutes later; with %d accounts it would be at once"
+	msgNoLookahead message = "the file is too large to look ahead for daylight-saving changes and LCS quota"
+)

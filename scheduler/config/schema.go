@@ -1,0 +1,136 @@
+package config
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// A shape is a piece of JSON Schema.
+type shape map[string]any
+
+// What text has to look like, for the decoder and the schema alike. Go's regular
+// expressions and those of JSON Schema read all of them in the same way.
+const (
+	datePattern     = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
+	datesPattern    = `^[0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?$`
+	idPattern       = `^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$`
+	envPattern      = `^[A-Za-z_][A-Za-z0-9_]{0,254}$`
+	namePattern     = `^[\p{L}\p{M}\p{Nd}._-]{1,100}$`
+	durationPattern = `^[0-9]+d$|^([0-9]+d)?([0-9.]+(h|m|s|ms|us|µs|μs|ns))+$|^0$`
+)
+
+// Schema is the JSON Schema (draft 2020-12) of the schedule file, indented. It is
+// made from the tables that the decoder works by. It knows the structure alone: that
+// a name is defined, or a window makes sense, only Parse can tell.
+func Schema() ([]byte, error) {
+	s := fileSection().shape()
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "curfew schedule file"
+	var out strings.Builder
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	err := enc.Encode(s)
+	return []byte(out.String()), err
+}
+
+// shape is the schema of a mapping with the keys of s.
+func (s section) shape() shape {
+	properties := shape{}
+	var needed []string
+	for _, k := range s.keys {
+		p := shape{"description": k.doc}
+		for name, v := range k.shape {
+			p[name] = v
+		}
+		properties[k.name] = p
+		if k.required {
+			needed = append(needed, k.name)
+		}
+	}
+	out := shape{"type": "object", "additionalProperties": false, "properties": properties}
+	if len(needed) > 0 {
+		out["required"] = needed
+	}
+	for name, v := range s.rules {
+		out[name] = v
+	}
+	return out
+}
+
+func text() shape { return textUpTo(maxText) }
+
+func textUpTo(most int) shape {
+	return shape{"type": "string", "pattern": `\S`, "maxLength": most}
+}
+
+func nameShape() shape { return shape{"type": "string", "pattern": namePattern} }
+
+func enum(words []string) shape { return shape{"enum": words} }
+
+func number(low, high float64) shape {
+	return shape{"type": "number", "minimum": low, "maximum": high}
+}
+
+func integer(low, high float64) shape {
+	s := number(low, high)
+	s["type"] = "integer"
+	return s
+}
+
+func durationShape() shape {
+	return shape{"anyOf": []shape{{"const": 0}, {"type": "string", "pattern": durationPattern}}}
+}
+
+func listOf(items shape, atLeast int) shape {
+	s := shape{"type": "array", "items": items}
+	if atLeast > 0 {
+		s["minItems"] = atLeast
+		s["maxItems"] = maxList
+	}
+	return s
+}
+
+func oneOrListOf(item shape) shape { return anyOf(item, listOf(item, 1)) }
+
+func anyOf(list ...shape) shape { return shape{"anyOf": list} }
+
+func required(keys ...string) shape { return shape{"required": keys} }
+
+func not(s shape) shape { return shape{"not": s} }
+
+// accountRules say which keys go with which mode.
+func accountRules() shape {
+	var rules []shape
+	for _, m := range modes() {
+		then := []shape{required(m.needs...)}
+		for _, k := range m.refuses {
+			then = append(then, not(required(k)))
+		}
+		rules = append(rules, shape{
+			"if":   shape{"required": []string{"mode"}, "properties": shape{"mode": shape{"const": m.name}}},
+			"then": shape{"allOf": then},
+		})
+	}
+	return shape{"allOf": rules}
+}
+
+// scheduleRules say that a schedule has uptime, or start and stop.
+func scheduleRules() shape {
+	events := anyOf(required("start"), required("stop"))
+	return shape{"oneOf": []shape{
+		{"allOf": []shape{required("uptime"), not(events), not(required("days"))}},
+		{"allOf": []shape{events, not(required("uptime"))}},
+	}}
+}
+
+// exceptionRules say that an exception has a time and an effect.
+func exceptionRules() shape {
+	return shape{"allOf": []shape{
+		{"oneOf": []shape{
+			{"allOf": []shape{required("date"), not(required("from")), not(required("until"))}},
+			{"allOf": []shape{required("from", "until"), not(required("date"))}},
+		}},
+		{"oneOf": []shape{required("keep"), required("uptime")}},
+	}}
+}

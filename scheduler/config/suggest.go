@@ -1,0 +1,59 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// maxSpellings bounds the comparisons made for one file: a file of nothing but
+// unknown names must not take minutes to refuse.
+const maxSpellings = 200_000
+
+// meant is what ends a message about an unknown word: the word that was probably
+// meant, or all that are allowed when they are few.
+func (d *decoder) meant(word string, allowed []string) string {
+	if best := d.nearest(word, allowed); best != "" {
+		return "did you mean \"" + best + "\"?"
+	}
+	const few = 12
+	switch {
+	case len(allowed) == 0:
+		return "none is defined"
+	case len(allowed) > few:
+		return "want one that is defined"
+	}
+	return "want " + oneOf(allowed)
+}
+
+// nearest is the allowed word that differs least from word, or "" when none is near.
+func (d *decoder) nearest(word string, allowed []string) string {
+	const longest = 100
+	if d.spellings < len(allowed) || len(word) > longest {
+		return ""
+	}
+	d.spellings -= len(allowed)
+	folded := strings.ToLower(word)
+	best, least := "", len(folded)/3+1
+	for _, candidate := range allowed {
+		c := strings.ToLower(candidate)
+		if abs(len(c)-len(folded)) >= least && best != "" {
+			continue
+		}
+		if n := levenshtein.ComputeDistance(folded, c); n < least || n == least && best == "" && n < len(folded) {
+			best, least = candidate, n
+		}
+	}
+	return best
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// oneOf writes words as "a, b or c".
+func oneOf(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}

@@ -1,0 +1,78 @@
+package config
+
+import (
+	_ "embed"
+	"path"
+	"strings"
+	"time"
+	_ "time/tzdata" // a container without zones reads the same file in the same way
+
+	"gopkg.in/yaml.v3"
+)
+
+// zoneNames are the names of the IANA zones, one a line, for "did you mean". A zone
+// that is missing from it can be used all the same.
+//
+//go:embed zones.txt
+var zoneNames string
+
+// zone reads the timezone of a mapping; nil when it has none or a broken one.
+func (d *decoder) zone(f *fields) *time.Location {
+	n := f.values["timezone"]
+	if n == nil {
+		return nil
+	}
+	name, ok := d.text(n, "timezone", wantZone)
+	if !ok {
+		return nil
+	}
+	if strings.EqualFold(name, "local") {
+		d.errorf(n, msgZoneLocal, name, wantZone)
+		return nil
+	}
+	loc := d.location(name)
+	if loc == nil {
+		d.errorf(n, msgZone, cut(name), d.nearZone(name))
+	}
+	return loc
+}
+
+// location loads a zone once. Names with other parts than letters, digits and
+// + - _ / could be paths.
+func (d *decoder) location(name string) *time.Location {
+	if loc, ok := d.zones[name]; ok {
+		return loc
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil || strings.HasPrefix(name, "posix") || strings.HasPrefix(name, "right/") || path.Clean(name) != name {
+		loc = nil
+	}
+	d.zones[name] = loc
+	return loc
+}
+
+// nearZone says which zone was probably meant: people also write the city alone.
+func (d *decoder) nearZone(name string) string {
+	all := strings.Fields(zoneNames)
+	for _, zone := range all {
+		if strings.EqualFold(path.Base(zone), strings.ReplaceAll(name, " ", "_")) {
+			return "did you mean \"" + zone + "\"?"
+		}
+	}
+	if best := d.nearest(name, all); best != "" {
+		return "did you mean \"" + best + "\"?"
+	}
+	return "want " + wantZone
+}
+
+// zoneOr reads the timezone of an entry, or takes that of the file. It is nil after
+// an error; an entry of a file whose own zone is broken has been reported with it.
+func (d *decoder) zoneOr(f *fields, file *yaml.Node, title string) *time.Location {
+	if f.has("timezone") {
+		return d.zone(f)
+	}
+	if d.cfg.Location == nil && file == nil {
+		d.errorf(f.node, msgNoZone, title)
+	}
+	return d.cfg.Location
+}
