@@ -248,7 +248,7 @@ type answer interface{ head() *envelope }
 // do sends a request and reads its answer into a.
 func (c *Client) do(ctx context.Context, r request, a answer) error {
 	e := &Error{Op: r.op, Method: r.method, Path: r.path}
-	resp, err := c.send(ctx, r)
+	resp, err := c.send(ctx, r) //nolint:bodyclose // readAll closes it
 	if err != nil {
 		return c.transportError(e, err)
 	}

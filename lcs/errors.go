@@ -161,8 +161,7 @@ func unsent(err error) bool {
 // transportError gives the Error of a request without an answer. Only the inmost
 // cause is kept: outer ones repeat the address, and could hold what a proxy wrote.
 func (c *Client) transportError(e *Error, err error) error {
-	var known *Error
-	if errors.As(err, &known) {
+	if known, ok := errors.AsType[*Error](err); ok {
 		known.Op, known.Method, known.Path = e.Op, e.Method, e.Path
 		return known
 	}

@@ -151,6 +151,7 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 		r.NotBefore, r.Waiting = c.Done.Add(retry), WaitRetry
 	case OutcomeRefused:
 		r.NotBefore, r.Waiting = c.Done.Add(retry), WaitRetry
+	case OutcomeAmbiguous, OutcomePending: // the ledger itself spaces the next call
 	}
 	return shortest, nil // look at once: metadata tells what a refused or lost call came to
 }

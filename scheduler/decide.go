@@ -42,7 +42,7 @@ func decide(r Run, o Observation, last Outcome, now time.Time, d Defaults) findi
 		return finding{verdict: look, wait: WaitMetadata, message: "LCS did not list the environment; looking again"}
 	case o.Condition == lcs.Unsupported:
 		return finding{verdict: hopeless, message: "LCS can start and stop customer-managed (cloud-hosted) environments only; remove this one from the schedules"}
-	case o.Condition == target && !(r.State == Verifying && o.Failed):
+	case o.Condition == target && (r.State != Verifying || !o.Failed):
 		return finding{verdict: arrived}
 	case r.State == Verifying:
 		return verifying(r, o, now, d)

@@ -22,7 +22,7 @@ const (
 	defaultInterval = 15 * time.Second // between looks at a state that should arrive: 4 of the 6 metadata calls a minute
 	defaultRefresh  = 5 * time.Minute  // every environment is looked at this often, when nothing else does
 	housekeeping    = 20 * time.Second // half of a project's metadata calls stay free for runs
-	ledgerKept      = time.Hour // metadata calls are of no interest after their minute
+	ledgerKept      = time.Hour        // metadata calls are of no interest after their minute
 )
 
 // Options are what an Engine is made of.

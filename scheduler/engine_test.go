@@ -168,12 +168,12 @@ func (w *world) runs(f scheduler.RunFilter) []scheduler.Run {
 	return runs
 }
 
-// only gives the one run of an environment since an instant.
-func (w *world) only(env string) scheduler.Run {
+// only gives the one run there is.
+func (w *world) only() scheduler.Run {
 	w.t.Helper()
-	runs := w.runs(scheduler.RunFilter{Environment: env})
+	runs := w.runs(scheduler.RunFilter{})
 	if len(runs) != 1 {
-		w.t.Fatalf("%s has %d runs, want 1: %+v", env, len(runs), runs)
+		w.t.Fatalf("there are %d runs, want 1: %+v", len(runs), runs)
 	}
 	return runs[0]
 }
@@ -189,7 +189,7 @@ func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
 			t.Errorf("before 07:00 the environment is %s, want Stopped", got)
 		}
 		until("2000-01-03 07:10:00")
-		r := w.only("dev-00")
+		r := w.only()
 		if r.State != scheduler.Succeeded || r.OperationActivityID == "" || r.Action != plan.Start || len(r.Attempts) != 1 {
 			t.Errorf("run = %+v, want a start that succeeded with its activity id", r)
 		}
@@ -258,7 +258,7 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 				w.start()
 				time.Sleep(time.Until(monday(19, 0).Add(tt.within)))
 				synctest.Wait()
-				r := w.only("dev-00")
+				r := w.only()
 				if r.State != tt.state {
 					t.Errorf("run after %v = %s (%s), want %s; attempts %+v", tt.within, r.State, r.Message, tt.state, r.Attempts)
 				}
@@ -348,7 +348,7 @@ func TestAlreadyInTheWantedStateNeedsNoCall(t *testing.T) {
 		until("2000-01-03 18:59:00")
 		w.start()
 		until("2000-01-03 19:01:00")
-		if r := w.only("dev-00"); r.State != scheduler.Succeeded || len(r.Attempts) != 0 {
+		if r := w.only(); r.State != scheduler.Succeeded || len(r.Attempts) != 0 {
 			t.Errorf("run = %s with %d attempts, want succeeded with none", r.State, len(r.Attempts))
 		}
 		w.stop()
@@ -434,4 +434,3 @@ func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
 		w.stop()
 	})
 }
-

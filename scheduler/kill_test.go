@@ -141,7 +141,7 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		if n := w.sim.Accepted("", lcssim.Stop); n != 1 {
 			t.Errorf("killed at access %d (after it: %t): LCS carried out %d stops, want 1", kill, after, n)
 		}
-		if r := w.only("dev-00"); r.State != scheduler.Succeeded {
+		if r := w.only(); r.State != scheduler.Succeeded {
 			t.Errorf("killed at access %d (after it: %t): the run is %s (%s), want succeeded", kill, after, r.State, r.Message)
 		}
 		w.stop()

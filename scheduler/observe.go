@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,8 +61,7 @@ func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 		}
 	}
 	best, unplaced := s.id, 0
-	for i := len(open) - 1; i >= 0; i-- { // worst first, so that the best stays
-		r := open[i]
+	for _, r := range slices.Backward(open) { // worst first, so that the best stays
 		id := lcs.NormalizeID(s.f.environments[r.Environment].ID)
 		o := seen[id]
 		if r.Project != s.project.Name || o.At.After(r.CreatedAt) && id != s.id {

@@ -81,8 +81,7 @@ func (s *situation) freshFrom(interval time.Duration) time.Time {
 	if s.last.Done.After(from) {
 		from = s.last.Done
 	}
-	switch s.run.Waiting {
-	case WaitVerify, WaitBusy, WaitTurn:
+	if w := s.run.Waiting; w == WaitVerify || w == WaitBusy || w == WaitTurn {
 		if recent := s.now.Add(-interval / 2); recent.After(from) {
 			from = recent
 		}
@@ -104,6 +103,7 @@ func (e *Engine) act(ctx context.Context, s *situation, seen Observation) (time.
 		return e.finish(ctx, s, Failed, f.message)
 	case call:
 		return e.callWhenDue(ctx, s, seen)
+	case look:
 	}
 	if f.carriedOut {
 		s.run.State, s.run.AcceptedAt = Verifying, s.last.At

@@ -27,7 +27,7 @@ const (
 	demoStart    = 8 * time.Second
 	demoStop     = 6 * time.Second
 	demoInterval = 5 * time.Second
-	demoToken    = "demo-token-that-opens-nothing" //nolint:gosec // it is sent to the simulator only
+	demoToken    = "demo-token-that-opens-nothing"
 )
 
 //go:embed demo.yaml
@@ -97,7 +97,7 @@ func writeDemo(dir, endpoint string) (string, error) {
 
 // newDemoSim has the file's environments in the states they should have been in.
 func newDemoSim(cfg *config.Config, p *plan.Plan, at time.Time) *lcssim.Sim {
-	sim := lcssim.New(lcssim.Options{StartTime: demoStart, StopTime: demoStop, Tokens: []string{demoToken}, Seed: uint64(at.UnixNano())}) //nolint:gosec // any number will do
+	sim := lcssim.New(lcssim.Options{StartTime: demoStart, StopTime: demoStop, Tokens: []string{demoToken}, Seed: uint64(at.UnixNano())})
 	ids := map[string]int64{}
 	for _, project := range cfg.Projects {
 		ids[project.Name] = project.ID

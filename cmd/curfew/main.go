@@ -56,7 +56,7 @@ var errReported = errors.New("reported")
 
 // run executes one command line and gives its exit code.
 func run(ctx context.Context, e env, args []string) int {
-	root := newRoot(e)
+	root := newRoot(e) //nolint:contextcheck // cobra hands the context to the command
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -68,8 +68,7 @@ func run(ctx context.Context, e env, args []string) int {
 	if !errors.Is(err, errReported) {
 		_, _ = fmt.Fprintf(e.stderr, "curfew: %v\n", err)
 	}
-	var c coded
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[coded](err); ok {
 		return c.code
 	}
 	return exitFailed

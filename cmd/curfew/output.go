@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -24,11 +25,9 @@ func (o *output) Type() string   { return strings.Join(o.forms, "|") }
 
 // Set refuses a form that the command does not have.
 func (o *output) Set(s string) error {
-	for _, f := range o.forms {
-		if s == f {
-			o.value = s
-			return nil
-		}
+	if slices.Contains(o.forms, s) {
+		o.value = s
+		return nil
 	}
 	return fmt.Errorf("want %s", strings.Join(o.forms, " or "))
 }

@@ -103,14 +103,14 @@ func (c *Credential) source() Source {
 
 // renew makes the credential of a new password.
 func (c *Credential) renew(password Secret) *Error {
-	options := &azidentity.UsernamePasswordCredentialOptions{
+	options := &azidentity.UsernamePasswordCredentialOptions{ //nolint:staticcheck // SA1019: deprecated, but LCS's documented way for an account without MFA
 		ClientOptions: azcore.ClientOptions{
 			Cloud: cloudOf(c.opts.Region, c.opts.Authority), Transport: c.opts.Transport,
 			Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Second},
 		},
 		DisableInstanceDiscovery: c.opts.Authority != "",
 	}
-	inner, err := azidentity.NewUsernamePasswordCredential( //nolint:staticcheck // SA1019: it is LCS's documented way for an account without MFA
+	inner, err := azidentity.NewUsernamePasswordCredential(
 		c.opts.Tenant, c.opts.ClientID, c.opts.Username, password.Reveal(), options)
 	c.secret, c.fails = password, 0
 	if err != nil {

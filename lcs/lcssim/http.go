@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"regexp"
@@ -54,9 +55,7 @@ func (s *Sim) Handler() http.Handler {
 			drop(w)
 			return
 		}
-		for k, v := range r.header {
-			w.Header()[k] = v
-		}
+		maps.Copy(w.Header(), r.header)
 		if r.cut {
 			w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
 			r.body = r.body[:len(r.body)/2]
@@ -346,9 +345,7 @@ func envelope(r *Request, refusal string, f fault, fields map[string]any) reply 
 	if f.has(NearEOL) {
 		body["VersionEOL"] = "2027-06-30T00:00:00.0000000"
 	}
-	for k, v := range fields {
-		body[k] = v
-	}
+	maps.Copy(body, fields)
 	b, err := json.Marshal(body)
 	if err != nil {
 		return text(http.StatusInternalServerError, "text/plain", "the simulator cannot write its answer")

@@ -251,7 +251,7 @@ func (e *environment) settle(now time.Time) {
 // activityID makes an id in the form of a GUID.
 func (s *Sim) activityID() string {
 	a, b := s.rand.Uint64(), s.rand.Uint64()
-	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", uint32(a>>32), uint16(a>>16), uint16(a)&0xfff, uint16(b>>48)&0x3fff|0x8000, b&0xffffffffffff)
+	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0x3fff|0x8000, b&0xffffffffffff)
 }
 
 // take counts a call against the scopes, or tells how long until one is free.

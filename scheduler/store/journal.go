@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,8 +13,10 @@ import (
 )
 
 const (
-	unfinished   = `state IN ('queued', 'running', 'verifying')`
-	runColumns   = `id, environment, project, schedule, action, cause, state, fire_at, zone, created_at, started_at, accepted_at, finished_at, activity_id, message, superseded_by, generation, rank, not_before, waiting, tries`
+	unfinished = `state IN ('queued', 'running', 'verifying')`
+	runColumns = `id, environment, project, schedule, action, cause, state, fire_at, zone, created_at, started_at, accepted_at, finished_at, activity_id, message, superseded_by, generation, rank, not_before, waiting, tries`
+	addRun     = `INSERT INTO runs (` + runColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING`
 	defaultLimit = 100
 	maxLimit     = 1000
 )
@@ -93,8 +94,7 @@ func insertRun(ctx context.Context, tx *sql.Tx, r scheduler.Run, now time.Time) 
 			r.Message = "a later run of the environment was there already"
 		}
 	}
-	res, err := tx.ExecContext(ctx, `INSERT INTO runs (`+runColumns+`) VALUES (?`+strings.Repeat(`, ?`, 20)+`)
-		ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING`, runValues(r)...)
+	res, err := tx.ExecContext(ctx, addRun, runValues(r)...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -180,6 +180,7 @@ func betterRanked(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (int
 		args = append(args, p)
 	}
 	var n int
+	//nolint:gosec // only placeholders are put together
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
 		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?))
 		AND (rank < ? OR (rank = ? AND id < ?)) AND project IN (`+placeholders(len(r.Rivals))+`)`, args...).Scan(&n)

@@ -116,8 +116,7 @@ func (c *Client) get(ctx context.Context, path string, into any) error {
 
 // inmost drops the wrapping that repeats method and address.
 func inmost(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err
