@@ -51,6 +51,18 @@ func TestWantedSaysWhy(t *testing.T) {
 			Wanted: plan.Running, Because: "schedule s0: start * * * * *, on Mon 2026-03-02 06:30, was the last event",
 			Steps: append(slices.Clone(noLayers), "schedule s0: start * * * * * came last on Mon 2026-03-02 06:30"),
 		}},
+		{"every hour, when half an hour was skipped", sketch{zone: "Australia/Lord_Howe", rules: []string{"start 15 * * * *"}}, "2026-10-04T02:40:00+11:00", plan.Decision{
+			Wanted: plan.Running, Because: "schedule s0: start 15 * * * *, on Sun 2026-10-04 01:15, was the last event",
+			Steps: append(slices.Clone(noLayers), "schedule s0: start 15 * * * * came last on Sun 2026-10-04 01:15"),
+		}},
+		{"when the clock was turned back over midnight", sketch{zone: "America/St_Johns", rules: []string{"uptime sun 00:00-06:00"}}, "2010-11-06T23:30:00-03:30", plan.Decision{
+			Wanted: plan.Running, Because: "schedule s0: window sun 00:00-06:00 covers the time",
+			Steps: append(slices.Clone(noLayers), "schedule s0: window sun 00:00-06:00 covers the time"),
+		}},
+		{"after an event before the clock was turned back over midnight", sketch{zone: "America/St_Johns", rules: []string{"stop 00:00"}}, "2010-11-06T23:30:00-03:30", plan.Decision{
+			Wanted: plan.Stopped, Because: "schedule s0: stop 00:00, on Sun 2010-11-07 00:00, was the last event",
+			Steps: append(slices.Clone(noLayers), "schedule s0: stop 00:00 came last on Sun 2010-11-07 00:00"),
+		}},
 		{"a leap day years ago", sketch{zone: zone, rules: []string{"stop 0 12 29 2 *"}}, "2028-02-29T11:59:59+01:00", plan.Decision{
 			Wanted: plan.Stopped, Because: "schedule s0: stop 0 12 29 2 *, on Thu 2024-02-29 12:00, was the last event",
 			Steps: append(slices.Clone(noLayers), "schedule s0: stop 0 12 29 2 * came last on Thu 2024-02-29 12:00"),
@@ -167,6 +179,20 @@ func TestNextIsAfterTheTimeGivenInItsZone(t *testing.T) {
 		if got := entry.Next(mustTime(t, tt.from)).Format(time.RFC3339); got != tt.want {
 			t.Errorf("Next(%s) = %s, want %s", tt.from, got, tt.want)
 		}
+	}
+}
+
+func TestNextOfAnExceptionIsNotBeforeItBegins(t *testing.T) {
+	entries := sketch{zone: "UTC", exceptions: []plan.Exception{{
+		Name: "e1", Uptime: []plan.Window{mustWindow(t, "09:00-14:00")},
+		From: mustTime(t, "2026-03-02T10:00:00Z"), Until: mustTime(t, "2026-03-02T20:00:00Z"),
+	}}}.compile(t).Entries()
+	var got []string
+	for at := entries[0].Schedule.Next(newYear(2026)); !at.IsZero(); at = entries[0].Schedule.Next(at) {
+		got = append(got, at.Format("02 15:04"))
+	}
+	if want := []string{"02 10:00", "02 14:00", "02 20:00"}; !slices.Equal(got, want) {
+		t.Errorf("the exception wakes at %v, want %v", got, want)
 	}
 }
 
