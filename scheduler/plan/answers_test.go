@@ -47,7 +47,7 @@ func TestWantedSaysWhy(t *testing.T) {
 			Steps: append(slices.Clone(noLayers), "schedule s0: start 06:30 came last on Thu 2026-12-24 06:30",
 				"schedule s0: start 06:30 of 2026-12-25 does not come: Christmas (calendar dk)"),
 		}},
-		{"every minute", sketch{zone: zone, rules: []string{"start * * * * *"}}, "2026-03-02T06:30:59+01:00", plan.Decision{
+		{"every minute", sketch{zone: zone, rules: []string{"start * * * * *"}}, "2026-03-02T06:30:01+01:00", plan.Decision{
 			Wanted: plan.Running, Because: "schedule s0: start * * * * *, on Mon 2026-03-02 06:30, was the last event",
 			Steps: append(slices.Clone(noLayers), "schedule s0: start * * * * * came last on Mon 2026-03-02 06:30"),
 		}},
@@ -117,6 +117,17 @@ func TestWantedBeforeTheFirstEventIsUnknown(t *testing.T) {
 	}
 	if got := p.Wanted("dev-02", at); got.Wanted != plan.Unknown {
 		t.Errorf("Wanted of an unknown environment = %+v", got)
+	}
+}
+
+func TestWantedAfterAStartAndAStopAtTheSameInstantIsRunning(t *testing.T) {
+	for _, rules := range [][]string{{"start 07:00", "stop 0 7 * * *"}, {"stop 0 7 * * *", "start 07:00"}} {
+		p := sketch{zone: "UTC", rules: rules}.compile(t)
+		for _, at := range []string{"2026-03-02T07:00:00Z", "2026-03-02T12:00:00Z", "2026-03-03T06:59:59Z"} {
+			if got := p.Wanted("dev-01", mustTime(t, at)); got.Wanted != plan.Running {
+				t.Errorf("%v: Wanted(%s) = %+v, want running", rules, at, got)
+			}
+		}
 	}
 }
 
