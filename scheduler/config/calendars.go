@@ -15,7 +15,7 @@ func (d *decoder) decodeCalendars(f *fields) {
 	d.eachEntry(f, "calendars", calendarSection(), func(f *fields) {
 		name := d.define(f, d.calendars)
 		if !f.has("country") && !f.has("dates") && !f.has("ics") {
-			d.errorf(f.node, msgCalendarEmpty, name)
+			d.errorf(f.node, msgCalendarEmpty)
 		}
 		src := calendar.Source{Name: name, Country: d.country(f)}
 		for _, n := range f.oneOrMore("dates") {

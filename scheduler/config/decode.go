@@ -30,7 +30,9 @@ type decoder struct {
 	calendars    *names
 	selection    *selection
 	zones        map[string]*time.Location
-	spellings    int // comparisons for "did you mean" that are left
+	allZones     []string          // names of zones, once one is unknown
+	cities       map[string]string // their last parts, in lower case, to their names
+	spellings    int               // comparisons for "did you mean" that are left
 
 	built      map[string]*plan.Calendar // by name
 	schedules  []scheduleEntry
@@ -203,10 +205,13 @@ func (f *fields) number(key string) float64 {
 		return 0
 	}
 	k := f.section.key(key)
-	v, err := strconv.ParseFloat(n.Value, 64)
-	tag := n.ShortTag()
-	if n.Kind != yaml.ScalarNode || err != nil || tag != "!!int" && tag != "!!float" {
+	if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || tag != "!!int" && tag != "!!float" {
 		f.d.errorf(n, msgWantKind, key, kindOf(n), k.want)
+		return 0
+	}
+	v, err := strconv.ParseFloat(n.Value, 64)
+	if err != nil { // 0x10, 1_000, .inf
+		f.d.errorf(n, msgPlainNumber, key, cut(n.Value), k.want)
 		return 0
 	}
 	whole := k.whole && v != math.Trunc(v)

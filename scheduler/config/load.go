@@ -128,6 +128,7 @@ func (d *decoder) version(f *fields) bool {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" {
 			what = "that is " + kindOf(n)
 		}
+		d.diags = nil // unknown keys may be known in that version
 		d.errorf(n, msgVersion, what)
 		return false
 	}

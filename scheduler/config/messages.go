@@ -28,6 +28,7 @@ const (
 	msgWantQuotes     message = "%s is %s; want %s, in quotes if need be"
 	msgBlank          message = "%s is blank; want %s"
 	msgStrangeText    message = "%s is longer than %d bytes or has control characters; want %s"
+	msgPlainNumber    message = "%s %s is not a plain number; want %s"
 	msgNumberBounds   message = "%s %s is out of bounds; want %s"
 	msgDuration       message = "%s %q is not a duration; want %s"
 	msgDurationBounds message = "%s %s is out of bounds; want %s to %s"
@@ -51,7 +52,7 @@ const (
 	msgBadName       message = "%s name %q is not valid; want %s"
 	msgDuplicateName message = "the %s %q is already named as %q on line %d; want a name of its own"
 	msgUnknownName   message = "unknown %s %q; %s"
-	msgUnused        message = "the %s %q is not used; want %s, or none of it"
+	msgUnused        message = "the %s %q is not used; want %s, or the entry removed"
 )
 
 // Of accounts, projects and environments.
@@ -74,7 +75,7 @@ const (
 
 // Of calendars.
 const (
-	msgCalendarEmpty message = "calendar %q has no days; want country, dates or ics"
+	msgCalendarEmpty message = "the calendar has no days; want country, dates or ics"
 	msgCountry       message = "no holidays are known of country %q; %s"
 	msgDateRange     message = "range %q ends before it begins; want the earlier day first"
 	msgICSRead       message = "ics %q cannot be read: %s; want an iCalendar file"
@@ -87,8 +88,8 @@ const (
 	msgSelector       message = "no environment is selected by %q; %s"
 	msgGlob           message = "the glob %q is not valid; want * ? and [...]"
 	msgSelection      message = "the schedules and exceptions select more than %d environments in all; want fewer"
-	msgNoRule         message = "schedule %q has neither uptime nor start or stop; want one of them"
-	msgTwoRules       message = "schedule %q has uptime and start or stop; want one of the two"
+	msgNoRule         message = "the schedule has neither uptime nor start or stop; want one of them"
+	msgTwoRules       message = "the schedule has uptime and start or stop; want one of the two"
 	msgDaysUptime     message = "days does not apply to uptime; want the days in the window, such as %s 07:00-19:00"
 	msgDaysCron       message = "days applies to no time of this schedule; want it in the cron expressions, or times such as 07:00"
 	msgStartLater     message = "start %s is later than stop %s on the same days; if the environments should run overnight, want uptime: %s %s-%s"

@@ -18,7 +18,7 @@ func (d *decoder) decodeReceivers(f *fields) {
 			r.On = []string{"failed", "missed", "warning", "unreachable"}
 		}
 		for _, n := range f.oneOrMore("on") {
-			if word, ok := d.word(n, "on", notifications()); ok && !slices.Contains(r.On, word) {
+			if word, ok := d.word(n, "notification", notifications()); ok && !slices.Contains(r.On, word) {
 				r.On = append(r.On, word)
 			}
 		}

@@ -63,9 +63,9 @@ func (d *decoder) rules(f *fields, s *Schedule) {
 	hasUptime, hasEvents := f.has("uptime"), f.has("start") || f.has("stop")
 	switch {
 	case !hasUptime && !hasEvents:
-		d.errorf(f.node, msgNoRule, s.Name)
+		d.errorf(f.node, msgNoRule)
 	case hasUptime && hasEvents:
-		d.errorf(f.node, msgTwoRules, s.Name)
+		d.errorf(f.node, msgTwoRules)
 		return
 	}
 	s.Uptime = d.windows(f)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -90,6 +91,12 @@ func (d *decoder) syntaxError(src []byte, err error) {
 			number = n
 		}
 	}
+	if offset := faultOf(src, err); offset >= 0 {
+		before := src[:offset]
+		column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+		d.report(Error, bytes.Count(before, []byte("\n"))+1, column, msgSyntax, text)
+		return
+	}
 	line := lineOf(src, number)
 	column := len(line) - len(strings.TrimLeft(line, " \t")) + 1
 	if strings.Contains(line[:column-1], "\t") {
@@ -97,6 +104,18 @@ func (d *decoder) syntaxError(src []byte, err error) {
 		return
 	}
 	d.report(Error, number, column, msgSyntax, text)
+}
+
+// faultOf finds the place of an error that the library does not place, or -1.
+func faultOf(src []byte, err error) int {
+	anchor := regexp.MustCompile(`unknown anchor '([^']+)'`)
+	if m := anchor.FindStringSubmatch(err.Error()); m != nil {
+		return bytes.Index(src, []byte("*"+m[1]))
+	}
+	if strings.Contains(err.Error(), "control characters") {
+		return bytes.IndexFunc(src, func(r rune) bool { return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' })
+	}
+	return -1
 }
 
 // lineOf is the line with that number, from 1, or "".

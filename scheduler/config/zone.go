@@ -53,16 +53,20 @@ func (d *decoder) location(name string) *time.Location {
 
 // nearZone says which zone was probably meant: people also write the city alone.
 func (d *decoder) nearZone(name string) string {
-	all := strings.Fields(zoneNames)
-	for _, zone := range all {
-		if strings.EqualFold(path.Base(zone), strings.ReplaceAll(name, " ", "_")) {
-			return "did you mean \"" + zone + "\"?"
+	if d.cities == nil {
+		d.cities, d.allZones = map[string]string{}, strings.Fields(zoneNames)
+		for _, zone := range d.allZones {
+			d.cities[strings.ToLower(path.Base(zone))] = zone
 		}
 	}
-	if best := d.nearest(name, all); best != "" {
-		return "did you mean \"" + best + "\"?"
+	best := d.cities[strings.ToLower(strings.ReplaceAll(name, " ", "_"))]
+	if best == "" {
+		best = d.nearest(name, d.allZones)
 	}
-	return "want " + wantZone
+	if best == "" {
+		return "want " + wantZone
+	}
+	return "did you mean \"" + best + "\"?"
 }
 
 // zoneOr reads the timezone of an entry, or takes that of the file. It is nil after
