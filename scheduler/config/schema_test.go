@@ -88,16 +88,22 @@ func TestSchemaAgreesOnEveryValue(t *testing.T) {
 	}
 	root := newDecoder("", "", Options{}).parseTree(src)
 	tried, refused := 0, 0
+	every := 1
+	if raceEnabled {
+		every = 5
+	}
 	try := func(at *yaml.Node) {
+		if tried++; tried%every != 0 {
+			return
+		}
 		text, err := yaml.Marshal(root)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, diags := Parse("mutant.yaml", text, "testdata", Options{})
 		err = schema.Validate(value(newDecoder("", "", Options{}).parseTree(text)))
-		tried++
 		if diags.HasErrors() {
-			refused++
+			refused += every
 		}
 		if diags.HasErrors() != (err != nil) && !structureIsRight(diags) {
 			t.Errorf("line %d: the schema says %v, the loader\n%s", at.Line, err, write(diags))
