@@ -261,7 +261,10 @@ func nextMinute(ahead time.Duration) (time.Time, string) {
 
 func TestBinaryStopsAndStartsAndProvesIt(t *testing.T) {
 	t.Parallel()
-	at, cron := nextMinute(2 * time.Second)
+	if _, err := binary(); err != nil {
+		t.Fatal(err)
+	}
+	at, cron := nextMinute(10 * time.Second)
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n  - {name: morning, environments: [dev-01], start: %q}\n", cron, cron))
 	s.start()
 	runs := s.finished(2)
@@ -324,7 +327,10 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 		{name: "when the state is looked at", seen: meta, posted: true},
 		{name: "when the state was looked at", seen: meta, done: true, posted: true},
 	}
-	at, cron := nextMinute(5 * time.Second)
+	if _, err := binary(); err != nil { // built before the minute is chosen
+		t.Fatal(err)
+	}
+	at, cron := nextMinute(15 * time.Second)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -370,7 +376,10 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 
 func TestNoSecretShowsAnywhereOverARunWithFaults(t *testing.T) {
 	t.Parallel()
-	_, cron := nextMinute(2 * time.Second)
+	if _, err := binary(); err != nil {
+		t.Fatal(err)
+	}
+	_, cron := nextMinute(10 * time.Second)
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n  - {name: morning, environments: [dev-01], start: %q}\n", cron, cron))
 	for _, kind := range []lcssim.FaultKind{lcssim.UnauthorizedHTML, lcssim.Error500HTML, lcssim.Throttle, lcssim.NearEOL} {
 		s.sim.Inject(lcssim.Fault{Kind: kind, Verb: lcssim.Metadata, Times: 1, RetryAfter: "1"})

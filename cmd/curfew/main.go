@@ -83,6 +83,7 @@ func newRoot(e env) *cobra.Command {
 			"Exit codes: 0 done, 1 failed, 2 usage, 3 invalid schedule file.",
 		SilenceErrors: true, SilenceUsage: true, Args: noCommand, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)

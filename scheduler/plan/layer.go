@@ -1,6 +1,9 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // A layer is an exception as it takes effect: over what lies below it, from from
 // (inclusive) until until (exclusive).
@@ -98,7 +101,8 @@ func (l *layer) title() string {
 	if l.exception.Override {
 		return "override " + l.exception.Name
 	}
-	return "exception " + l.exception.Name
+	// Exceptions of the file have no names of their own: theirs begins with the kind.
+	return "exception " + strings.TrimPrefix(l.exception.Name, "exception:")
 }
 
 // effect is what the layer does, in a few words.
