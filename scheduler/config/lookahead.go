@@ -23,7 +23,7 @@ const (
 // lookAhead reports what is true of the coming fires and may surprise.
 func (d *decoder) lookAhead() {
 	if _, err := plan.Compile(d.cfg.Spec); err != nil {
-		d.fileError(msgRule, err) // the checks above should have found it, with its place
+		d.placeRefusal(err)
 		return
 	}
 	if d.opts.Now.IsZero() {
@@ -32,6 +32,35 @@ func (d *decoder) lookAhead() {
 	if !d.warnZoneChanges() || !d.warnQuota() {
 		d.report(Warning, 1, 1, msgNoLookahead)
 	}
+}
+
+// placeRefusal reports why the plan refuses the file, at the schedules that it
+// refuses on their own.
+func (d *decoder) placeRefusal(err error) {
+	before := len(d.diags)
+	for _, s := range d.schedules {
+		if !s.Enabled {
+			continue
+		}
+		if _, alone := d.compileAlone(s); alone != nil {
+			d.errorf(s.place, msgRule, alone)
+		}
+	}
+	if len(d.diags) == before {
+		d.fileError(msgRule, err)
+	}
+}
+
+// compileAlone is the plan of one schedule, on one of its environments.
+func (d *decoder) compileAlone(s scheduleEntry) (*plan.Plan, error) {
+	one := s.Environments[:min(1, len(s.Environments))]
+	return plan.Compile(plan.Spec{
+		Environments: one,
+		Schedules: []plan.Schedule{{
+			Name: s.Name, Environments: one, Location: s.Location,
+			Uptime: s.Uptime, Starts: s.Starts, Stops: s.Stops, Calendar: d.built[s.Calendar],
+		}},
+	})
 }
 
 // warnZoneChanges reports fires that a change of the clocks moves. It tells whether
@@ -72,13 +101,7 @@ func zoneChanges(loc *time.Location, from, to time.Time) []time.Time {
 
 // warnScheduleAt examines the fires of one schedule round changes of the clocks.
 func (d *decoder) warnScheduleAt(s scheduleEntry, changes []time.Time) {
-	p, err := plan.Compile(plan.Spec{
-		Environments: s.Environments[:1],
-		Schedules: []plan.Schedule{{
-			Name: s.Name, Environments: s.Environments[:1], Location: s.Location,
-			Uptime: s.Uptime, Starts: s.Starts, Stops: s.Stops, Calendar: d.built[s.Calendar],
-		}},
-	})
+	p, err := d.compileAlone(s)
 	if err != nil {
 		return
 	}
