@@ -82,13 +82,18 @@ func (d *decoder) dates(n *yaml.Node) (calendar.Range, bool) {
 	return calendar.Range{First: first, Last: last}, true
 }
 
-// ics reads an iCalendar file. What is wrong in it is reported at its own lines.
+// ics reads an iCalendar file. What is wrong in it is reported at its own lines,
+// once, however many calendars name it.
 func (d *decoder) ics(f *fields) []calendar.Range {
 	name := f.text("ics")
 	if name == "" {
 		return nil
 	}
 	path := d.absolute(name)
+	if known, ok := d.icsDays[path]; ok {
+		return known
+	}
+	d.icsDays[path] = nil
 	d.cfg.Files = append(d.cfg.Files, path)
 	src, err := readFile(path, calendar.MaxICS)
 	if err != nil {
@@ -101,5 +106,6 @@ func (d *decoder) ics(f *fields) []calendar.Range {
 		broken.report(Error, e.Line, 1, msgICS, e.Message)
 		d.diags = append(d.diags, broken.diags...)
 	}
+	d.icsDays[path] = ranges
 	return ranges
 }

@@ -11,6 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"curfew/scheduler/calendar"
 	"curfew/scheduler/plan"
 )
 
@@ -34,7 +35,8 @@ type decoder struct {
 	cities       map[string]string // their last parts, in lower case, to their names
 	spellings    int               // comparisons for "did you mean" that are left
 
-	built      map[string]*plan.Calendar // by name
+	built      map[string]*plan.Calendar   // by name
+	icsDays    map[string][]calendar.Range // by path, once read
 	schedules  []scheduleEntry
 	exceptions []*yaml.Node // as those of cfg
 }

@@ -11,6 +11,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"curfew/scheduler/calendar"
 	"curfew/scheduler/plan"
 )
 
@@ -74,6 +75,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		zones:        map[string]*time.Location{},
 		spellings:    maxSpellings,
 		built:        map[string]*plan.Calendar{},
+		icsDays:      map[string][]calendar.Range{},
 	}
 }
 

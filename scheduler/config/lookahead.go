@@ -43,7 +43,9 @@ func (d *decoder) placeRefusal(err error) {
 			continue
 		}
 		if _, alone := d.compileAlone(s); alone != nil {
-			d.errorf(s.place, msgRule, alone)
+			for why := range strings.SplitSeq(alone.Error(), "\n") { // one a line, as errors.Join has it
+				d.errorf(s.place, msgRule, why)
+			}
 		}
 	}
 	if len(d.diags) == before {
