@@ -1,0 +1,362 @@
+package lcs_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"curfew/lcs"
+	"curfew/lcs/lcssim"
+)
+
+const (
+	project = 1234567
+	dashed  = "55eb4327-9346-4c7b-82bd-fe8ef15112c6"
+	bare    = "c6566087 23bd4561 82474d7f 4efd3172"
+	secret  = "known-token"
+)
+
+// credential gives a stale token until it is asked for a fresh one.
+type credential struct {
+	token, fresh string
+	err          error
+	asked        []string // claims
+}
+
+func (c *credential) GetToken(_ context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	c.asked = append(c.asked, o.Claims)
+	if o.Claims != "" && c.fresh != "" {
+		c.token = c.fresh
+	}
+	return azcore.AccessToken{Token: c.token, ExpiresOn: time.Now().Add(time.Hour)}, c.err
+}
+
+func newSim(o lcssim.Options) *lcssim.Sim {
+	sim := lcssim.New(o)
+	sim.AddEnvironment(project, lcssim.Environment{ID: dashed, Name: "dev-01"})
+	sim.AddEnvironment(project, lcssim.Environment{ID: strings.ReplaceAll(bare, " ", ""), Name: "dev-02", State: lcssim.Stopped})
+	return sim
+}
+
+func newClient(t *testing.T, sim *lcssim.Sim, o lcs.ClientOptions) *lcs.Client {
+	t.Helper()
+	o.Transport = sim.Transport()
+	c, err := lcs.NewClient("https://lcs.invalid", &credential{token: secret}, &o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestEveryFaultHasItsKind(t *testing.T) {
+	later := time.Now().Add(2 * time.Minute).UTC().Format(http.TimeFormat)
+	tests := []struct {
+		name     string
+		fault    lcssim.Fault
+		kind     lcs.Kind
+		accepted int
+		says     string
+	}{
+		{"a refusal keeps LCS's words", lcssim.Fault{Kind: lcssim.Refuse, Message: "Another operation\nis in progress."}, lcs.Refused, 0, "Another operation is in progress."},
+		{"429 with seconds", lcssim.Fault{Kind: lcssim.Throttle, RetryAfter: "267"}, lcs.Throttled, 0, "it asks to wait 4m27s"},
+		{"429 with a date", lcssim.Fault{Kind: lcssim.Throttle, RetryAfter: later}, lcs.Throttled, 0, "it asks to wait"},
+		{"429 without Retry-After", lcssim.Fault{Kind: lcssim.Throttle}, lcs.Throttled, 0, "limit of calls is reached (HTTP 429)"},
+		{"401", lcssim.Fault{Kind: lcssim.Unauthorized}, lcs.Unauthorized, 0, "does not accept the account"},
+		{"401 with a page", lcssim.Fault{Kind: lcssim.UnauthorizedHTML}, lcs.Unauthorized, 0, "does not accept the account"},
+		{"403 keeps the message of the other form", lcssim.Fault{Kind: lcssim.Forbidden}, lcs.Forbidden, 0, "The user has no access to the project."},
+		{"404", lcssim.Fault{Kind: lcssim.NotFound}, lcs.NotFound, 0, "Not found."},
+		{"a 500 page", lcssim.Fault{Kind: lcssim.Error500HTML}, lcs.Ambiguous, 0, "may or may not have been carried out (HTTP 500)"},
+		{"503", lcssim.Fault{Kind: lcssim.Error503}, lcs.Ambiguous, 0, "HTTP 503"},
+		{"a reset before", lcssim.Fault{Kind: lcssim.ResetBeforeAccept}, lcs.Ambiguous, 0, "connection reset"},
+		{"a reset after", lcssim.Fault{Kind: lcssim.ResetAfterAccept}, lcs.Ambiguous, 1, "connection reset"},
+		{"an answer too late", lcssim.Fault{Kind: lcssim.Slow, Delay: 2 * time.Minute}, lcs.Ambiguous, 1, "no answer within 1m0s"},
+		{"200 that is no JSON", lcssim.Fault{Kind: lcssim.NotJSON}, lcs.Ambiguous, 1, "it is not a JSON object"},
+		{"a truncated answer", lcssim.Fault{Kind: lcssim.Truncated}, lcs.Ambiguous, 1, "the connection broke off"},
+		{"an endless answer", lcssim.Fault{Kind: lcssim.HugeBody}, lcs.Ambiguous, 1, "it is longer than"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if strings.Contains(tt.name, "a date") {
+					tt.fault.RetryAfter = time.Now().Add(2 * time.Minute).UTC().Format(http.TimeFormat)
+				}
+				core, logs := observer.New(zap.DebugLevel)
+				sim := newSim(lcssim.Options{})
+				sim.Inject(tt.fault)
+				_, err := newClient(t, sim, lcs.ClientOptions{Logger: zap.New(core)}).Stop(t.Context(), project, dashed)
+				var e *lcs.Error
+				if !errors.As(err, &e) || e.Kind != tt.kind || !strings.Contains(err.Error(), tt.says) {
+					t.Fatalf("Stop = %v, want %s and %q", err, tt.kind, tt.says)
+				}
+				if n := sim.Accepted(dashed, lcssim.Stop); n != tt.accepted {
+					t.Errorf("LCS carried out %d stops, want %d", n, tt.accepted)
+				}
+				sends := 1
+				if tt.kind == lcs.Unauthorized {
+					sends = 2 // once more with a fresh token
+				}
+				if n := len(sim.Requests()); n != sends {
+					t.Errorf("the POST was sent %d times, want %d", n, sends)
+				}
+				if shown := fmt.Sprintf("%v %+v %#v %v", err, e, *e, logs.All()); strings.Contains(shown, secret) {
+					t.Errorf("the token shows: %s", shown)
+				}
+			})
+		})
+	}
+}
+
+func TestStopAndStartOnTheWire(t *testing.T) {
+	sim := newSim(lcssim.Options{})
+	c := newClient(t, sim, lcs.ClientOptions{})
+	op, err := c.Stop(t.Context(), project, dashed)
+	if err != nil || len(op.ActivityID) != 36 {
+		t.Fatalf("Stop = %+v, %v; want an activity id", op, err)
+	}
+	if _, err := c.Start(t.Context(), project, bareID()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Start(t.Context(), project, dashed); kindOf(err) != lcs.Refused {
+		t.Errorf("a start while it stops = %v, want refused", err)
+	}
+	for i, path := range []string{"/environment/v1/stop/project/1234567/environment/" + dashed, "/environment/v1/start/project/1234567/environment/" + bareID()} {
+		r := sim.Requests()[i]
+		if r.Method != http.MethodPost || r.Path != path || r.MSVersion != "2017-09-15" || r.ContentType != "application/json" || r.ContentLength != 0 {
+			t.Errorf("request %d = %+v, want a POST without a body to %s", i, r, path)
+		}
+	}
+}
+
+func bareID() string { return strings.ReplaceAll(bare, " ", "") }
+
+func kindOf(err error) lcs.Kind {
+	if e, ok := errors.AsType[*lcs.Error](err); ok {
+		return e.Kind
+	}
+	return ""
+}
+
+func TestMetadataOfAllPages(t *testing.T) {
+	sim := newSim(lcssim.Options{Limits: &lcssim.Limits{}})
+	for i := range 18 {
+		sim.AddEnvironment(project, lcssim.Environment{ID: fmt.Sprintf("%032d", i), Name: fmt.Sprintf("more-%d", i)})
+	}
+	c := newClient(t, sim, lcs.ClientOptions{})
+	all, err := c.Environments(t.Context(), project)
+	if err != nil || len(all) != 20 || len(sim.Requests()) != 3 {
+		t.Fatalf("Environments = %d of 20 in %d pages of 7, %v", len(all), len(sim.Requests()), err)
+	}
+	if q := sim.Requests()[2]; q.Path != "/environmentinfo/v1/detail/project/1234567/" || q.Query != "page=3" {
+		t.Errorf("third request = %s?%s", q.Path, q.Query)
+	}
+	env, ok, err := c.Environment(t.Context(), project, strings.ToUpper(bareID()))
+	if err != nil || !ok || env.Name != "dev-02" || env.Condition() != lcs.Stopped || env.DeployedOnUTC != "7/5/2021 11:19 AM" || env.DisasterRecoveryLocation != "" {
+		t.Errorf("Environment = %+v, %t, %v", env, ok, err)
+	}
+	if _, ok, err := c.Environment(t.Context(), project, "nobody"); ok || err != nil {
+		t.Errorf("an unknown id = %t, %v; want neither found nor an error (LCS answers null)", ok, err)
+	}
+	if page, err := c.EnvironmentsPage(t.Context(), project, 9); err != nil || page.More || len(page.Environments) != 0 {
+		t.Errorf("a page beyond the last = %+v, %v", page, err)
+	}
+}
+
+func TestHistoryListsOperations(t *testing.T) {
+	sim := newSim(lcssim.Options{})
+	c := newClient(t, sim, lcs.ClientOptions{})
+	if _, err := c.Stop(t.Context(), project, dashed); err != nil {
+		t.Fatal(err)
+	}
+	page, err := c.History(t.Context(), project, dashed, 1)
+	if err != nil || len(page.Actions) != 1 || page.Actions[0].Status != "Completed" || page.Actions[0].Start == "" {
+		t.Errorf("History = %+v, %v", page, err)
+	}
+}
+
+func TestOneFreshTokenAfterA401(t *testing.T) {
+	sim := newSim(lcssim.Options{Tokens: []string{"fresh"}})
+	cred := &credential{token: "stale", fresh: "fresh"}
+	c, err := lcs.NewClient("https://lcs.invalid", cred, &lcs.ClientOptions{Transport: sim.Transport()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Stop(t.Context(), project, dashed); err != nil {
+		t.Errorf("Stop with a stale token = %v, want success with a fresh one", err)
+	}
+	if len(cred.asked) != 2 || cred.asked[1] == "" {
+		t.Errorf("the credential was asked with claims %q, want once without and once with", cred.asked)
+	}
+}
+
+func TestWhatNeverLeftIsNotSent(t *testing.T) {
+	closed := httptest.NewServer(nil)
+	closed.Close()
+	tests := []struct {
+		name, endpoint string
+		cred           *credential
+	}{
+		{"no token", "https://lcs.invalid", &credential{err: errors.New("signed out")}},
+		{"nobody listens", closed.URL, &credential{token: secret}},
+		{"no such host", "https://nosuchhost.invalid", &credential{token: secret}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := lcs.NewClient(tt.endpoint, tt.cred, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Stop(t.Context(), project, dashed); kindOf(err) != lcs.NotSent || strings.Contains(err.Error(), secret) {
+				t.Errorf("Stop = %v, want %s", err, lcs.NotSent)
+			}
+		})
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	var elsewhere int
+	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere++ }))
+	defer other.Close()
+	server := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer server.Close()
+	c, err := lcs.NewClient(server.URL, &credential{token: secret}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Stop(t.Context(), project, dashed); kindOf(err) != lcs.Invalid || elsewhere != 0 {
+		t.Errorf("Stop = %v with %d requests elsewhere, want %s and none", err, elsewhere, lcs.Invalid)
+	}
+}
+
+func TestTokenGoesOverTLSOrLoopbackOnly(t *testing.T) {
+	tests := []struct {
+		endpoint string
+		ok       bool
+	}{
+		{"https://lcsapi.eu.lcs.dynamics.com", true},
+		{"http://127.0.0.1:9000/", true},
+		{"http://[::1]:9000", true},
+		{"http://localhost:9000", true},
+		{"http://lcsapi.lcs.dynamics.com", false},
+		{"http://127.0.0.1.evil.example", false},
+		{"https://user:password@lcs.invalid", false},
+		{"ftp://127.0.0.1", false},
+		{"lcs.invalid", false},
+		{"", false},
+	}
+	for _, tt := range tests {
+		if _, err := lcs.NewClient(tt.endpoint, &credential{}, nil); (err == nil) != tt.ok {
+			t.Errorf("NewClient(%q) = %v, want accepted: %t", tt.endpoint, err, tt.ok)
+		}
+	}
+}
+
+func TestReadsAreRetriedWithinTheLimitsOfALimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(lcssim.Options{})
+		sim.Inject(lcssim.Fault{Kind: lcssim.Error503, Verb: lcssim.Metadata, Times: 2})
+		c := newClient(t, sim, lcs.ClientOptions{Limiter: lcs.NewLimiter()})
+		for range 8 {
+			if _, err := c.EnvironmentsPage(t.Context(), project, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(sim.Requests()); n != 10 {
+			t.Errorf("%d requests, want 8 and 2 retries", n)
+		}
+		if n := sim.Throttled(); n != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", n)
+		}
+		plain := newClient(t, sim, lcs.ClientOptions{})
+		time.Sleep(2 * time.Minute)
+		sim.Inject(lcssim.Fault{Kind: lcssim.Error503, Verb: lcssim.Metadata, Times: 1})
+		if _, err := plain.EnvironmentsPage(t.Context(), project, 1); kindOf(err) != lcs.Ambiguous {
+			t.Errorf("without a limiter = %v, want no retry: its caller accounts for every request", err)
+		}
+	})
+}
+
+func TestLimiterEndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(lcssim.Options{})
+		c := newClient(t, sim, lcs.ClientOptions{Limiter: lcs.NewLimiter()})
+		if _, err := c.Stop(t.Context(), project, dashed); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := c.Stop(ctx, project, dashed); kindOf(err) != lcs.NotSent || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a second stop within five minutes = %v, want not sent", err)
+		}
+	})
+}
+
+func TestEndOfTheVersionIsTold(t *testing.T) {
+	sim := newSim(lcssim.Options{})
+	var told []string
+	c := newClient(t, sim, lcs.ClientOptions{OnVersionEOL: func(date string) { told = append(told, date) }})
+	if _, err := c.EnvironmentsPage(t.Context(), project, 1); err != nil || told != nil {
+		t.Errorf("9999 was told as an end: %v, %v", told, err)
+	}
+	sim.Inject(lcssim.Fault{Kind: lcssim.NearEOL})
+	if _, err := c.EnvironmentsPage(t.Context(), project, 1); err != nil || len(told) != 1 || !strings.HasPrefix(told[0], "2027-06-30") {
+		t.Errorf("told = %v, %v; want the date", told, err)
+	}
+}
+
+func TestConditionOfAnEnvironment(t *testing.T) {
+	yes, no := true, false
+	tests := []struct {
+		name string
+		env  lcs.Environment
+		want lcs.Condition
+	}{
+		{"running", lcs.Environment{Infrastructure: "CustomerManaged", DeploymentState: "Finished", CanStart: &no, CanStop: &yes}, lcs.Running},
+		{"stopped", lcs.Environment{Infrastructure: "CustomerManaged", DeploymentState: "Stopped", CanStart: &yes, CanStop: &no}, lcs.Stopped},
+		{"starting", lcs.Environment{DeploymentState: "Starting", CanStart: &no, CanStop: &no}, lcs.Starting},
+		{"stopping", lcs.Environment{DeploymentState: "Stopping", CanStart: &no, CanStop: &no}, lcs.Stopping},
+		{"servicing", lcs.Environment{DeploymentState: "Servicing", CanStart: &no, CanStop: &no}, lcs.Busy},
+		{"servicing although a button shows", lcs.Environment{DeploymentState: "Servicing", CanStop: &yes}, lcs.Busy},
+		{"failed last operation, but running", lcs.Environment{DeploymentState: "Finished", DeploymentStatusDisplay: "Failed", CanStart: &no, CanStop: &yes}, lcs.Running},
+		{"self-service", lcs.Environment{Infrastructure: "SelfService", DeploymentState: "Finished", CanStart: &no, CanStop: &no}, lcs.Unsupported},
+		{"finished without flags", lcs.Environment{DeploymentState: "Finished"}, lcs.Running},
+		{"stopped without flags", lcs.Environment{DeploymentState: "Stopped"}, lcs.Stopped},
+		{"finished and nothing can be done", lcs.Environment{DeploymentState: "Finished", CanStart: &no, CanStop: &no}, lcs.Unknown},
+		{"both can be done", lcs.Environment{DeploymentState: "Finished", CanStart: &yes, CanStop: &yes}, lcs.Unknown},
+		{"deallocated is not stopped: it comes before deletion", lcs.Environment{DeploymentState: "Deallocated"}, lcs.Unknown},
+		{"a state of tomorrow", lcs.Environment{DeploymentState: "Teleporting", CanStart: &no, CanStop: &no}, lcs.Unknown},
+		{"nothing at all", lcs.Environment{}, lcs.Unknown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.env.Condition(); got != tt.want {
+				t.Errorf("Condition(%+v) = %s, want %s", tt.env, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestRegions(t *testing.T) {
+	if all := lcs.Regions(); len(all) != 10 || all[0] != "us" {
+		t.Errorf("Regions = %v", all)
+	}
+	for _, name := range lcs.Regions() {
+		url, ok := lcs.Endpoint(name)
+		if _, err := lcs.NewClient(url, &credential{}, nil); !ok || err != nil {
+			t.Errorf("Endpoint(%s) = %q, %t: %v", name, url, ok, err)
+		}
+	}
+	if _, ok := lcs.Endpoint("za"); ok {
+		t.Error("there is no host za: South Africa is sa")
+	}
+}
