@@ -157,10 +157,10 @@ func until(at string) {
 	synctest.Wait()
 }
 
-func (w *world) runs(f scheduler.RunFilter) []scheduler.Run {
+// runs gives every run, oldest first.
+func (w *world) runs() []scheduler.Run {
 	w.t.Helper()
-	f.Limit = 1000
-	runs, _, err := w.engine.Runs(w.t.Context(), f)
+	runs, _, err := w.engine.Runs(w.t.Context(), scheduler.RunFilter{Limit: 1000})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func (w *world) runs(f scheduler.RunFilter) []scheduler.Run {
 // only gives the one run there is.
 func (w *world) only() scheduler.Run {
 	w.t.Helper()
-	runs := w.runs(scheduler.RunFilter{})
+	runs := w.runs()
 	if len(runs) != 1 {
 		w.t.Fatalf("there are %d runs, want 1: %+v", len(runs), runs)
 	}
@@ -313,7 +313,7 @@ func TestStopsKeepWithinQuotaDearestFirst(t *testing.T) {
 				}
 			}
 		}
-		for _, r := range w.runs(scheduler.RunFilter{}) {
+		for _, r := range w.runs() {
 			if r.State != scheduler.Succeeded {
 				t.Errorf("%s is %s (%s), want succeeded", r.Environment, r.State, r.Message)
 			}
@@ -364,7 +364,7 @@ func TestLaterFireSupersedes(t *testing.T) {
 		until("2000-01-03 18:59:00")
 		w.start()
 		until("2000-01-03 19:30:00")
-		runs := w.runs(scheduler.RunFilter{})
+		runs := w.runs()
 		if len(runs) != 2 || runs[0].State != scheduler.Canceled || runs[0].SupersededBy != runs[1].ID || runs[1].State != scheduler.Succeeded {
 			t.Errorf("runs = %+v, want the stop canceled by the start", runs)
 		}
@@ -399,7 +399,7 @@ func TestDowntimeIsCaughtUp(t *testing.T) {
 				w.start()
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
-				runs := w.runs(scheduler.RunFilter{})
+				runs := w.runs()
 				var states []scheduler.State
 				for _, r := range runs {
 					states = append(states, r.State)
@@ -428,7 +428,7 @@ func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
 		w.schedule.Uptime = []plan.Window{window(t, "mon-fri 07:00-18:30")} // edited while the daemon was down
 		w.start()
 		until("2000-01-03 18:59:00")
-		if runs := w.runs(scheduler.RunFilter{}); len(runs) != 0 {
+		if runs := w.runs(); len(runs) != 0 {
 			t.Errorf("runs = %+v, want none", runs)
 		}
 		w.stop()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -40,10 +41,8 @@ func (d *decoder) country(f *fields) string {
 	if !ok {
 		return ""
 	}
-	for _, known := range k.words {
-		if known == code {
-			return code
-		}
+	if slices.Contains(k.words, code) {
+		return code
 	}
 	// Letters in the wrong case are an error too, as they are to the schema; so is
 	// UK, which is not a code of the standard.

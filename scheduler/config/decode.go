@@ -65,6 +65,7 @@ func (d *decoder) errorIn(n *yaml.Node, offset int, m message, args ...any) {
 		column += offset
 	case yaml.SingleQuotedStyle, yaml.DoubleQuotedStyle:
 		column += offset + 1
+	default: // blocks and tagged texts: the place where they begin is near enough
 	}
 	d.report(Error, n.Line, column, m, args...)
 }
@@ -322,7 +323,12 @@ func kindOf(n *yaml.Node) string {
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
+	default:
+		return kindOfText(n)
 	}
+}
+
+func kindOfText(n *yaml.Node) string {
 	switch n.ShortTag() {
 	case "!!null":
 		return "nothing"

@@ -48,7 +48,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lines []string
-	for _, line := range strings.Split(string(src), "\n") {
+	for line := range strings.SplitSeq(string(src), "\n") {
 		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone"} {
 			if at := strings.Index(line, key); at >= 0 && strings.TrimSpace(line[:at]) == "" {
 				line = strings.Replace(line, "# ", "", 1)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 )
 
@@ -40,9 +41,7 @@ func (s section) shape() shape {
 	var needed []string
 	for _, k := range s.keys {
 		p := shape{"description": k.doc}
-		for name, v := range k.shape {
-			p[name] = v
-		}
+		maps.Copy(p, k.shape)
 		properties[k.name] = p
 		if k.required {
 			needed = append(needed, k.name)
@@ -52,9 +51,7 @@ func (s section) shape() shape {
 	if len(needed) > 0 {
 		out["required"] = needed
 	}
-	for name, v := range s.rules {
-		out[name] = v
-	}
+	maps.Copy(out, s.rules)
 	return out
 }
 

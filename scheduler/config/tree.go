@@ -232,6 +232,7 @@ func (e *expander) merged(value *yaml.Node) []*yaml.Node {
 			all = append(all, c.Content...)
 		}
 		return all
+	default:
 	}
 	e.fail(value, msgMerge)
 	return nil

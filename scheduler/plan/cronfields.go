@@ -53,14 +53,14 @@ func parseDescriptor(text string, offset int) (Trigger, error) {
 // parseCron reads an expression of five fields. Each is given to the parser alone,
 // so that an error has its place.
 func parseCron(text string, offset int) (Trigger, error) {
-	fields := strings.Fields(text)
-	if len(fields) != len(cronLayout()) {
+	fields, layout := strings.Fields(text), cronLayout()
+	if len(fields) != len(layout) {
 		return Trigger{}, &SyntaxError{offset, fmt.Sprintf(
 			"%q is neither a time nor a cron expression; want HH:MM, or five fields: minute, hour, day of the month, month, day of the week", text)}
 	}
 	var bits [5]uint64
 	at := 0
-	for i, layout := range cronLayout() {
+	for i, layout := range layout {
 		at += strings.Index(text[at:], fields[i])
 		set, ok := layout.parse(fields[i])
 		if !ok {

@@ -110,14 +110,11 @@ func (l *layer) effect() string {
 	if l.keeps() {
 		return "keep " + string(l.exception.Keep)
 	}
-	list := ""
+	windows := make([]string, len(l.exception.Uptime))
 	for i, w := range l.exception.Uptime {
-		if i > 0 {
-			list += ", "
-		}
-		list += w.String()
+		windows[i] = w.String()
 	}
-	return "uptime " + list
+	return "uptime " + strings.Join(windows, ", ")
 }
 
 func (l *layer) why() string {

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -74,12 +75,7 @@ type oracleTrigger struct {
 }
 
 func has(list []int, n int) bool {
-	for _, v := range list {
-		if v == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, n)
 }
 
 func (o oracleTrigger) matches(wall int64) bool {

@@ -180,7 +180,6 @@ func betterRanked(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (int
 		args = append(args, p)
 	}
 	var n int
-	//nolint:gosec // only placeholders are put together
 	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
 		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?))
 		AND (rank < ? OR (rank = ? AND id < ?)) AND project IN (`+placeholders(len(r.Rivals))+`)`, args...).Scan(&n)
@@ -199,7 +198,7 @@ func placeholders(n int) string {
 }
 
 func takenCalls(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]time.Time, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT `+countsFrom+` FROM calls WHERE `+where+` AND `+counts, args...)
+	rows, err := tx.QueryContext(ctx, `SELECT `+countsFrom+` FROM calls WHERE `+where+` AND `+counts, args...) //nolint:gosec // where is a constant of this file
 	if err != nil {
 		return nil, fmt.Errorf("read the calls made: %w", err)
 	}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"curfew/lcs/lcssim"
+)
+
+// elsewhere are the README's commands that other tests run: make test and the
+// demo by .ci/run, serve by the end-to-end tests, docker where there is an engine.
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "curfew serve", "docker build -t curfew .", "docker run -d --name curfew"}
+
+var (
+	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
+	indented   = regexp.MustCompile(`(?m)^    (\S.*)$`)
+	fenced     = regexp.MustCompile("(?ms)^```.*?^```$")
+	yamlBlock  = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+)
+
+func readme(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
+	t.Parallel()
+	text := readme(t)
+	var lines []string
+	for _, block := range shellBlock.FindAllStringSubmatch(text, -1) {
+		lines = append(lines, strings.Split(strings.TrimSpace(block[1]), "\n")...)
+	}
+	for _, line := range indented.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+		lines = append(lines, line[1])
+	}
+	s := newSite(t, "  - {name: office-hours, environments: [dev-00, dev-01], uptime: \"mon-fri 07:00-19:00\"}\n")
+	s.start()
+	dir, server := s.dir, "http://"+s.listen
+	ran := 0
+	for _, line := range lines {
+		if slices.ContainsFunc(elsewhere, func(p string) bool { return strings.HasPrefix(line, p) }) {
+			continue
+		}
+		args, ok := strings.CutPrefix(line, "curfew ")
+		if !ok {
+			t.Errorf("the README has a command that no test runs: %s", line)
+			continue
+		}
+		code, out, errs := command(t, map[string]string{"CURFEW_CONFIG": filepath.Join(dir, "schedules.yaml"), "CURFEW_SERVER": server}, strings.Fields(args)...)
+		if code != exitDone || out == "" {
+			t.Errorf("%s exited %d: %s", line, code, errs)
+		}
+		ran++
+	}
+	if ran < 8 {
+		t.Errorf("%d commands were run, want 8 at least", ran)
+	}
+	s.stop()
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestScheduleFilesOfTheREADMEAreValid(t *testing.T) {
+	blocks := yamlBlock.FindAllStringSubmatch(readme(t), -1)
+	if len(blocks) == 0 {
+		t.Fatal("the README shows no schedule file")
+	}
+	for i, block := range blocks {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("block-%d.yaml", i))
+		if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, errs := command(t, nil, "validate", file); code != exitDone || strings.Contains(out, "warning") {
+			t.Errorf("block %d exited %d: %s%s", i, code, out, errs)
+		}
+	}
+}
+
+func TestEnvironmentsToPasteAreValid(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "  - {name: office-hours, environments: [dev-00, dev-01], uptime: \"mon-fri 07:00-19:00\"}\n")
+	s.sim.AddEnvironment(e2eProject, lcssim.Environment{ID: e2eID(7), Name: "Sandbox: UAT", Infrastructure: "MicrosoftManaged"})
+	s.sim.AddEnvironment(e2eProject, lcssim.Environment{ID: e2eID(8), Name: "LCS 0"})
+	file := filepath.Join(s.dir, "schedules.yaml")
+	code, entries, errs := command(t, nil, "--config", file, "environments", "--yaml")
+	if code != exitDone || !strings.Contains(entries, "# - {name: \"Sandbox-UAT\"") || !strings.Contains(entries, "LCS-0-2") {
+		t.Fatalf("curfew environments --yaml exited %d:\n%s%s", code, entries, errs)
+	}
+	text := read(t, file)
+	head, _, _ := strings.Cut(text, "environments:\n")
+	pasted := head + entries + "schedules:\n  - {name: office-hours, environments: [\"*\"], uptime: \"mon-fri 07:00-19:00\"}\n"
+	s.write("pasted.yaml", pasted)
+	if code, out, _ := command(t, nil, "validate", filepath.Join(s.dir, "pasted.yaml")); code != exitDone {
+		t.Errorf("the pasted entries are refused:\n%s\n%s", out, pasted)
+	}
+	code, out, errs := command(t, nil, "--config", file, "environments", "-o", "json", "--project", "contoso")
+	if code != exitDone || !strings.Contains(out, `"condition": "unsupported"`) {
+		t.Errorf("curfew environments -o json exited %d: %s%s", code, out, errs)
+	}
+}
