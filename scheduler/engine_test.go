@@ -46,6 +46,8 @@ type world struct {
 	store    *store.Store
 	engine   *scheduler.Engine
 	accounts []string
+	// credential signs an account in; with a token that is always good by default.
+	credential func(account string) azcore.TokenCredential
 }
 
 // newWorld has n environments dev-00, dev-01, … that run mon-fri 07:00-19:00 UTC.
@@ -56,6 +58,7 @@ func newWorld(t *testing.T, n int, opts lcssim.Options) *world {
 		t: t, sim: lcssim.New(opts), dsn: filepath.Join(t.TempDir(), "curfew.db"), logs: logs, log: zap.New(core), accounts: []string{"main"},
 		schedule: plan.Schedule{Name: "office-hours", Location: time.UTC, Uptime: []plan.Window{window(t, "mon-fri 07:00-19:00")}},
 	}
+	w.credential = func(account string) azcore.TokenCredential { return token("good-" + account) }
 	w.sim.AddProject(project)
 	for i := range n {
 		name := envName(i)
@@ -96,7 +99,7 @@ func (w *world) build() {
 	}
 	w.setup.Projects = []scheduler.Project{{Name: "contoso", ID: project}}
 	for _, a := range w.accounts {
-		client, err := lcs.NewClient("https://lcs.invalid", token("good-"+a), &lcs.ClientOptions{Transport: w.sim.Transport()})
+		client, err := lcs.NewClient("https://lcs.invalid", w.credential(a), &lcs.ClientOptions{Transport: w.sim.Transport()})
 		if err != nil {
 			w.t.Fatal(err)
 		}

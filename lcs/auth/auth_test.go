@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,60 +17,12 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/lcs/auth"
+	"curfew/lcs/lcssim"
 )
-
-// entra is a stand-in for the sign-in host, in memory.
-type entra struct {
-	mu     sync.Mutex
-	asked  int // token requests
-	answer func(form string) (int, string)
-}
-
-func (e *entra) Do(req *http.Request) (*http.Response, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	w := httptest.NewRecorder()
-	w.Header().Set("Content-Type", "application/json")
-	host := "https://" + req.URL.Host
-	switch {
-	case strings.HasSuffix(req.URL.Path, "/.well-known/openid-configuration"):
-		fmt.Fprintf(w, `{"authorization_endpoint":"%[1]s/contoso/oauth2/v2.0/authorize","token_endpoint":"%[1]s/contoso/oauth2/v2.0/token","issuer":"%[1]s/contoso/v2.0"}`, host)
-	case strings.Contains(req.URL.Path, "/UserRealm/"):
-		fmt.Fprint(w, `{"ver":"1.0","account_type":"Managed","domain_name":"contoso.com","cloud_instance_name":"microsoftonline.com","cloud_audience_urn":"urn:federation:MicrosoftOnline"}`)
-	case strings.HasSuffix(req.URL.Path, "/token"):
-		e.asked++
-		form, err := io.ReadAll(req.Body)
-		if err != nil {
-			return nil, err
-		}
-		status, body := e.answer(string(form))
-		w.WriteHeader(status)
-		fmt.Fprint(w, body)
-	default:
-		w.WriteHeader(http.StatusNotFound)
-	}
-	res := w.Result()
-	res.Request = req
-	return res, nil
-}
-
-func granted(string) (int, string) {
-	return 200, `{"token_type":"Bearer","scope":"https://lcsapi.lcs.dynamics.com//.default","expires_in":4228,"ext_expires_in":4228,"access_token":"known-access-token"}`
-}
-
-func failing(status int, code, description string) func(string) (int, string) {
-	b, err := json.Marshal(map[string]string{"error": code, "error_description": description})
-	return func(string) (int, string) {
-		if err != nil {
-			panic(err)
-		}
-		return status, string(b)
-	}
-}
 
 const password = "known-password"
 
-func newCredential(t *testing.T, e *entra) (*auth.Credential, string) {
+func newCredential(t *testing.T, e *lcssim.Entra) (*auth.Credential, string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "password")
 	write(t, file, password+"\n")
@@ -96,54 +45,66 @@ func write(t *testing.T, path, text string) {
 
 var scope = policy.TokenRequestOptions{Scopes: []string{"https://lcsapi.lcs.dynamics.com//.default"}}
 
+func newEntra() *lcssim.Entra {
+	return lcssim.NewEntra(lcssim.EntraOptions{Users: map[string]string{"svc@contoso.com": password, "other@contoso.com": "another"}})
+}
+
 func TestPasswordAccountSignsInAndKeepsItsToken(t *testing.T) {
-	e := &entra{answer: granted}
-	c, _ := newCredential(t, e)
-	for range 3 {
-		token, err := c.GetToken(t.Context(), scope)
-		if err != nil || token.Token != "known-access-token" {
-			t.Fatalf("GetToken = %q, %v", token.Token, err)
+	synctest.Test(t, func(t *testing.T) {
+		e := newEntra()
+		c, _ := newCredential(t, e)
+		for range 3 {
+			token, err := c.GetToken(t.Context(), scope)
+			if err != nil || !slices.Contains(e.Tokens(), token.Token) {
+				t.Fatalf("GetToken = %q, %v", token.Token, err)
+			}
 		}
-	}
-	if e.asked != 1 {
-		t.Errorf("the sign-in host was asked %d times, want once", e.asked)
-	}
-	forced := scope
-	forced.Claims = "{}"
-	if _, err := c.GetToken(t.Context(), forced); err != nil {
-		t.Fatal(err)
-	}
-	if e.asked != 2 {
-		t.Errorf("after a forced refresh the host was asked %d times, want twice", e.asked)
-	}
+		if e.Asked() != 1 {
+			t.Errorf("the sign-in host was asked %d times, want once", e.Asked())
+		}
+		forced := scope
+		forced.Claims = "{}"
+		if _, err := c.GetToken(t.Context(), forced); err != nil {
+			t.Fatal(err)
+		}
+		if e.Asked() != 2 {
+			t.Errorf("after a forced refresh the host was asked %d times, want twice", e.Asked())
+		}
+		time.Sleep(2 * time.Hour)
+		if _, err := c.GetToken(t.Context(), scope); err != nil || e.Asked() != 3 {
+			t.Errorf("after the token's end: %v, asked %d times, want a new one", err, e.Asked())
+		}
+	})
 }
 
 func TestFailuresAreClassifiedAndHeldOff(t *testing.T) {
 	tests := []struct {
 		name   string
-		answer func(string) (int, string)
+		answer lcssim.EntraFailure
 		kind   auth.Kind
 		hold   time.Duration
 		says   string
 	}{
-		{"a bad password needs a person", failing(400, "invalid_grant", "AADSTS50126: Error validating credentials"), auth.NeedsPerson, 30 * time.Minute, "AADSTS50126"},
-		{"MFA needs a person", failing(400, "interaction_required", "AADSTS50076: MFA"), auth.NeedsPerson, 30 * time.Minute, "AADSTS50076"},
-		{"a wrong app is configuration", failing(401, "invalid_client", "AADSTS7000218: secret"), auth.Configuration, 30 * time.Minute, "invalid_client"},
-		{"a busy host is transient", failing(503, "temporarily_unavailable", ""), auth.Transient, 5 * time.Second, "temporarily_unavailable"},
-		{"a page instead of JSON is transient", func(string) (int, string) { return 502, "<html>known-access-token</html>" }, auth.Transient, 5 * time.Second, "502"},
-		{"an undecodable 200 is transient and shows nothing", func(string) (int, string) { return 200, `{"access_token":"known-access-token","expires_in":{}}` }, auth.Transient, 5 * time.Second, "sign in account main"},
+		{"a bad password needs a person", lcssim.BadPassword, auth.NeedsPerson, 30 * time.Minute, "AADSTS50126"},
+		{"MFA needs a person", lcssim.MFARequired, auth.NeedsPerson, 30 * time.Minute, "AADSTS50076"},
+		{"missing consent needs a person", lcssim.NoConsent, auth.NeedsPerson, 30 * time.Minute, "AADSTS65001"},
+		{"an app that is not public is configuration", lcssim.NotPublic, auth.Configuration, 30 * time.Minute, "invalid_client AADSTS7000218"},
+		{"a busy host is transient", lcssim.Unavailable, auth.Transient, 5 * time.Second, "temporarily_unavailable"},
+		{"a page instead of JSON is transient", lcssim.EntraFailure{Status: 502, Body: "<html>known-access</html>"}, auth.Transient, 5 * time.Second, "502"},
+		{"an undecodable 200 is transient and shows nothing", lcssim.EntraFailure{Status: 200, Body: `{"access_token":"known-access","expires_in":{}}`}, auth.Transient, 5 * time.Second, "sign in account main"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := &entra{answer: tt.answer}
+				e := newEntra()
+				e.Fail(tt.answer)
 				c, _ := newCredential(t, e)
 				_, err := c.GetToken(t.Context(), scope)
 				var failed *auth.Error
 				if !errors.As(err, &failed) || failed.Kind != tt.kind || !strings.Contains(err.Error(), tt.says) {
 					t.Fatalf("GetToken = %v, want %s and %q", err, tt.kind, tt.says)
 				}
-				for _, secret := range []string{password, "known-access-token"} {
+				for _, secret := range []string{password, "known-access"} {
 					if strings.Contains(fmt.Sprintf("%v %+v", err, failed), secret) {
 						t.Errorf("the error shows %q: %v", secret, err)
 					}
@@ -151,17 +112,17 @@ func TestFailuresAreClassifiedAndHeldOff(t *testing.T) {
 				if got := time.Until(failed.NextTry()); got != tt.hold {
 					t.Errorf("held for %v, want %v", got, tt.hold)
 				}
-				before := e.asked
+				before := e.Asked()
 				for range 10 {
 					if _, err := c.GetToken(t.Context(), scope); err == nil {
 						t.Error("a held credential gave a token")
 					}
 				}
-				if e.asked != before {
-					t.Errorf("a held credential asked the host %d times", e.asked-before)
+				if e.Asked() != before {
+					t.Errorf("a held credential asked the host %d times", e.Asked()-before)
 				}
 				time.Sleep(tt.hold)
-				e.answer = granted
+				e.Recover()
 				if _, err := c.GetToken(t.Context(), scope); err != nil {
 					t.Errorf("after the hold: %v", err)
 				}
@@ -171,20 +132,20 @@ func TestFailuresAreClassifiedAndHeldOff(t *testing.T) {
 }
 
 func TestNewPasswordEndsTheHold(t *testing.T) {
-	e := &entra{answer: failing(400, "invalid_grant", "AADSTS50126")}
+	e := newEntra()
 	c, file := newCredential(t, e)
+	write(t, file, "wrong")
 	if _, err := c.GetToken(t.Context(), scope); err == nil {
 		t.Fatal("a bad password gave a token")
 	}
-	e.answer = granted
-	write(t, file, "another")
+	write(t, file, password)
 	if _, err := c.GetToken(t.Context(), scope); err != nil {
 		t.Errorf("after the password changed: %v", err)
 	}
 }
 
 func TestCanceledCallerIsNotAFailedSignIn(t *testing.T) {
-	c, _ := newCredential(t, &entra{answer: granted})
+	c, _ := newCredential(t, newEntra())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := c.GetToken(ctx, scope); !errors.Is(err, context.Canceled) {

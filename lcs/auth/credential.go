@@ -76,14 +76,16 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	}
 	secret, err := c.source().Read()
 	if err != nil {
-		return azcore.AccessToken{}, c.hold(&Error{Account: c.opts.Account, Kind: Configuration, Message: err.Error()}, firstHold)
+		wait := min(firstHold<<min(c.fails, 10), longestHold)
+		c.fails++
+		return azcore.AccessToken{}, c.hold(&Error{Account: c.opts.Account, Kind: Configuration, Message: err.Error()}, wait)
 	}
 	changed := secret.Reveal() != c.secret.Reveal()
 	if c.held != nil && !changed && time.Now().Before(c.held.next) {
 		return azcore.AccessToken{}, c.held
 	}
 	if c.opts.Mode == "static" {
-		c.secret, c.held = secret, nil
+		c.secret, c.held, c.fails = secret, nil, 0
 		return azcore.AccessToken{Token: secret.Reveal(), ExpiresOn: time.Now().Add(staticLifetime)}, nil
 	}
 	if changed || c.inner == nil {
@@ -172,6 +174,6 @@ func (c *Credential) ask(ctx context.Context, o policy.TokenRequestOptions) (azc
 func (c *Credential) hold(e *Error, wait time.Duration) error {
 	e.next = time.Now().Add(wait)
 	c.held = e
-	c.log.Warn("sign-in refused", zap.String("kind", string(e.Kind)), zap.String("code", e.Code), zap.Time("next_try", e.next), zap.String("message", e.Message))
+	c.log.Debug("sign-in refused", zap.String("kind", string(e.Kind)), zap.String("code", e.Code), zap.Time("next_try", e.next), zap.String("message", e.Message))
 	return e
 }

@@ -55,17 +55,21 @@ func (s *Sim) Handler() http.Handler {
 			drop(w)
 			return
 		}
-		maps.Copy(w.Header(), r.header)
-		if r.cut {
-			w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
-			r.body = r.body[:len(r.body)/2]
-		}
-		w.WriteHeader(r.status)
-		_, _ = w.Write(r.body)
-		if r.cut {
-			drop(w)
-		}
+		writeReply(w, r)
 	})
+}
+
+func writeReply(w http.ResponseWriter, r reply) {
+	maps.Copy(w.Header(), r.header)
+	if r.cut {
+		w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
+		r.body = r.body[:len(r.body)/2]
+	}
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body)
+	if r.cut {
+		drop(w)
+	}
 }
 
 // drop ends the connection without an answer.
@@ -93,6 +97,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if r.reset {
 		return nil, errReset
 	}
+	return responseOf(r, req), nil
+}
+
+func responseOf(r reply, req *http.Request) *http.Response {
 	var body io.Reader = bytes.NewReader(r.body)
 	if r.cut {
 		body = io.MultiReader(bytes.NewReader(r.body[:len(r.body)/2]), broken{})
@@ -100,7 +108,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{
 		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: r.header, Body: io.NopCloser(body), ContentLength: int64(len(r.body)), Request: req,
-	}, nil
+	}
 }
 
 type broken struct{}
@@ -202,6 +210,9 @@ func (s *Sim) answer(r *Request, req *http.Request, now time.Time) reply {
 
 func (s *Sim) signedIn(req *http.Request) bool {
 	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	if s.opts.Entra != nil {
+		return ok && s.opts.Entra.valid(token, s.opts.Now())
+	}
 	return ok && token != "" && (len(s.opts.Tokens) == 0 || slices.Contains(s.opts.Tokens, token))
 }
 

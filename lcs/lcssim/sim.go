@@ -25,6 +25,7 @@ type Options struct {
 	PageSize  int              // environments on a page, 7 when zero
 	Limits    *Limits          // the documented ones when nil
 	Tokens    []string         // bearer tokens that are accepted; any when empty
+	Entra     *Entra           // accepts the tokens that it issued, instead of Tokens
 	Seed      uint64           // of the activity ids
 	Keep      int              // how many requests to remember, 100,000 when zero
 }
