@@ -133,15 +133,10 @@ func (f *inForce) rivals(p Project) []string {
 // Run takes up what an earlier process left, then turns fires into runs and
 // works on them until ctx ends. It returns when no call is in flight any more.
 func (e *Engine) Run(ctx context.Context) error {
-	now := time.Now()
-	runs, calls, err := e.store.Recover(ctx, now)
-	if err != nil {
-		return fmt.Errorf("start the engine: %w", err)
-	}
-	if runs > 0 || calls > 0 {
-		e.log.Info("took up unfinished runs", zap.Int("runs", runs), zap.Int("calls_cut_off", calls))
-	}
-	if err := e.syncRules(ctx, now); err != nil {
+	if err := e.takeUp(ctx, time.Now()); err != nil {
+		if ctx.Err() != nil {
+			return nil // told to stop before it had begun
+		}
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	clock := e.clock()
@@ -160,6 +155,18 @@ func (e *Engine) Run(ctx context.Context) error {
 		return fmt.Errorf("run the engine: %w", err)
 	}
 	return nil
+}
+
+// takeUp goes on where an earlier process ended.
+func (e *Engine) takeUp(ctx context.Context, now time.Time) error {
+	runs, calls, err := e.store.Recover(ctx, now)
+	if err != nil {
+		return err
+	}
+	if runs > 0 || calls > 0 {
+		e.log.Info("took up unfinished runs", zap.Int("runs", runs), zap.Int("calls_cut_off", calls))
+	}
+	return e.syncRules(ctx, now)
 }
 
 // clock gives robfig/cron one entry per distinct trigger. Its job only wakes the

@@ -120,7 +120,7 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{StopTime: 20 * time.Second})
 		w.sim.Set(envID(0), lcssim.Finished)
-		until("2000-01-03 18:50:00")
+		until("2000-01-03 18:59:30")
 		w.start()
 		until("2000-01-03 18:59:50")
 		w.stop()
@@ -137,7 +137,7 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		}
 
 		w.start()
-		until("2000-01-03 19:12:00")
+		w.finished(monday(19, 12))
 		if n := w.sim.Accepted("", lcssim.Stop); n != 1 {
 			t.Errorf("killed at access %d (after it: %t): LCS carried out %d stops, want 1", kill, after, n)
 		}
@@ -147,4 +147,49 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		w.stop()
 	})
 	return reached && !t.Failed()
+}
+
+// A forgetfulStore loses the end of the first call, as a full disk does.
+type forgetfulStore struct {
+	scheduler.Store
+	mu   sync.Mutex
+	lost int
+}
+
+var errDiskFull = errors.New("database or disk is full")
+
+func (f *forgetfulStore) Settle(ctx context.Context, c scheduler.Call, r *scheduler.Run) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if c.Run != "" && f.lost == 0 {
+		f.lost++
+		return errDiskFull
+	}
+	return f.Store.Settle(ctx, c, r)
+}
+
+func TestCallWhoseEndWasNotWrittenIsNotMadeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		until("2000-01-03 18:59:00")
+		w.start()
+		until("2000-01-03 18:59:30")
+		w.stop()
+		ctx, cancel := context.WithCancel(t.Context())
+		w.cancel = cancel
+		f := &forgetfulStore{Store: w.open()}
+		w.runWith(ctx, f)
+		until("2000-01-03 19:10:00")
+		if f.lost != 1 {
+			t.Errorf("%d ends were lost, want 1", f.lost)
+		}
+		if r := w.only(); r.State != scheduler.Succeeded {
+			t.Errorf("run = %s (%s), want succeeded", r.State, r.Message)
+		}
+		if n := w.sim.Accepted("", lcssim.Any); n != 1 {
+			t.Errorf("LCS carried out %d operations, want 1", n)
+		}
+		w.stop()
+	})
 }

@@ -147,6 +147,9 @@ func (e *Engine) readNow(ctx context.Context, p Project, t target, c Call) (Gran
 	if serr := e.store.Settle(lasting, c, nil); serr != nil {
 		return Grant{}, serr
 	}
+	if ctx.Err() != nil { // this process is ending: metadata itself is well
+		return Grant{At: c.Done.Add(drained), Reason: WaitMetadata, Detail: "curfew is stopping"}, nil
+	}
 	if err != nil {
 		return e.unread(lasting, p, c, a)
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	shortest   = 200 * time.Millisecond // between two looks of one run
 	drained    = time.Second            // a step that meets a shutdown is taken up by the next process
+	unanswered = 2 * time.Minute        // no call of this process lasts longer: the client's limit is half of it
 	staleAfter = 10 * time.Minute       // an observation older than this is not worth a call
 )
 
@@ -61,8 +62,14 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 	if s.last, _, err = e.store.LastCall(ctx, s.project.ID, s.id); err != nil {
 		return 0, err
 	}
-	if s.last.Outcome == OutcomePending {
+	if s.last.Outcome == OutcomePending && s.now.Sub(s.last.At) < unanswered {
 		return e.wait(ctx, s, WaitTurn, s.now.Add(time.Second), "another call of the environment is in flight")
+	}
+	if s.last.Outcome == OutcomePending { // it ended, and its end could not be written
+		s.last.Outcome, s.last.Done, s.last.Message = OutcomeAmbiguous, s.now, "the call's end was not recorded"
+		if err := e.store.Settle(ctx, s.last, nil); err != nil {
+			return 0, err
+		}
 	}
 	seen, grant, err := e.observe(ctx, s, s.freshFrom(e.interval))
 	if err != nil {
@@ -189,6 +196,9 @@ func (e *Engine) told(r Run) {
 // comes free early is not missed.
 func (e *Engine) wait(ctx context.Context, s *situation, reason WaitReason, until time.Time, detail string) (time.Duration, error) {
 	r := s.run
+	if reason == WaitMetadata && (r.Waiting == WaitVerify || r.Waiting == WaitBusy) {
+		reason = r.Waiting // a look that must wait its turn is no new reason
+	}
 	started := r.StartedAt
 	switch {
 	case reason == WaitQuota && r.Tries == 0:

@@ -81,7 +81,7 @@ func demo(ctx context.Context, e env, o serveOptions) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return serveSim(ctx, listener, newDemoSim(cfg, p, began)) })
 	g.Go(func() error { return d.run(ctx) })
-	return g.Wait()
+	return unlessStopped(ctx, g.Wait())
 }
 
 func writeDemo(dir, endpoint string) (string, error) {

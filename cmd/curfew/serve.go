@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +64,7 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 		log.Warn("schedule file", zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message))
 	}
 	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: o.database}
-	return d.run(ctx)
+	return unlessStopped(ctx, d.run(ctx))
 }
 
 // A daemon is serve's parts before they run.
@@ -124,6 +126,14 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	return nil
 }
 
+// unlessStopped forgets an error that is only the echo of being told to stop.
+func unlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
 func (d *daemon) registry() (*prometheus.Registry, error) {
 	reg := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
@@ -143,6 +153,9 @@ func (d *daemon) announce(addr net.Addr, now time.Time) {
 	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
 		zap.String("database", withoutPassword(d.database)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
+	if keys := notYet(d.cfg); len(keys) > 0 {
+		d.log.Warn("this version checks these keys of the schedule file and does not act on them", zap.Strings("keys", keys))
+	}
 	next := d.plan.NextFires(now)
 	for _, s := range d.cfg.Schedules {
 		log := d.log.With(zap.String("schedule", s.Name), zap.Int("environments", len(s.Environments)))
@@ -155,6 +168,20 @@ func (d *daemon) announce(addr net.Addr, now time.Time) {
 			log.Info("next fire", zap.String("action", string(f.Action)), zap.Time("at", f.At))
 		}
 	}
+}
+
+// notYet lists what the file asks for and this version does not do.
+func notYet(cfg *config.Config) []string {
+	used := map[string]bool{
+		"notify": len(cfg.Notify) > 0, "max_stops_per_fire": cfg.Defaults.MaxStopsPerFire > 0, "warn": cfg.Defaults.Warn > 0,
+	}
+	for _, s := range cfg.Schedules {
+		used["warn"] = used["warn"] || s.Warn > 0
+		used["lead"] = used["lead"] || s.Lead.Auto || s.Lead.Fixed > 0
+		used["enforce: always"] = used["enforce: always"] || s.Enforce == config.EnforceAlways
+	}
+	maps.DeleteFunc(used, func(_ string, is bool) bool { return !is })
+	return slices.Sorted(maps.Keys(used))
 }
 
 // withoutPassword hides what stands between the user name and the host of a URL.

@@ -277,8 +277,9 @@ func queryRuns(ctx context.Context, q querier, query string, args ...any) ([]sch
 	}
 	defer rows.Close()
 	var runs []scheduler.Run
+	zones := map[string]*time.Location{}
 	for rows.Next() {
-		r, err := scanRun(rows)
+		r, err := scanRun(rows, zones)
 		if err != nil {
 			return nil, err
 		}
@@ -287,7 +288,8 @@ func queryRuns(ctx context.Context, q querier, query string, args ...any) ([]sch
 	return runs, rows.Err()
 }
 
-func scanRun(rows *sql.Rows) (scheduler.Run, error) {
+// scanRun reads one row; zones keeps the zones met so far, for each is a file to read.
+func scanRun(rows *sql.Rows, zones map[string]*time.Location) (scheduler.Run, error) {
 	var r scheduler.Run
 	var zone string
 	var fire, created, started, accepted, finished, notBefore int64
@@ -299,8 +301,11 @@ func scanRun(rows *sql.Rows) (scheduler.Run, error) {
 	r.FireAt, r.CreatedAt, r.StartedAt = instant(fire), instant(created), instant(started)
 	r.AcceptedAt, r.FinishedAt = instant(accepted), instant(finished)
 	r.NotBefore = instant(notBefore)
-	if loc, err := time.LoadLocation(zone); err == nil {
-		r.FireAt = r.FireAt.In(loc)
+	if zones[zone] == nil {
+		if zones[zone], err = time.LoadLocation(zone); err != nil {
+			zones[zone] = time.UTC // a zone that this machine does not know any more
+		}
 	}
+	r.FireAt = r.FireAt.In(zones[zone])
 	return r, nil
 }

@@ -1,0 +1,88 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"curfew/lcs"
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/store"
+)
+
+func benchStore(b *testing.B) *store.Store {
+	b.Helper()
+	s, err := store.Open(b.Context(), store.Options{DSN: filepath.Join(b.TempDir(), "curfew.db")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func runsAt(n int, at time.Time) []scheduler.Run {
+	runs := make([]scheduler.Run, n)
+	for i := range runs {
+		runs[i] = scheduler.Run{
+			ID: uuid.Must(uuid.NewV7()).String(), Environment: fmt.Sprintf("dev-%04d", i), Project: "contoso", Schedule: "office-hours", Action: plan.Stop,
+			Trigger: scheduler.TriggerSchedule, State: scheduler.Queued, FireAt: at, CreatedAt: at, Rank: float64(-i),
+		}
+	}
+	return runs
+}
+
+// BenchmarkTick writes the runs of a fire of 5,000 environments, each of which
+// supersedes the run before it, with their tickets, in one transaction.
+func BenchmarkTick(b *testing.B) {
+	s := benchStore(b)
+	last := time.Time{}
+	for i := 0; b.Loop(); i++ {
+		at := t0.Add(time.Duration(i) * time.Minute)
+		if _, err := s.CommitTick(b.Context(), last, at, runsAt(5000, at)); err != nil {
+			b.Fatal(err)
+		}
+		last = at
+	}
+}
+
+// BenchmarkReserve asks the ledger for a call while 5,000 runs wait.
+func BenchmarkReserve(b *testing.B) {
+	s := benchStore(b)
+	runs := runsAt(5000, t0)
+	if _, err := s.CommitTick(b.Context(), time.Time{}, t0, runs); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		r, err := s.Run(b.Context(), runs[0].ID)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := s.Reserve(b.Context(), scheduler.Reservation{
+			Now: t0, Kind: lcs.CallStop, Accounts: []string{"main"}, Project: 1, Environment: "dev-0000", Run: &r, Rivals: []string{"contoso"},
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkHistoryPage reads a page of 100 runs out of 50,000.
+func BenchmarkHistoryPage(b *testing.B) {
+	s := benchStore(b)
+	last := time.Time{}
+	for i := range 10 {
+		at := t0.Add(time.Duration(i) * time.Minute)
+		if _, err := s.CommitTick(b.Context(), last, at, runsAt(5000, at)); err != nil {
+			b.Fatal(err)
+		}
+		last = at
+	}
+	for b.Loop() {
+		if _, _, err := s.Runs(b.Context(), scheduler.RunFilter{Limit: 100}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
