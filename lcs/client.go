@@ -86,7 +86,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 		c.attempts = policy.RetryOptions{MaxRetries: retries, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second}
 	}
 	c.pipeline = runtime.NewPipeline("curfew", cleanVersion(o.Version), runtime.PipelineOptions{
-		PerRetry: []policy.Policy{&limited{o.Limiter}, &bearer{cred: cred, scope: o.Scope}},
+		PerRetry: []policy.Policy{&limited{o.Limiter}, &bounded{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
 	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
 	return c, nil
 }
@@ -275,7 +275,6 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.method == http.MethodPost {
 		attempts = policy.RetryOptions{MaxRetries: -1} // azcore would repeat a POST on a dropped connection
 	}
-	attempts.TryTimeout = c.timeout
 	ctx = withCall(policy.WithRetryOptions(ctx, attempts), r.call)
 	target := c.endpoint + r.path
 	if r.query != "" {

@@ -286,6 +286,22 @@ func TestReadsAreRetriedWithinTheLimitsOfALimiter(t *testing.T) {
 	})
 }
 
+func TestWaitForTheLimiterIsNoTimeOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSim(lcssim.Options{StopTime: time.Second})
+		c := newClient(t, sim, lcs.ClientOptions{Limiter: lcs.NewLimiter()})
+		for range 2 {
+			if _, err := c.Stop(t.Context(), project, dashed); err != nil {
+				t.Fatalf("Stop = %v, want the second one to wait five minutes and go", err)
+			}
+			sim.Set(dashed, lcssim.Finished)
+		}
+		if n := sim.Throttled(); n != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", n)
+		}
+	})
+}
+
 func TestLimiterEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := newSim(lcssim.Options{})

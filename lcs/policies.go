@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -26,6 +27,33 @@ func (p *limited) Do(req *policy.Request) (*http.Response, error) {
 		}
 	}
 	return req.Next()
+}
+
+// bounded ends a request that gets no answer in time. It stands behind the
+// limiter, whose wait is no fault of LCS.
+type bounded struct{ timeout time.Duration }
+
+func (p *bounded) Do(req *policy.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Raw().Context(), p.timeout)
+	resp, err := req.Clone(ctx).Next()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Body = &boundBody{resp.Body, cancel}
+	return resp, nil
+}
+
+// A boundBody lasts as long as its request's time.
+type boundBody struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+// Close ends the request.
+func (b *boundBody) Close() error {
+	b.cancel()
+	return b.ReadCloser.Close()
 }
 
 // bearer signs requests. After a 401, which LCS did not carry out, it asks once

@@ -35,6 +35,23 @@ func TestDate(t *testing.T) {
 	}, func(s string) error { _, err := plan.ParseDate(s); return err })
 }
 
+func TestResolveOnTheLastDayOfALeapYearBeyondTheTable(t *testing.T) {
+	for _, zone := range zones() {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for year := 2040; year <= 2096; year += 4 {
+			for day := 30; day <= 32; day++ {
+				d := plan.DateOf(time.Date(year, 12, day, 0, 0, 0, 0, time.UTC))
+				if at := plan.Resolve(d, 12*60, loc); plan.DateOf(at) != d || at.Hour() != 12 {
+					t.Errorf("noon of %s in %s is %s", d, zone, at)
+				}
+			}
+		}
+	}
+}
+
 func TestResolveKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		loc, err := time.LoadLocation(rapid.SampledFrom(zones()).Draw(t, "zone"))

@@ -74,6 +74,11 @@ func (c *clock) at(s int64) period {
 	if !end.IsZero() {
 		c.end = end.Unix()
 	}
+	if c.end <= s {
+		// Beyond the zone's table Go takes every year for 365 days, so that the last
+		// day of a leap year lies behind its own bounds. Nothing changes on it.
+		c.end = (floorDiv(s, secondsPerDay) + 1) * secondsPerDay
+	}
 	return c.period
 }
 
