@@ -248,9 +248,10 @@ type answer interface{ head() *envelope }
 // do sends a request and reads its answer into a.
 func (c *Client) do(ctx context.Context, r request, a answer) error {
 	e := &Error{Op: r.op, Method: r.method, Path: r.path}
-	resp, err := c.send(ctx, r) //nolint:bodyclose // readAll closes it
+	f := &flight{call: r.call}
+	resp, err := c.send(withFlight(ctx, f), r) //nolint:bodyclose // readAll closes it
 	if err != nil {
-		return c.transportError(e, err)
+		return c.transportError(e, err, f.sent.Load())
 	}
 	body, err := readAll(resp)
 	e.Status, e.ActivityID = resp.StatusCode, clean(resp.Header.Get("activity-id"))
@@ -275,7 +276,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.method == http.MethodPost {
 		attempts = policy.RetryOptions{MaxRetries: -1} // azcore would repeat a POST on a dropped connection
 	}
-	ctx = withCall(policy.WithRetryOptions(ctx, attempts), r.call)
+	ctx = policy.WithRetryOptions(ctx, attempts)
 	target := c.endpoint + r.path
 	if r.query != "" {
 		target += "?" + r.query

@@ -160,16 +160,17 @@ func unsent(err error) bool {
 
 // transportError gives the Error of a request without an answer. Only the inmost
 // cause is kept: outer ones repeat the address, and could hold what a proxy wrote.
-func (c *Client) transportError(e *Error, err error) error {
+func (c *Client) transportError(e *Error, err error, sent bool) error {
 	if known, ok := errors.AsType[*Error](err); ok {
 		known.Op, known.Method, known.Path = e.Op, e.Method, e.Path
 		return known
 	}
 	e.Kind, e.cause = Ambiguous, err
-	if unsent(err) {
+	if !sent || unsent(err) {
 		e.Kind = NotSent
 	}
 	switch {
+	case e.Kind == NotSent:
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = fmt.Sprintf("no answer within %s", c.timeout)
 	case errors.Is(err, context.Canceled):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -21,8 +22,7 @@ type limited struct{ limiter Limiter }
 
 func (p *limited) Do(req *policy.Request) (*http.Response, error) {
 	if p.limiter != nil {
-		c, _ := req.Raw().Context().Value(callKey{}).(Call)
-		if err := p.limiter.Wait(req.Raw().Context(), c); err != nil {
+		if err := p.limiter.Wait(req.Raw().Context(), flightOf(req).call); err != nil {
 			return nil, &Error{Kind: NotSent, cause: err}
 		}
 	}
@@ -81,5 +81,6 @@ func (p *bearer) signed(req *policy.Request, claims string) (*http.Response, err
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
 	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
+	flightOf(req).sent.Store(true)
 	return req.Next()
 }
