@@ -11,10 +11,26 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-type callKey struct{}
+// A flight is one call on its way through the policies. Azcore's retry policy
+// puts the end of a context in place of what really happened, so that what must
+// be known afterwards is noted here.
+type flight struct {
+	call Call
+	sent atomic.Bool // some request of it may have left
+}
 
-func withCall(ctx context.Context, c Call) context.Context {
-	return context.WithValue(ctx, callKey{}, c)
+type flightKey struct{}
+
+func withFlight(ctx context.Context, f *flight) context.Context {
+	return context.WithValue(ctx, flightKey{}, f)
+}
+
+func flightOf(req *policy.Request) *flight {
+	f, ok := req.Raw().Context().Value(flightKey{}).(*flight)
+	if !ok {
+		return &flight{}
+	}
+	return f
 }
 
 // limited asks the Limiter before each request that is sent, retries included.
