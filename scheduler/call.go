@@ -66,6 +66,10 @@ func (e *Engine) call(ctx context.Context, s *situation, c Call) (time.Duration,
 		return 0, err
 	}
 	e.logAnswer(s.run, c)
+	if s.run.State == Verifying {
+		e.runLog(s.run).Info("run waits", zap.String("reason", string(WaitVerify)), zap.Time("until", s.run.AcceptedAt.Add(s.f.Defaults.VerifyTimeout)),
+			zap.String("message", "until metadata shows the wanted state, at the latest"))
+	}
 	return again, nil
 }
 

@@ -88,7 +88,7 @@ func (s *situation) freshFrom(interval time.Duration) time.Time {
 	if s.last.Done.After(from) {
 		from = s.last.Done
 	}
-	if w := s.run.Waiting; w == WaitVerify || w == WaitBusy || w == WaitTurn {
+	if w := s.run.Waiting; s.run.State == Verifying || w == WaitBusy || w == WaitTurn {
 		if recent := s.now.Add(-interval / 2); recent.After(from) {
 			from = recent
 		}
