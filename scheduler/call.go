@@ -18,15 +18,11 @@ const throttledTwice = 5 * time.Minute
 
 // reserve asks the ledger for the run's call.
 func (e *Engine) reserve(ctx context.Context, s *situation, peek bool) (Grant, error) {
-	accounts := make([]string, len(s.project.Accounts))
-	for i, a := range s.project.Accounts {
-		accounts[i] = a.Name
-	}
 	if s.run.StartedAt.IsZero() {
 		s.run.StartedAt = s.now
 	}
 	return e.store.Reserve(ctx, Reservation{
-		Now: s.now.UTC().Truncate(time.Microsecond), Kind: kindOf(s.run.Action), Accounts: accounts, Project: s.project.ID,
+		Now: s.now.UTC().Truncate(time.Microsecond), Kind: kindOf(s.run.Action), Accounts: s.project.accountNames(), Project: s.project.ID,
 		Environment: s.id, Run: &s.run, Rivals: s.f.rivals(s.project), Peek: peek,
 	})
 }
@@ -71,15 +67,6 @@ func (e *Engine) call(ctx context.Context, s *situation, c Call) (time.Duration,
 			zap.String("message", "until metadata shows the wanted state, at the latest"))
 	}
 	return again, nil
-}
-
-func (p Project) client(account string) LCS {
-	for _, a := range p.Accounts {
-		if a.Name == account {
-			return a.Client
-		}
-	}
-	return p.Accounts[0].Client
 }
 
 // An answer is what LCS, or the way to it, said to one call.

@@ -133,10 +133,11 @@ func (f *inForce) rivals(p Project) []string {
 // Run takes up what an earlier process left, then turns fires into runs and
 // works on them until ctx ends. It returns when no call is in flight any more.
 func (e *Engine) Run(ctx context.Context) error {
-	if err := e.takeUp(ctx, time.Now()); err != nil {
-		if ctx.Err() != nil {
-			return nil // told to stop before it had begun
-		}
+	err := e.takeUp(ctx, time.Now())
+	switch {
+	case ended(ctx):
+		return nil // told to stop before it had begun
+	case err != nil:
 		return fmt.Errorf("start the engine: %w", err)
 	}
 	clock := e.clock()
@@ -156,6 +157,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 // takeUp goes on where an earlier process ended.
 func (e *Engine) takeUp(ctx context.Context, now time.Time) error {

@@ -103,12 +103,8 @@ func (e *Engine) read(ctx context.Context, p Project, pick func(context.Context)
 		return Grant{At: now.Add(beingRead), Reason: WaitMetadata, Detail: "the project's metadata is being read"}, nil
 	}
 	defer e.end(p.ID)
-	accounts := make([]string, len(p.Accounts))
-	for i, a := range p.Accounts {
-		accounts[i] = a.Name
-	}
 	grant, err := e.store.Reserve(ctx, Reservation{
-		Now: now.UTC().Truncate(time.Microsecond), Kind: lcs.CallMetadata, Accounts: accounts, Project: p.ID, Environment: "",
+		Now: now.UTC().Truncate(time.Microsecond), Kind: lcs.CallMetadata, Accounts: p.accountNames(), Project: p.ID, Environment: "",
 	})
 	if err != nil || grant.Call == nil {
 		return grant, err
@@ -147,7 +143,7 @@ func (e *Engine) readNow(ctx context.Context, p Project, t target, c Call) (Gran
 	if serr := e.store.Settle(lasting, c, nil); serr != nil {
 		return Grant{}, serr
 	}
-	if ctx.Err() != nil { // this process is ending: metadata itself is well
+	if ended(ctx) { // this process is: metadata itself is well
 		return Grant{At: c.Done.Add(drained), Reason: WaitMetadata, Detail: "curfew is stopping"}, nil
 	}
 	if err != nil {

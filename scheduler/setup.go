@@ -43,6 +43,24 @@ type Project struct {
 	Accounts []Account // at least one; each has its own LCS quota
 }
 
+func (p Project) accountNames() []string {
+	names := make([]string, len(p.Accounts))
+	for i, a := range p.Accounts {
+		names[i] = a.Name
+	}
+	return names
+}
+
+// client gives the client of one of the project's accounts.
+func (p Project) client(account string) LCS {
+	for _, a := range p.Accounts {
+		if a.Name == account {
+			return a.Client
+		}
+	}
+	return p.Accounts[0].Client
+}
+
 // An Account is a signed-in LCS user for one project's endpoint.
 type Account struct {
 	Name   string

@@ -373,6 +373,35 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 	}
 }
 
+func TestBinaryToldToStopInTheMiddleOfACallLosesNothing(t *testing.T) {
+	t.Parallel()
+	if _, err := binary(); err != nil {
+		t.Fatal(err)
+	}
+	_, cron := nextMinute(10 * time.Second)
+	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
+	s.sim.Inject(lcssim.Fault{Kind: lcssim.Slow, Verb: lcssim.Stop, Times: 1, Delay: time.Minute})
+	s.start()
+	posted := make(chan struct{}, 1)
+	s.onRequest(func(r *http.Request, done bool) {
+		if r.Method == http.MethodPost && !done {
+			posted <- struct{}{}
+		}
+	})
+	<-posted
+	s.stop() // exits 0 within 10 s although the answer takes a minute
+	s.onRequest(nil)
+	s.start()
+	runs := s.finished(1)
+	if len(runs) != 1 || runs[0].State != "succeeded" || len(runs[0].Attempts) != 1 || runs[0].Attempts[0].Outcome != "ambiguous" {
+		t.Errorf("runs = %+v, want one that succeeded with an attempt whose answer was lost", runs)
+	}
+	if n := s.sim.Accepted("", lcssim.Any); n != 1 {
+		t.Errorf("LCS carried out %d operations, want 1", n)
+	}
+	s.stop()
+}
+
 func TestNoSecretShowsAnywhereOverARunWithFaults(t *testing.T) {
 	t.Parallel()
 	if _, err := binary(); err != nil {
