@@ -451,3 +451,33 @@ func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
 		w.stop()
 	})
 }
+
+func TestLargeProjectIsLookedAtPageByPage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 150 // 22 pages, of which LCS gives 6 a minute
+		w := newWorld(t, n, lcssim.Options{})
+		for i := range n {
+			w.sim.Set(envID(i), lcssim.Finished)
+		}
+		w.accounts = nil
+		for i := range n / 30 {
+			w.accounts = append(w.accounts, fmt.Sprintf("account-%d", i))
+		}
+		until("2000-01-03 18:50:00")
+		w.start()
+		until("2000-01-03 19:01:00")
+		w.finished(monday(20, 0))
+		took := time.Since(monday(19, 0))
+		t.Logf("%d stops were proven after %v", n, took)
+		if took > 20*time.Minute {
+			t.Errorf("%d stops took %v, want 20 minutes at most: 4 to look at all, and a few rounds of that to see them stopped", n, took)
+		}
+		if got := w.sim.Accepted("", lcssim.Stop); got != n {
+			t.Errorf("LCS carried out %d stops, want %d", got, n)
+		}
+		if got := w.sim.Throttled(); got != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", got)
+		}
+		w.stop()
+	})
+}

@@ -15,6 +15,8 @@ import (
 const (
 	beingRead    = 500 * time.Millisecond // until another step has read the project's metadata
 	metadataAway = 15 * time.Second       // first wait after metadata could not be read
+	lookedAtOnce = 14                     // two pages, which are read within seconds
+	perPage      = 10 * time.Second       // 6 metadata calls a minute
 	wholeProject = 2                      // this many runs without a known page are worth a scan
 )
 
@@ -36,11 +38,28 @@ func (e *Engine) observe(ctx context.Context, s *situation, from time.Time) (Obs
 			return seen, Grant{}, nil
 		}
 		grant, err := e.read(ctx, s.project, func(ctx context.Context) (target, error) { return e.mostWanted(ctx, s) })
+		if err == nil && grant.Paced {
+			grant.At, err = e.turn(ctx, s, grant.At)
+		}
 		if err != nil || !grant.At.IsZero() {
 			return seen, grant, err
 		}
 	}
-	return Observation{}, Grant{At: s.now.Add(beingRead), Reason: WaitMetadata, Detail: "the project's metadata is read in the order of the runs"}, nil
+	at, err := e.turn(ctx, s, s.now.Add(beingRead))
+	return Observation{}, Grant{At: at, Reason: WaitMetadata, Paced: true, Detail: "the project's metadata is read in the order of the runs"}, err
+}
+
+// turn puts off a look that has many others before it: waking 5,000 runs for
+// every page that is read would do nothing but keep the machine busy.
+func (e *Engine) turn(ctx context.Context, s *situation, at time.Time) (time.Time, error) {
+	ahead, err := e.store.Ahead(ctx, s.run)
+	if err != nil {
+		return at, err
+	}
+	if later := s.now.Add(time.Duration(ahead/lookedAtOnce) * perPage); later.After(at) {
+		return later, nil
+	}
+	return at, nil
 }
 
 // mostWanted picks what to read: what the best-ranked run that waits for this
@@ -100,7 +119,7 @@ func (e *Engine) read(ctx context.Context, p Project, pick func(context.Context)
 		return Grant{At: now.Add(drained), Reason: WaitMetadata, Detail: "curfew is stopping"}, nil
 	}
 	if !e.begin(p.ID) {
-		return Grant{At: now.Add(beingRead), Reason: WaitMetadata, Detail: "the project's metadata is being read"}, nil
+		return Grant{At: now.Add(beingRead), Reason: WaitMetadata, Paced: true, Detail: "the project's metadata is being read"}, nil
 	}
 	defer e.end(p.ID)
 	grant, err := e.store.Reserve(ctx, Reservation{

@@ -63,7 +63,7 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 		return 0, err
 	}
 	if s.last.Outcome == OutcomePending && s.now.Sub(s.last.At) < unanswered {
-		return e.wait(ctx, s, WaitTurn, s.now.Add(time.Second), "another call of the environment is in flight")
+		return e.wait(ctx, s, Grant{At: s.now.Add(time.Second), Reason: WaitTurn, Detail: "another call of the environment is in flight"})
 	}
 	if s.last.Outcome == OutcomePending { // it ended, and its end could not be written
 		s.last.Outcome, s.last.Done, s.last.Message = OutcomeAmbiguous, s.now, "the call's end was not recorded"
@@ -76,7 +76,7 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 		return 0, err
 	}
 	if !grant.At.IsZero() {
-		return e.wait(ctx, s, grant.Reason, grant.At, grant.Detail)
+		return e.wait(ctx, s, grant)
 	}
 	return e.act(ctx, s, seen)
 }
@@ -116,13 +116,13 @@ func (e *Engine) act(ctx context.Context, s *situation, seen Observation) (time.
 		s.run.State, s.run.AcceptedAt = Verifying, s.last.At
 		e.runLog(s.run).Info("run accepted", zap.String("operation_activity_id", ""), zap.String("message", f.message))
 	}
-	return e.wait(ctx, s, f.wait, s.now.Add(e.interval), f.message)
+	return e.wait(ctx, s, Grant{At: s.now.Add(e.interval), Reason: f.wait, Detail: f.message})
 }
 
 // callWhenDue makes the call, or waits for its turn.
 func (e *Engine) callWhenDue(ctx context.Context, s *situation, seen Observation) (time.Duration, error) {
 	if s.run.NotBefore.After(s.now) {
-		return e.wait(ctx, s, WaitRetry, s.run.NotBefore, s.run.Message)
+		return e.wait(ctx, s, Grant{At: s.run.NotBefore, Reason: WaitRetry, Detail: s.run.Message})
 	}
 	if e.draining.Load() {
 		return drained, nil
@@ -134,7 +134,7 @@ func (e *Engine) callWhenDue(ctx context.Context, s *situation, seen Observation
 	}
 	switch {
 	case !grant.At.IsZero():
-		return e.wait(ctx, s, grant.Reason, grant.At, grant.Detail)
+		return e.wait(ctx, s, grant)
 	case grant.Call == nil: // its turn has come, but what is known of it is old
 		return e.lookAnew(ctx, s)
 	default:
@@ -149,7 +149,7 @@ func (e *Engine) lookAnew(ctx context.Context, s *situation) (time.Duration, err
 		return 0, err
 	}
 	if !grant.At.IsZero() {
-		return e.wait(ctx, s, grant.Reason, grant.At, grant.Detail)
+		return e.wait(ctx, s, grant)
 	}
 	return e.act(ctx, s, seen)
 }
@@ -194,26 +194,26 @@ func (e *Engine) told(r Run) {
 // wait notes why the run waits, logs it when the reason is new, and gives the
 // delay until the next look: never more than longestWait, so that a slot that
 // comes free early is not missed.
-func (e *Engine) wait(ctx context.Context, s *situation, reason WaitReason, until time.Time, detail string) (time.Duration, error) {
-	r := s.run
+func (e *Engine) wait(ctx context.Context, s *situation, g Grant) (time.Duration, error) {
+	r, reason := s.run, g.Reason
 	if reason == WaitMetadata && (r.Waiting == WaitVerify || r.Waiting == WaitBusy) {
 		reason = r.Waiting // a look that must wait its turn is no new reason
 	}
 	started := r.StartedAt
 	switch {
-	case reason == WaitQuota && r.Tries == 0:
+	case g.Paced && r.Tries == 0:
 		started = time.Time{} // the queue is not the run's fault: its deadline begins after it
 	case started.IsZero():
 		started = s.now
 	}
-	if r.Waiting != reason || !r.StartedAt.Equal(started) || r.Message != detail {
+	if r.Waiting != reason || !r.StartedAt.Equal(started) || r.Message != g.Detail {
 		if r.Waiting != reason {
-			e.runLog(r).Info("run waits", zap.String("reason", string(reason)), zap.Time("until", until), zap.String("message", detail))
+			e.runLog(r).Info("run waits", zap.String("reason", string(reason)), zap.Time("until", g.At), zap.String("message", g.Detail))
 		}
-		r.Waiting, r.StartedAt, r.Message = reason, started, detail
+		r.Waiting, r.StartedAt, r.Message = reason, started, g.Detail
 		if err := e.store.SaveRun(ctx, r); err != nil {
 			return 0, err
 		}
 	}
-	return min(max(until.Sub(s.now), shortest), longestWait), nil
+	return min(max(g.At.Sub(s.now), shortest), longestWait), nil
 }

@@ -43,6 +43,9 @@ type Journal interface {
 	Runs(ctx context.Context, f RunFilter) ([]Run, string, error)
 	// Unfinished gives every unfinished run without its attempts, best rank first.
 	Unfinished(ctx context.Context) ([]Run, error)
+	// Ahead counts the unfinished runs of the run's project that wait to be looked
+	// at and have a better rank.
+	Ahead(ctx context.Context, r Run) (int, error)
 	// SaveRun writes what may change of a run; ErrStale when it was finished or
 	// its generation moved meanwhile.
 	SaveRun(ctx context.Context, r Run) error
@@ -100,6 +103,8 @@ type Grant struct {
 	At     time.Time
 	Reason WaitReason
 	Detail string
+	// Paced tells that nothing is wrong: LCS's limits alone make it wait.
+	Paced bool
 }
 
 // A Hold forbids the calls of a scope until an instant.

@@ -82,6 +82,17 @@ func (s *Store) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 	return runs, nil
 }
 
+// Ahead counts the runs that are to be looked at before r: see scheduler.Journal.
+func (s *Store) Ahead(ctx context.Context, r scheduler.Run) (int, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM runs WHERE project = ? AND `+unfinished+` AND waiting IN ('', 'metadata')
+		AND (rank < ? OR (rank = ? AND id < ?))`, r.Project, r.Rank, r.Rank, r.ID).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("count the runs before %s: %w", r.ID, err)
+	}
+	return n, nil
+}
+
 // addAttempts fills in the calls of each run, oldest first.
 func addAttempts(ctx context.Context, q querier, runs []scheduler.Run) error {
 	if len(runs) == 0 {

@@ -99,7 +99,7 @@ func metadataSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (str
 		return "", scheduler.Grant{}, err
 	}
 	at := quota.Metadata.Next(r.Now, taken, 0)
-	return account, scheduler.Grant{At: at, Reason: scheduler.WaitMetadata, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
+	return account, scheduler.Grant{At: at, Reason: scheduler.WaitMetadata, Paced: true, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
 }
 
 func unheld(accounts []string, holds map[string]scheduler.Hold) (string, scheduler.Hold) {
@@ -131,7 +131,7 @@ func callSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string,
 		return "", scheduler.Grant{}, err
 	}
 	if at := quota.PerEnvironment.Next(r.Now, own, 0); at.After(r.Now) {
-		return "", scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Detail: "LCS allows one " + string(r.Kind) + " of an environment in 5 minutes"}, nil
+		return "", scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Paced: true, Detail: "LCS allows one " + string(r.Kind) + " of an environment in 5 minutes"}, nil
 	}
 	budgets, held, err := budgetsOf(ctx, tx, r, holds)
 	if err != nil {
@@ -145,7 +145,7 @@ func callSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string,
 		return "", scheduler.Grant{}, err
 	}
 	account, at := quota.PerAccount.Best(r.Now, budgets, ahead)
-	return account, scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Detail: fmt.Sprintf(
+	return account, scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Paced: true, Detail: fmt.Sprintf(
 		"LCS allows 30 %s calls of an account in 30 minutes; %d runs go before this one", r.Kind, ahead)}, nil
 }
 
