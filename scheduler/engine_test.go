@@ -198,7 +198,7 @@ func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.schedule.Uptime = []plan.Window{window(t, "mon-fri 07:00-08:00")}
-		until("2000-01-03 06:50:00") // a Monday
+		until("2000-01-03 06:50:07") // a Monday, and no heartbeat will fall on the hour
 		w.start()
 		until("2000-01-03 06:59:59")
 		if got := w.sim.State(envID(0)); got != lcssim.Stopped {
@@ -208,6 +208,9 @@ func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
 		r := w.only()
 		if r.State != scheduler.Succeeded || r.OperationActivityID == "" || r.Action != plan.Start || len(r.Attempts) != 1 {
 			t.Errorf("run = %+v, want a start that succeeded with its activity id", r)
+		}
+		if late := r.CreatedAt.Sub(r.FireAt); late > time.Second {
+			t.Errorf("the run was written %v after its fire: the clock did not wake", late)
 		}
 		if took := r.FinishedAt.Sub(r.AcceptedAt); took < 170*time.Second || took > 200*time.Second {
 			t.Errorf("the start was proven after %v, want 170 s (LCS) and at most two looks", took)

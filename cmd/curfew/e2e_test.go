@@ -263,7 +263,7 @@ func TestBinaryStopsAndStartsAndProvesIt(t *testing.T) {
 	if _, err := binary(); err != nil {
 		t.Fatal(err)
 	}
-	at, cron := nextMinute(10 * time.Second)
+	at, cron := nextMinute(15 * time.Second)
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n  - {name: morning, environments: [dev-01], start: %q}\n", cron, cron))
 	s.start()
 	runs := s.finished(2)
@@ -329,7 +329,7 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 	if _, err := binary(); err != nil { // built before the minute is chosen
 		t.Fatal(err)
 	}
-	at, cron := nextMinute(15 * time.Second)
+	at, cron := nextMinute(30 * time.Second)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -378,7 +378,7 @@ func TestBinaryToldToStopInTheMiddleOfACallLosesNothing(t *testing.T) {
 	if _, err := binary(); err != nil {
 		t.Fatal(err)
 	}
-	_, cron := nextMinute(10 * time.Second)
+	_, cron := nextMinute(15 * time.Second)
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
 	s.sim.Inject(lcssim.Fault{Kind: lcssim.Slow, Verb: lcssim.Stop, Times: 1, Delay: time.Minute})
 	s.start()
@@ -407,7 +407,7 @@ func TestNoSecretShowsAnywhereOverARunWithFaults(t *testing.T) {
 	if _, err := binary(); err != nil {
 		t.Fatal(err)
 	}
-	_, cron := nextMinute(10 * time.Second)
+	_, cron := nextMinute(15 * time.Second)
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n  - {name: morning, environments: [dev-01], start: %q}\n", cron, cron))
 	for _, kind := range []lcssim.FaultKind{lcssim.UnauthorizedHTML, lcssim.Error500HTML, lcssim.Throttle, lcssim.NearEOL} {
 		s.sim.Inject(lcssim.Fault{Kind: kind, Verb: lcssim.Metadata, Times: 1, RetryAfter: "1"})
