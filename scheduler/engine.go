@@ -22,6 +22,7 @@ const (
 	defaultInterval = 15 * time.Second // between looks at a state that should arrive: 4 of the 6 metadata calls a minute
 	defaultRefresh  = 5 * time.Minute  // every environment is looked at this often, when nothing else does
 	housekeeping    = 20 * time.Second // half of a project's metadata calls stay free for runs
+	sweep           = 15               // every so many passes of housekeeping, lost tickets are looked for
 	ledgerKept      = time.Hour        // metadata calls are of no interest after their minute
 )
 
@@ -210,8 +211,11 @@ func (e *Engine) ticking(ctx context.Context) error {
 func (e *Engine) housekeeping(ctx context.Context) error {
 	t := time.NewTicker(housekeeping)
 	defer t.Stop()
-	for {
+	for pass := 1; ; pass++ {
 		e.refreshStale(ctx, time.Now())
+		if pass%sweep == 0 {
+			e.reissue(ctx)
+		}
 		if err := e.store.Prune(ctx, time.Now().Add(-ledgerKept)); err != nil && ctx.Err() == nil {
 			e.log.Warn("ledger not pruned", zap.Error(err))
 		}
@@ -220,6 +224,15 @@ func (e *Engine) housekeeping(ctx context.Context) error {
 			return nil
 		case <-t.C:
 		}
+	}
+}
+
+func (e *Engine) reissue(ctx context.Context) {
+	switch n, err := e.store.Reissue(ctx); {
+	case err != nil && !ended(ctx):
+		e.log.Warn("lost tickets not looked for", zap.Error(err))
+	case n > 0:
+		e.log.Warn("runs had lost their tickets and have new ones", zap.Int("runs", n))
 	}
 }
 

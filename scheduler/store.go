@@ -146,4 +146,7 @@ type Queue interface {
 	// waits for the steps under way. A step gives the delay after which it wants
 	// to be called again, or 0 when the run needs no more. An error: again soon.
 	Work(ctx context.Context, step func(ctx context.Context, t Ticket) (time.Duration, error)) error
+	// Reissue gives a ticket to every unfinished run that has none any more, and
+	// tells how many there were: none, unless the queue gave one up.
+	Reissue(ctx context.Context) (int, error)
 }

@@ -112,6 +112,51 @@ func (s *Store) issue(ctx context.Context, tx *sql.Tx, tickets []scheduler.Ticke
 	return nil
 }
 
+// live are the states of a River job that will still be worked.
+const live = `state IN ('available', 'pending', 'retryable', 'running', 'scheduled')`
+
+// Reissue gives a ticket to every unfinished run that has none: see scheduler.Queue.
+func (s *Store) Reissue(ctx context.Context) (int, error) {
+	var lost []scheduler.Ticket
+	err := s.tx(ctx, func(tx *sql.Tx) error {
+		held, err := tickets(ctx, tx, `SELECT json_extract(args, '$.run'), json_extract(args, '$.generation') FROM river_job WHERE kind = 'run' AND `+live)
+		if err != nil {
+			return err
+		}
+		wanted, err := tickets(ctx, tx, `SELECT id, generation FROM runs WHERE `+unfinished)
+		if err != nil {
+			return err
+		}
+		for t := range wanted {
+			if !held[t] {
+				lost = append(lost, t)
+			}
+		}
+		return s.issue(ctx, tx, lost)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for lost tickets: %w", err)
+	}
+	return len(lost), nil
+}
+
+func tickets(ctx context.Context, tx *sql.Tx, query string) (map[scheduler.Ticket]bool, error) {
+	rows, err := tx.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	found := map[scheduler.Ticket]bool{}
+	for rows.Next() {
+		var t scheduler.Ticket
+		if err := rows.Scan(&t.Run, &t.Generation); err != nil {
+			return nil, err
+		}
+		found[t] = true
+	}
+	return found, rows.Err()
+}
+
 // Work hands tickets to step until ctx ends, then waits for the steps under way;
 // those that last too long have their context ended.
 func (s *Store) Work(ctx context.Context, step func(context.Context, scheduler.Ticket) (time.Duration, error)) error {

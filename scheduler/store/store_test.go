@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -357,6 +358,33 @@ func TestTicketComesAgainAfterAWaitAndAfterAnError(t *testing.T) {
 	})
 	if err != nil || steps < 3 {
 		t.Errorf("Work = %v after %d steps, want 3 steps", err, steps)
+	}
+}
+
+func TestRunThatLostItsTicketGetsANewOne(t *testing.T) {
+	b := newBench(t)
+	kept, lost := newRun("dev-01", plan.Stop, t0), newRun("dev-02", plan.Stop, t0)
+	b.tick(time.Time{}, t0, kept, lost)
+	if n, err := b.Reissue(t.Context()); n != 0 || err != nil {
+		t.Fatalf("Reissue = %d, %v; want nothing to do", n, err)
+	}
+	db, err := sql.Open("sqlite", b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	// What River does with a job that failed too often.
+	if _, err := db.Exec(`UPDATE river_job SET state = 'discarded', finalized_at = '2026-01-01' WHERE json_extract(args, '$.run') = ?`, lost.ID); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.Reissue(t.Context()); n != 1 || err != nil {
+		t.Errorf("Reissue = %d, %v; want one new ticket", n, err)
+	}
+	got := b.work(2)
+	for _, id := range []string{kept.ID, lost.ID} {
+		if !slices.Contains(got, scheduler.Ticket{Run: id, Generation: 1}) {
+			t.Errorf("tickets = %v, want one of %s", got, id)
+		}
 	}
 }
 
