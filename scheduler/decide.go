@@ -39,7 +39,7 @@ func decide(r Run, o Observation, last Outcome, now time.Time, d Defaults) findi
 	case o.Misses >= maxMisses:
 		return finding{verdict: hopeless, message: "LCS does not list the environment in this project; check its id and project in the schedule file"}
 	case o.Misses > 0:
-		return finding{verdict: look, wait: WaitMetadata, message: "LCS did not list the environment; looking again"}
+		return finding{verdict: look, wait: WaitMissing, message: "LCS did not list the environment; looking again"}
 	case o.Condition == lcs.Unsupported:
 		return finding{verdict: hopeless, message: "LCS can start and stop customer-managed (cloud-hosted) environments only; remove this one from the schedules"}
 	case o.Condition == target && (r.State != Verifying || !o.Failed):

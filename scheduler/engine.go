@@ -51,11 +51,12 @@ type Engine struct {
 	wake     chan struct{}
 	draining atomic.Bool // no new calls
 
-	mu         sync.Mutex      // guards what follows; written by steps and by housekeeping
-	reading    map[int64]bool  // projects whose metadata is being read
-	lost       map[string]bool // environments that were not on their page any more
-	scans      map[int64]int   // last page read of a scan that is not at its end
-	unreadable map[int64]int   // how often in a row metadata could not be read
+	mu         sync.Mutex          // guards what follows; written by steps and by housekeeping
+	reading    map[int64]bool      // projects whose metadata is being read
+	lost       map[string]bool     // environments that were not on their page any more
+	scans      map[int64]int       // last page read of a scan that is not at its end
+	scanned    map[int64]time.Time // when a scan of the project last came to its end
+	unreadable map[int64]int       // how often in a row metadata could not be read
 }
 
 // inForce is a Setup with what follows from it.
@@ -84,7 +85,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, log: o.Logger.Named("engine"), metrics: m,
 		interval: orDefault(o.VerifyInterval, defaultInterval), refresh: orDefault(o.RefreshInterval, defaultRefresh),
-		wake: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, unreadable: map[int64]int{},
+		wake: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, scanned: map[int64]time.Time{}, unreadable: map[int64]int{},
 	}
 	s, err := newInForce(o.Setup)
 	if err != nil {

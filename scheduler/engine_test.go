@@ -484,3 +484,33 @@ func TestLargeProjectIsLookedAtPageByPage(t *testing.T) {
 		w.stop()
 	})
 }
+
+func TestEnvironmentsThatLCSDoesNotKnowFailSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 10, lcssim.Options{})
+		w.sim.Set(envID(9), lcssim.Finished)
+		for i := range 3 {
+			w.setup.Environments[i].ID = envID(100 + i) // a slip in the file
+		}
+		until("2000-01-03 18:59:00")
+		w.start()
+		until("2000-01-03 19:01:00")
+		w.finished(monday(19, 20))
+		for _, r := range w.runs() {
+			want := scheduler.Succeeded
+			if r.Environment < envName(3) {
+				want = scheduler.Failed
+			}
+			if r.State != want {
+				t.Errorf("%s is %s (%s), want %s", r.Environment, r.State, r.Message, want)
+			}
+		}
+		if took := time.Since(monday(19, 0)); took > 6*time.Minute {
+			t.Errorf("it took %v, want a few minutes", took)
+		}
+		if n := w.sim.Throttled(); n != 0 {
+			t.Errorf("LCS answered 429 %d times, want never", n)
+		}
+		w.stop()
+	})
+}

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -104,8 +103,8 @@ func (e *Engine) targetOf(p Project, o Observation, id string, unplaced int) tar
 		return target{id: id}
 	case o.Page > 0:
 		return target{page: o.Page, id: id}
-	case unplaced >= wholeProject:
-		return target{page: e.scans[p.ID] + 1, id: ""}
+	case unplaced >= wholeProject && e.scanned[p.ID].IsZero():
+		return target{page: e.scans[p.ID] + 1}
 	default:
 		return target{id: id}
 	}
@@ -239,9 +238,9 @@ func (e *Engine) record(ctx context.Context, p Project, t target, c Call, page l
 			delete(e.lost, o.ID)
 		}
 	}
-	if t.page > 0 {
+	if t.page == e.scans[p.ID]+1 { // the next page of the scan, whoever asked for it
 		if e.scans[p.ID] = t.page; !page.More {
-			e.scans[p.ID] = 0
+			e.scans[p.ID], e.scanned[p.ID] = 0, c.Done
 		}
 	}
 	e.mu.Unlock()
@@ -273,47 +272,24 @@ func observationOf(env lcs.Environment, project int64, page int, at time.Time) O
 	}
 }
 
-// refreshStale reads one page of each project whose oldest observation is older
-// than the refresh interval, so that status is never far behind.
+// refreshStale reads the next page of each project that is being scanned, or was
+// scanned longer ago than the refresh interval, so that status is never far behind.
 func (e *Engine) refreshStale(ctx context.Context, now time.Time) {
-	all, err := e.store.Observations(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			e.log.Warn("observations not read", zap.Error(err))
-		}
-		return
-	}
 	for _, p := range e.setup.Load().Projects {
-		t, ok := e.stalest(p, all, now)
+		t, ok := e.nextPage(p, now)
 		if !ok {
 			continue
 		}
-		if _, err := e.read(ctx, p, func(context.Context) (target, error) { return t, nil }); err != nil && ctx.Err() == nil && !errors.Is(err, ErrStale) {
-			e.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(fmt.Errorf("read metadata: %w", err)))
+		if _, err := e.read(ctx, p, func(context.Context) (target, error) { return t, nil }); err != nil && !ended(ctx) {
+			e.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(err))
 		}
 	}
 }
 
-// stalest picks the next page of a scan under way, or else the page that was
-// read longest ago, if that is long enough.
-func (e *Engine) stalest(p Project, all []Observation, now time.Time) (target, bool) {
+func (e *Engine) nextPage(p Project, now time.Time) (target, bool) {
 	e.mu.Lock()
-	scanned := e.scans[p.ID]
-	e.mu.Unlock()
-	if scanned > 0 {
-		return target{page: scanned + 1}, true
-	}
-	oldest := Observation{}
-	for _, o := range all {
-		if o.Project == p.ID && o.Page > 0 && (oldest.Page == 0 || o.At.Before(oldest.At)) {
-			oldest = o
-		}
-	}
-	if oldest.Page == 0 {
-		return target{page: 1}, true
-	}
-	if now.Sub(oldest.At) < e.refresh {
-		return target{}, false
-	}
-	return target{page: 1}, true
+	defer e.mu.Unlock()
+	last := e.scans[p.ID]
+	due := last > 0 || now.Sub(e.scanned[p.ID]) >= e.refresh
+	return target{page: last + 1}, due
 }

@@ -95,6 +95,7 @@ const (
 	WaitThrottle WaitReason = "throttled"
 	WaitAccount  WaitReason = "account" // signing in does not work
 	WaitVerify   WaitReason = "verify"  // LCS accepted; the state has not arrived
+	WaitMissing  WaitReason = "missing" // LCS did not list the environment
 	WaitTurn     WaitReason = "turn"    // a call on the environment is in flight
 )
 

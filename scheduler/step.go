@@ -88,7 +88,7 @@ func (s *situation) freshFrom(interval time.Duration) time.Time {
 	if s.last.Done.After(from) {
 		from = s.last.Done
 	}
-	if w := s.run.Waiting; s.run.State == Verifying || w == WaitBusy || w == WaitTurn {
+	if w := s.run.Waiting; s.run.State == Verifying || w == WaitBusy || w == WaitTurn || w == WaitMissing {
 		if recent := s.now.Add(-interval / 2); recent.After(from) {
 			from = recent
 		}
@@ -196,7 +196,7 @@ func (e *Engine) told(r Run) {
 // comes free early is not missed.
 func (e *Engine) wait(ctx context.Context, s *situation, g Grant) (time.Duration, error) {
 	r, reason := s.run, g.Reason
-	if reason == WaitMetadata && (r.Waiting == WaitVerify || r.Waiting == WaitBusy) {
+	if reason == WaitMetadata && (r.Waiting == WaitVerify || r.Waiting == WaitBusy || r.Waiting == WaitMissing) {
 		reason = r.Waiting // a look that must wait its turn is no new reason
 	}
 	started := r.StartedAt
