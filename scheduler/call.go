@@ -128,7 +128,7 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 		if a.retryAfter > 0 {
 			retry = a.retryAfter
 		}
-		r.NotBefore, r.Waiting = c.Done.Add(retry), WaitThrottle
+		r.NotBefore = c.Done.Add(retry)
 		return e.interval, e.throttled(ctx, s, c, r.NotBefore)
 	case OutcomeUnauthorized, OutcomeUnsent:
 		if a.signIn {
@@ -136,22 +136,26 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 			if !until.After(c.Done) {
 				until = c.Done.Add(backoff(firstAccount, r.Tries, rand.Float64())) //nolint:gosec // jitter needs no secret randomness
 			}
-			r.Waiting = WaitAccount
-			return shortest, e.accountAway(ctx, c.Account, until, a.message)
+			return shortest, e.accountAway(ctx, c, a, until)
 		}
-		r.NotBefore, r.Waiting = c.Done.Add(retry), WaitRetry
+		r.NotBefore = c.Done.Add(retry)
 	case OutcomeRefused:
-		r.NotBefore, r.Waiting = c.Done.Add(retry), WaitRetry
+		r.NotBefore = c.Done.Add(retry)
 	case OutcomeAmbiguous, OutcomePending: // the ledger itself spaces the next call
 	}
 	return shortest, nil // look at once: metadata tells what a refused or lost call came to
 }
 
-// accountAway holds everything the account does until an instant.
-func (e *Engine) accountAway(ctx context.Context, account string, until time.Time, reason string) error {
-	e.metrics.accountUp.WithLabelValues(account).Set(0)
-	e.log.Warn("account cannot sign in; its runs wait", zap.String("account", account), zap.Time("until", until), zap.String("message", reason))
-	return e.store.Hold(ctx, Hold{Scope: AccountHold(account), Until: until, Reason: reason})
+// accountAway holds what the account does: everything when it cannot sign in, the
+// calls of one project when it is LCS that does not accept it there.
+func (e *Engine) accountAway(ctx context.Context, c Call, a answer, until time.Time) error {
+	e.metrics.accountUp.WithLabelValues(c.Account).Set(0)
+	scope, message := AccountHold(c.Account), "account cannot sign in; its runs wait"
+	if a.outcome == OutcomeUnauthorized {
+		scope, message = MemberHold(c.Account, c.Project), "LCS does not accept the account for this project; its runs wait"
+	}
+	e.log.Warn(message, zap.String("account", c.Account), zap.Int64("project_id", c.Project), zap.Time("until", until), zap.String("message", a.message))
+	return e.store.Hold(ctx, Hold{Scope: scope, Until: until, Reason: a.message})
 }
 
 // throttled holds the environment, and the account's verb where the answer must

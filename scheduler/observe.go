@@ -193,7 +193,7 @@ func (e *Engine) unread(ctx context.Context, p Project, c Call, a answer) (Grant
 		} else {
 			until = c.Done.Add(backoff(firstAccount, n, 0.5))
 		}
-		return Grant{At: until, Reason: WaitAccount, Detail: a.message}, e.accountAway(ctx, c.Account, until, a.message)
+		return Grant{At: until, Reason: WaitAccount, Detail: a.message}, e.accountAway(ctx, c, a, until)
 	case a.retryAfter > 0:
 		until = c.Done.Add(a.retryAfter)
 	}

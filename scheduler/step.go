@@ -122,7 +122,11 @@ func (e *Engine) act(ctx context.Context, s *situation, seen Observation) (time.
 // callWhenDue makes the call, or waits for its turn.
 func (e *Engine) callWhenDue(ctx context.Context, s *situation, seen Observation) (time.Duration, error) {
 	if s.run.NotBefore.After(s.now) {
-		return e.wait(ctx, s, Grant{At: s.run.NotBefore, Reason: WaitRetry, Detail: s.run.Message})
+		reason := WaitRetry
+		if n := len(s.run.Attempts); n > 0 && s.run.Attempts[n-1].Outcome == OutcomeThrottled {
+			reason = WaitThrottle
+		}
+		return e.wait(ctx, s, Grant{At: s.run.NotBefore, Reason: reason, Detail: s.run.Message})
 	}
 	if e.draining.Load() {
 		return drained, nil

@@ -117,6 +117,12 @@ type Hold struct {
 // AccountHold is the scope of everything an account does: it cannot sign in.
 func AccountHold(account string) string { return "account/" + account }
 
+// MemberHold is the scope of what an account does in one project, where LCS does
+// not accept it: it may be a member of others.
+func MemberHold(account string, project int64) string {
+	return "account/" + account + "/project/" + strconv.FormatInt(project, 10)
+}
+
 // VerbHold is the scope of one verb of an account: LCS throttled it.
 func VerbHold(account string, kind CallKind) string {
 	return "account/" + account + "/" + string(kind)

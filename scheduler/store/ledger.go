@@ -87,8 +87,8 @@ func metadataSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (str
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
-	account, held := unheld(r.Accounts, holds)
-	if account == "" {
+	free, held := unheld(r, holds)
+	if len(free) == 0 {
 		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
 	if h, ok := holds[scheduler.MetadataHold(r.Project)]; ok {
@@ -99,21 +99,25 @@ func metadataSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (str
 		return "", scheduler.Grant{}, err
 	}
 	at := quota.Metadata.Next(r.Now, taken, 0)
-	return account, scheduler.Grant{At: at, Reason: scheduler.WaitMetadata, Paced: true, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
+	return free[0], scheduler.Grant{At: at, Reason: scheduler.WaitMetadata, Paced: true, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
 }
 
-func unheld(accounts []string, holds map[string]scheduler.Hold) (string, scheduler.Hold) {
-	var first scheduler.Hold
-	for _, a := range accounts {
+// unheld gives the accounts that may work for the project; held is the hold that
+// ends first of those that may not.
+func unheld(r scheduler.Reservation, holds map[string]scheduler.Hold) (free []string, held scheduler.Hold) {
+	for _, a := range r.Accounts {
 		h, ok := holds[scheduler.AccountHold(a)]
 		if !ok {
-			return a, scheduler.Hold{}
+			h, ok = holds[scheduler.MemberHold(a, r.Project)]
 		}
-		if first.Until.IsZero() || h.Until.Before(first.Until) {
-			first = h
+		switch {
+		case !ok:
+			free = append(free, a)
+		case held.Until.IsZero() || h.Until.Before(held.Until):
+			held = h
 		}
 	}
-	return "", first
+	return free, held
 }
 
 // callSlot applies the limits of start and stop, the holds and the order of the runs.
@@ -153,14 +157,8 @@ func callSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string,
 // holds to end.
 func budgetsOf(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Budget, scheduler.Hold, error) {
 	var budgets []quota.Budget
-	var held scheduler.Hold
-	for _, a := range r.Accounts {
-		if h, ok := holds[scheduler.AccountHold(a)]; ok {
-			if held.Until.IsZero() || h.Until.Before(held.Until) {
-				held = h
-			}
-			continue
-		}
+	free, held := unheld(r, holds)
+	for _, a := range free {
 		taken, err := takenCalls(ctx, tx, `kind = ? AND account = ? AND at > ?`, string(r.Kind), a, micros(r.Now.Add(-quota.PerAccount.Window-2*inFlight)))
 		if err != nil {
 			return nil, held, err

@@ -273,6 +273,7 @@ func TestHoldsForbidCalls(t *testing.T) {
 		reason      scheduler.WaitReason
 	}{
 		{"an account that cannot sign in", scheduler.AccountHold("main"), scheduler.WaitAccount},
+		{"an account that LCS does not accept for the project", scheduler.MemberHold("main", 1), scheduler.WaitAccount},
 		{"a throttled environment", scheduler.EnvironmentHold("dev-01", lcs.CallStop), scheduler.WaitThrottle},
 		{"a throttled verb of an account", scheduler.VerbHold("main", lcs.CallStop), scheduler.WaitQuota},
 	}
@@ -291,6 +292,18 @@ func TestHoldsForbidCalls(t *testing.T) {
 				t.Errorf("call after the hold = %+v, want it granted", g)
 			}
 		})
+	}
+}
+
+func TestHoldOfOneProjectLeavesOthersAlone(t *testing.T) {
+	b := newBench(t)
+	if err := b.Hold(t.Context(), scheduler.Hold{Scope: scheduler.MemberHold("main", 2), Until: t0.Add(time.Hour), Reason: "no member"}); err != nil {
+		t.Fatal(err)
+	}
+	r := newRun("dev-01", plan.Stop, t0)
+	b.tick(time.Time{}, t0, r)
+	if g := b.reserve(r, t0); g.Call == nil {
+		t.Errorf("call in project 1 while the account is held in project 2 = %+v, want it granted", g)
 	}
 }
 
