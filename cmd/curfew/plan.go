@@ -7,7 +7,6 @@ import (
 	"github.com/emersion/go-ical"
 	"github.com/spf13/cobra"
 
-	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
 )
@@ -124,60 +123,4 @@ func printCalendar(e env, fires []plan.Fire, now time.Time) error {
 		return fmt.Errorf("print the calendar: %w", err)
 	}
 	return nil
-}
-
-type explanation struct {
-	Environment string    `json:"environment"`
-	At          time.Time `json:"at"`
-	Wanted      string    `json:"wanted"`
-	Because     string    `json:"because"`
-	Steps       []string  `json:"steps"`
-}
-
-func newExplain(e env, path *string) *cobra.Command {
-	form := newOutput("text", "json")
-	var at string
-	c := &cobra.Command{
-		Use: "explain ENVIRONMENT", Short: "Tells what is wanted of an environment, and by which rule", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, p, err := loadQuietly(*path, e.stderr)
-			if err != nil {
-				return err
-			}
-			return explain(e, cfg, p, explainOptions{args[0], at, form.value})
-		},
-	}
-	c.Flags().StringVar(&at, "at", "", "at this instant: a day, or RFC 3339 with an offset (now)")
-	c.Flags().VarP(form, "output", "o", "form of the output")
-	return c
-}
-
-type explainOptions struct{ environment, at, form string }
-
-func explain(e env, cfg *config.Config, p *plan.Plan, o explainOptions) error {
-	if err := checkNames(cfg, []string{o.environment}); err != nil {
-		return err
-	}
-	at := time.Now().In(zoneOf(cfg)).Truncate(time.Second)
-	if o.at != "" {
-		var err error
-		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {
-			return err
-		}
-	}
-	d := p.Wanted(o.environment, at)
-	x := explanation{o.environment, at, string(d.Wanted), d.Because, d.Steps}
-	if x.Steps == nil {
-		x.Steps = []string{}
-	}
-	if o.form == "json" {
-		return printJSON(e.stdout, x)
-	}
-	_, err := fmt.Fprintf(e.stdout, "%s at %s: %s\nbecause: %s\n", x.Environment, at.Format(clock), x.Wanted, x.Because)
-	for i, s := range x.Steps {
-		if err == nil {
-			_, err = fmt.Fprintf(e.stdout, "%3d. %s\n", i+1, s)
-		}
-	}
-	return err
 }

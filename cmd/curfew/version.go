@@ -6,8 +6,6 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-
-	"curfew/scheduler/config"
 )
 
 // version is set by the linker.
@@ -32,18 +30,4 @@ func commit() string {
 		}
 	}
 	return "no commit"
-}
-
-func newSchema(e env) *cobra.Command {
-	return &cobra.Command{
-		Use: "schema", Short: "Prints the JSON Schema of the schedule file",
-		RunE: func(*cobra.Command, []string) error {
-			b, err := config.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = e.stdout.Write(b)
-			return err
-		},
-	}
 }
