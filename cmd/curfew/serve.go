@@ -174,6 +174,7 @@ func (d *daemon) announce(addr net.Addr, now time.Time) {
 func notYet(cfg *config.Config) []string {
 	used := map[string]bool{
 		"notify": len(cfg.Notify) > 0, "max_stops_per_fire": cfg.Defaults.MaxStopsPerFire > 0, "warn": cfg.Defaults.Warn > 0,
+		"client_secret": slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.ClientSecret != nil }),
 	}
 	for _, s := range cfg.Schedules {
 		used["warn"] = used["warn"] || s.Warn > 0
