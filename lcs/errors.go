@@ -54,7 +54,7 @@ var advice = map[Kind]string{
 	Refused:      "LCS refused it",
 	Throttled:    "LCS's limit of calls is reached",
 	Unauthorized: "LCS does not accept the account: check its region, that it accepted the project's invitation and opened the project once",
-	Forbidden:    "the account lacks the role: make it project owner or environment manager in LCS",
+	Forbidden:    "the account lacks the role: make it project owner or environment administrator in LCS",
 	NotFound:     "LCS does not know the project or environment: check ids and region",
 	Invalid:      "LCS does not understand the request",
 	Ambiguous:    "it may or may not have been carried out",
