@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"curfew/lcs/lcssim"
@@ -67,8 +66,6 @@ func demo(ctx context.Context, e env, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	log.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
-		zap.String("pages", "http://"+o.listen), zap.String("look", "curfew --help: status, history; with --server http://"+o.listen))
 	began := time.Now().Add(-time.Minute) // as if it had been running for a minute: the first fires are due at once
 	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: filepath.Join(dir, "curfew.db"), demo: true, interval: demoInterval}
 	d.prepare = func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error {

@@ -42,13 +42,14 @@ func explain(e env, cfg *config.Config, p *plan.Plan, o explainOptions) error {
 	if err := checkNames(cfg, []string{o.environment}); err != nil {
 		return err
 	}
-	at := time.Now().In(zoneOf(cfg)).Truncate(time.Second)
+	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
 		var err error
 		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {
 			return err
 		}
 	}
+	at = at.In(zoneOf(cfg))
 	d := p.Wanted(o.environment, at)
 	x := explanation{o.environment, at, string(d.Wanted), d.Because, d.Steps}
 	if x.Steps == nil {

@@ -9,12 +9,16 @@ import (
 // newHealthcheck is what the container's HEALTHCHECK runs: it has no shell.
 func newHealthcheck(e env) *cobra.Command {
 	c := &cobra.Command{Use: "healthcheck", Short: "Asks the daemon of this machine whether it lives", Hidden: true}
+	server := c.Flags().String("server", e.getenv("CURFEW_SERVER"), "`address` of the daemon (CURFEW_SERVER; that of CURFEW_LISTEN)")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		_, port, err := net.SplitHostPort(or(e.getenv("CURFEW_LISTEN"), defaultListen))
+		host, port, err := net.SplitHostPort(or(e.getenv("CURFEW_LISTEN"), defaultListen))
 		if err != nil {
 			return usage("CURFEW_LISTEN: %w", err)
 		}
-		client, err := newClient(e, "http://"+net.JoinHostPort("127.0.0.1", port))
+		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+			host = "127.0.0.1" // it listens on every address of this machine
+		}
+		client, err := newClient(e, or(*server, "http://"+net.JoinHostPort(host, port)))
 		if err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ func newHistory(e env) *cobra.Command {
 	f.StringVar(&o.environment, "environment", "", "only this `NAME`")
 	f.StringVar(&o.since, "since", "", "only fires since: 24h, 7d, a day, or RFC 3339 with an offset")
 	f.StringVar(&o.state, "state", "", "only runs in this state")
-	f.IntVar(&o.limit, "limit", 0, "how many at most (all)")
+	f.IntVar(&o.limit, "limit", 0, "how many at most; 0 for all")
 	f.VarP(o.form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		o.server = *server
@@ -38,6 +38,9 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 	q := web.RunQuery{Environment: o.environment, State: o.state, Max: o.limit}
 	if o.state != "" && !scheduler.State(o.state).Valid() {
 		return usage("--state: unknown state %q; want one of %v", o.state, scheduler.States())
+	}
+	if o.limit < 0 {
+		return usage("--limit: want a number of runs, or 0 for all")
 	}
 	var err error
 	if q.Since, err = parseSince(o.since, time.Now()); err != nil {

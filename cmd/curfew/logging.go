@@ -13,7 +13,7 @@ import (
 // empty and w is a terminal.
 func newLogger(w io.Writer, format, level string) (*zap.Logger, error) {
 	min, err := zapcore.ParseLevel(level)
-	if err != nil {
+	if err != nil || min > zapcore.ErrorLevel {
 		return nil, usage("--log-level: unknown level %q; want debug, info, warn or error", level)
 	}
 	enc := zap.NewProductionEncoderConfig()

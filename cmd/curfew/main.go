@@ -95,10 +95,26 @@ func newRoot(e env) *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w; see '%s --help'", err, c.CommandPath())
 	})
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
+		switch c.Name() {
+		case "completion":
+			c.RunE = func(*cobra.Command, []string) error { return usage("completion: want bash, zsh, fish or powershell") }
+		case "help":
+			c.Args = helpTopic
+		}
 	}
 	return root
+}
+
+// helpTopic refuses help on a command that does not exist.
+func helpTopic(c *cobra.Command, args []string) error {
+	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
+		return usage("no help on %q; see 'curfew --help'", args)
+	}
+	return nil
 }
 
 // noCommand tells of a command that does not exist.

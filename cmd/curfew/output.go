@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"curfew/scheduler/web"
 )
@@ -49,9 +50,7 @@ func printTable(w io.Writer, heading string, rows [][]string) error {
 	_, _ = fmt.Fprintln(t, strings.ReplaceAll(heading, " ", "\t"))
 	for _, r := range rows {
 		for i := range r {
-			if r[i] == "" {
-				r[i] = "-"
-			}
+			r[i] = or(cell(r[i]), "-")
 		}
 		_, _ = fmt.Fprintln(t, strings.Join(r, "\t"))
 	}
@@ -59,6 +58,11 @@ func printTable(w io.Writer, heading string, rows [][]string) error {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
+}
+
+// cell keeps text from LCS on its line, and out of the terminal's controls.
+func cell(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) }), " ")
 }
 
 const clock = "Mon 2006-01-02 15:04 MST"

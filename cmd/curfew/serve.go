@@ -150,6 +150,10 @@ func (d *daemon) registry() (*prometheus.Registry, error) {
 
 // announce logs what is in force, and the next fire of each schedule.
 func (d *daemon) announce(addr net.Addr, now time.Time) {
+	if d.demo {
+		d.log.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
+			zap.String("pages", "http://"+addr.String()), zap.String("look", "curfew status, curfew history; with --server http://"+addr.String()))
+	}
 	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
 		zap.String("database", withoutPassword(d.database)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))

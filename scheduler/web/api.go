@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
@@ -26,17 +27,29 @@ type badParameter struct{ name, want string }
 
 func (e *badParameter) Error() string { return fmt.Sprintf("%s: want %s", e.name, e.want) }
 
-// known refuses parameters that nobody reads: a misspelt filter must not widen a listing.
-func known(q url.Values, names ...string) error {
+// query reads the parameters, and refuses those that nobody reads and those that
+// cannot be read: a misspelt filter must not widen a listing.
+func query(r *http.Request, names ...string) (url.Values, error) {
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, &badParameter{"the query", "name=value pairs, escaped as in a URL"}
+	}
 	for name, values := range q {
 		if !slices.Contains(names, name) {
-			return &badParameter{name, "one of the parameters " + strings.Join(names, ", ")}
+			return nil, &badParameter{name, "one of the parameters " + or(strings.Join(names, ", "), "of this address, which has none")}
 		}
 		if len(values) > 1 {
-			return &badParameter{name, "it once"}
+			return nil, &badParameter{name, "it once"}
 		}
 	}
-	return nil
+	return q, nil
+}
+
+func or(s, otherwise string) string {
+	if s != "" {
+		return s
+	}
+	return otherwise
 }
 
 // ParseInstant reads RFC 3339; an instant without an offset is refused.
@@ -76,7 +89,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Server) runs(w http.ResponseWriter, r *http.Request) {
-	f, err := filterOf(r.URL.Query())
+	f, err := filterOf(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -93,15 +106,18 @@ func (s *Server) runs(w http.ResponseWriter, r *http.Request) {
 	answer(w, list(items, next))
 }
 
-func filterOf(q url.Values) (scheduler.RunFilter, error) {
+func filterOf(r *http.Request) (scheduler.RunFilter, error) {
+	q, err := query(r, "environment", "state", "since", "limit", "cursor")
+	if err != nil {
+		return scheduler.RunFilter{}, err
+	}
 	f := scheduler.RunFilter{Environment: q.Get("environment"), State: scheduler.State(q.Get("state")), Cursor: q.Get("cursor")}
-	if err := known(q, "environment", "state", "since", "limit", "cursor"); err != nil {
-		return f, err
+	if f.Cursor != "" && uuid.Validate(f.Cursor) != nil {
+		return f, &badParameter{"cursor", "the next_cursor of the page before"}
 	}
 	if f.State != "" && !f.State.Valid() {
 		return f, &badParameter{"state", fmt.Sprintf("one of %v", scheduler.States())}
 	}
-	var err error
 	if f.Since, err = instant(q, "since", time.Time{}); err != nil {
 		return f, err
 	}
@@ -114,6 +130,10 @@ func filterOf(q url.Values) (scheduler.RunFilter, error) {
 }
 
 func (s *Server) run(w http.ResponseWriter, r *http.Request) {
+	if _, err := query(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	found, err := s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.fail(w, r, err)
@@ -123,7 +143,7 @@ func (s *Server) run(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) environments(w http.ResponseWriter, r *http.Request) {
-	if err := known(r.URL.Query()); err != nil {
+	if _, err := query(r); err != nil {
 		s.fail(w, r, err)
 		return
 	}
@@ -140,6 +160,10 @@ func (s *Server) environments(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) environment(w http.ResponseWriter, r *http.Request) {
+	if _, err := query(r); err != nil {
+		s.fail(w, r, err)
+		return
+	}
 	all, err := s.opts.Engine.Statuses(r.Context())
 	if err != nil {
 		s.fail(w, r, err)
@@ -155,8 +179,8 @@ func (s *Server) environment(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) fires(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	if err := known(q, "from", "to"); err != nil {
+	q, err := query(r, "from", "to")
+	if err != nil {
 		s.fail(w, r, err)
 		return
 	}

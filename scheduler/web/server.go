@@ -147,8 +147,8 @@ func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
 	token := s.opts.Token.Reveal()
 	return func(next http.HandlerFunc) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			sent, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			known := token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
+			sent, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+			known := bearer && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
 			switch {
 			case known, local && localName(r.Host):
 				next(w, r)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +35,7 @@ func (f fixed) Runs(_ context.Context, q scheduler.RunFilter) ([]scheduler.Run, 
 	if f.down != nil {
 		return nil, "", f.down
 	}
-	all := []scheduler.Run{finished, {ID: "2", Environment: "dev-01", Action: plan.Stop, State: scheduler.Queued, FireAt: fireAt}, {ID: "1", Environment: "dev-02", State: scheduler.Missed, FireAt: fireAt}}
+	all := []scheduler.Run{finished, {ID: "01a20a66-0000-7000-8000-000000000002", Environment: "dev-01", Action: plan.Stop, State: scheduler.Queued, FireAt: fireAt}, {ID: "01a20a66-0000-7000-8000-000000000001", Environment: "dev-02", State: scheduler.Missed, FireAt: fireAt}}
 	all = slices.DeleteFunc(all, func(r scheduler.Run) bool {
 		return q.Environment != "" && r.Environment != q.Environment || q.State != "" && r.State != q.State || q.Cursor != "" && r.ID >= q.Cursor
 	})
@@ -66,7 +67,7 @@ func (f fixed) Fires(from, _ time.Time) []plan.Fire {
 var (
 	fireAt   = time.Date(2026, 11, 23, 19, 0, 0, 0, cet)
 	finished = scheduler.Run{
-		ID: "3", Environment: "dev-01", Project: "contoso", Schedule: "office-hours", Action: plan.Stop, Trigger: scheduler.TriggerSchedule,
+		ID: "01a20a66-0000-7000-8000-000000000003", Environment: "dev-01", Project: "contoso", Schedule: "office-hours", Action: plan.Stop, Trigger: scheduler.TriggerSchedule,
 		State: scheduler.Succeeded, FireAt: fireAt, AcceptedAt: fireAt.Add(time.Second).UTC(), FinishedAt: fireAt.Add(3 * time.Minute).UTC(),
 		OperationActivityID: "activity", Message: "metadata shows Stopped (Stopped)",
 		Attempts: []scheduler.Attempt{{At: fireAt.UTC(), Account: "main", Outcome: scheduler.OutcomeAccepted, OperationActivityID: "activity"}},
@@ -102,8 +103,8 @@ func body(t *testing.T, res *http.Response) string {
 }
 
 func TestRunHasTheContractsFields(t *testing.T) {
-	got := body(t, ask(handler(onLoopback, "", nil), "GET", "localhost:8080", "/api/v1/runs/3", ""))
-	want := `{"id":"3","environment":"dev-01","project":"contoso","schedule":"office-hours","action":"stop","trigger":"schedule","state":"succeeded",` +
+	got := body(t, ask(handler(onLoopback, "", nil), "GET", "localhost:8080", "/api/v1/runs/01a20a66-0000-7000-8000-000000000003", ""))
+	want := `{"id":"01a20a66-0000-7000-8000-000000000003","environment":"dev-01","project":"contoso","schedule":"office-hours","action":"stop","trigger":"schedule","state":"succeeded",` +
 		`"fire_at":"2026-11-23T19:00:00+01:00","accepted_at":"2026-11-23T19:00:01+01:00","finished_at":"2026-11-23T19:03:00+01:00","operation_activity_id":"activity",` +
 		`"attempts":[{"at":"2026-11-23T19:00:00+01:00","account":"main","outcome":"accepted","message":null,"operation_activity_id":"activity"}],` +
 		`"message":"metadata shows Stopped (Stopped)","superseded_by":null}` + "\n"
@@ -122,9 +123,9 @@ func TestAnswers(t *testing.T) {
 		{"readiness", "GET", "/readyz", 200, "ready\n"},
 		{"metrics", "GET", "/metrics", 200, ""},
 		{"the start page", "GET", "/", 200, "Version 1.2.3"},
-		{"a page of runs with its cursor", "GET", "/api/v1/runs?limit=1", 200, `"next_cursor":"3"`},
-		{"the last page", "GET", "/api/v1/runs?cursor=3", 200, `"next_cursor":null`},
-		{"a filter", "GET", "/api/v1/runs?state=missed", 200, `"items":[{"id":"1"`},
+		{"a page of runs with its cursor", "GET", "/api/v1/runs?limit=1", 200, `"next_cursor":"01a20a66-0000-7000-8000-000000000003"`},
+		{"the last page", "GET", "/api/v1/runs?cursor=01a20a66-0000-7000-8000-000000000003", 200, `"next_cursor":null`},
+		{"a filter", "GET", "/api/v1/runs?state=missed", 200, `"items":[{"id":"01a20a66-0000-7000-8000-000000000001"`},
 		{"no match is an empty list", "GET", "/api/v1/runs?environment=nobody", 200, `{"items":[],"next_cursor":null}`},
 		{"an unfinished run has nulls", "GET", "/api/v1/runs?state=queued", 200, `"accepted_at":null,"finished_at":null,"operation_activity_id":null,"attempts":[]`},
 		{"an environment", "GET", "/api/v1/environments/dev-01", 200, `"observed":"running","observed_at":"2026-11-23T18:00:00Z","deployment_state":"Finished","lcs_name":"DevBox","next_fire":null,"run":null`},
@@ -136,6 +137,10 @@ func TestAnswers(t *testing.T) {
 		{"an unknown state", "GET", "/api/v1/runs?state=done", 400, `state: want one of`},
 		{"an unknown parameter never widens", "GET", "/api/v1/runs?enviroment=dev-01", 400, `enviroment: want one of the parameters`},
 		{"an instant without an offset", "GET", "/api/v1/fires?from=2026-11-23T19:00:00", 400, `from: want RFC 3339 with an offset`},
+		{"a query that cannot be read never widens", "GET", "/api/v1/runs?environment=nobody;x", 400, `the query: want name=value pairs`},
+		{"an escape that cannot be read never widens", "GET", "/api/v1/runs?state=%zz", 400, `the query: want name=value pairs`},
+		{"a cursor that nobody gave out", "GET", "/api/v1/runs?cursor=zzz", 400, `cursor: want the next_cursor`},
+		{"a parameter where there is none", "GET", "/api/v1/environments/dev-01?verbose=1", 400, `verbose: want one of the parameters of this address, which has none`},
 		{"a limit out of range", "GET", "/api/v1/runs?limit=0", 400, `limit: want a number from 1 to 1000`},
 		{"an end before the begin", "GET", "/api/v1/fires?from=2026-11-23T19:00:00Z&to=2026-11-22T19:00:00Z", 400, `to: want an instant after from`},
 	}
@@ -190,6 +195,16 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
+func TestTokenNeedsItsScheme(t *testing.T) {
+	req := httptest.NewRequest("GET", "http://10.0.0.7:8080/api/v1/runs", nil)
+	req.Header.Set("Authorization", "known")
+	w := httptest.NewRecorder()
+	handler(onAnAddress, "known", nil).ServeHTTP(w, req)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("a token without Bearer = %d, want 401", w.Code)
+	}
+}
+
 func TestLostDatabaseIsNotReadyAndSaysNothingOfItself(t *testing.T) {
 	h := handler(onLoopback, "", errors.New("dial postgres://user:known-password@db"))
 	for path, status := range map[string]int{"/readyz": 503, "/api/v1/runs": 500} {
@@ -211,11 +226,11 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 	if err := json.Unmarshal([]byte(body(t, ask(h, "GET", "localhost", "/api/v1/openapi.json", ""))), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"/api/v1/environments", "/api/v1/environments/{name}", "/api/v1/fires", "/api/v1/openapi.json", "/api/v1/runs", "/api/v1/runs/{id}"}; len(doc.Paths) != len(want) {
-		t.Errorf("paths = %v, want %v", doc.Paths, want)
+	if got, want := slices.Sorted(maps.Keys(doc.Paths)), web.Routes(); !slices.Equal(got, want) {
+		t.Errorf("the document names %v, served is %v", got, want)
 	}
 	for path := range doc.Paths {
-		path = strings.NewReplacer("{name}", "dev-01", "{id}", "3").Replace(path)
+		path = strings.NewReplacer("{name}", "dev-01", "{id}", "01a20a66-0000-7000-8000-000000000003").Replace(path)
 		if res := ask(h, "GET", "localhost", path, ""); res.StatusCode != 200 {
 			t.Errorf("%s is in the document and answers %d", path, res.StatusCode)
 		}
@@ -245,7 +260,7 @@ func TestClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	runs, err := c.Runs(t.Context(), web.RunQuery{Max: 2})
-	if err != nil || len(runs) != 2 || runs[0].ID != "3" {
+	if err != nil || len(runs) != 2 || runs[0].ID != "01a20a66-0000-7000-8000-000000000003" {
 		t.Errorf("Runs = %+v, %v; want the newest two", runs, err)
 	}
 	if _, err := c.Runs(t.Context(), web.RunQuery{State: "done"}); err == nil || !strings.Contains(err.Error(), "state: want one of") {

@@ -1,0 +1,13 @@
+package web
+
+import "slices"
+
+// Routes gives the paths of the API, sorted.
+func Routes() []string {
+	var paths []string
+	for _, r := range (&Server{}).routes() {
+		paths = append(paths, r.path)
+	}
+	slices.Sort(paths)
+	return paths
+}
