@@ -5,6 +5,7 @@
 package lcs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -337,18 +338,9 @@ func (e *Error) explain(body []byte) {
 	if json.Unmarshal(body, &known) != nil {
 		return
 	}
-	e.Message = clean(firstOf(known.ErrorMessage, known.Message))
+	e.Message = clean(cmp.Or(known.ErrorMessage, known.Message))
 	e.Code = clean(strings.Trim(string(known.LcsErrorCode), `"`))
-	e.ActivityID = firstOf(clean(known.OperationActivityID), clean(known.ActivityID), e.ActivityID)
-}
-
-func firstOf(list ...string) string {
-	for _, s := range list {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
+	e.ActivityID = cmp.Or(clean(known.OperationActivityID), clean(known.ActivityID), e.ActivityID)
 }
 
 // judge turns IsSuccess false into an error, and watches the end of the version.
@@ -361,6 +353,6 @@ func (c *Client) judge(e *Error, a *envelope) error {
 		return nil
 	}
 	e.Kind, e.Message = Refused, clean(a.ErrorMessage)
-	e.ActivityID = firstOf(a.OperationActivityID, e.ActivityID)
+	e.ActivityID = cmp.Or(a.OperationActivityID, e.ActivityID)
 	return e
 }

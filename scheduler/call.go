@@ -132,11 +132,9 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 		return e.interval, e.throttled(ctx, s, c, r.NotBefore)
 	case OutcomeUnauthorized, OutcomeUnsent:
 		if a.signIn {
-			until := a.retryAt
-			if !until.After(c.Done) {
-				until = c.Done.Add(backoff(firstAccount, r.Tries, rand.Float64())) //nolint:gosec // jitter needs no secret randomness
-			}
-			return shortest, e.accountAway(ctx, c, a, until)
+			wait := backoff(firstAccount, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness
+			_, err := e.accountAway(ctx, c, a, wait)
+			return shortest, err
 		}
 		r.NotBefore = c.Done.Add(retry)
 	case OutcomeRefused:
@@ -147,15 +145,19 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 }
 
 // accountAway holds what the account does: everything when it cannot sign in, the
-// calls of one project when it is LCS that does not accept it there.
-func (e *Engine) accountAway(ctx context.Context, c Call, a answer, until time.Time) error {
+// calls of one project when it is LCS that does not accept it there. It lasts until
+// the credential may be asked again, or for wait where the credential does not say.
+func (e *Engine) accountAway(ctx context.Context, c Call, a answer, wait time.Duration) (until time.Time, err error) {
+	if until = a.retryAt; !until.After(c.Done) {
+		until = c.Done.Add(wait)
+	}
 	e.metrics.accountUp.WithLabelValues(c.Account).Set(0)
 	scope, message := AccountHold(c.Account), "account cannot sign in; its runs wait"
 	if a.outcome == OutcomeUnauthorized {
 		scope, message = MemberHold(c.Account, c.Project), "LCS does not accept the account for this project; its runs wait"
 	}
 	e.log.Warn(message, zap.String("account", c.Account), zap.Int64("project_id", c.Project), zap.Time("until", until), zap.String("message", a.message))
-	return e.store.Hold(ctx, Hold{Scope: scope, Until: until, Reason: a.message})
+	return until, e.store.Hold(ctx, Hold{Scope: scope, Until: until, Reason: a.message})
 }
 
 // throttled holds the environment, and the account's verb where the answer must

@@ -185,16 +185,12 @@ func (e *Engine) ask(ctx context.Context, client LCS, project int64, t target) (
 // unread holds what stands in the way of metadata: the account, or the project.
 func (e *Engine) unread(ctx context.Context, p Project, c Call, a answer) (Grant, error) {
 	n := e.failures(p.ID, 1)
+	if a.signIn {
+		until, err := e.accountAway(ctx, c, a, backoff(firstAccount, n, 0.5))
+		return Grant{At: until, Reason: WaitAccount, Detail: a.message}, err
+	}
 	until := c.Done.Add(backoff(metadataAway, n, 0.5))
-	switch {
-	case a.signIn:
-		if a.retryAt.After(c.Done) {
-			until = a.retryAt
-		} else {
-			until = c.Done.Add(backoff(firstAccount, n, 0.5))
-		}
-		return Grant{At: until, Reason: WaitAccount, Detail: a.message}, e.accountAway(ctx, c, a, until)
-	case a.retryAfter > 0:
+	if a.retryAfter > 0 {
 		until = c.Done.Add(a.retryAfter)
 	}
 	e.log.Warn("metadata not read", zap.String("project", p.Name), zap.Time("until", until), zap.String("message", a.message))

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/web"
@@ -8,7 +10,7 @@ import (
 
 // serverFlag adds --server to a command that talks to the daemon.
 func serverFlag(c *cobra.Command, e env) *string {
-	return c.Flags().String("server", or(e.getenv("CURFEW_SERVER"), "http://"+defaultListen), "`address` of the daemon (CURFEW_SERVER)")
+	return c.Flags().String("server", cmp.Or(e.getenv("CURFEW_SERVER"), "http://"+defaultListen), "`address` of the daemon (CURFEW_SERVER)")
 }
 
 func newClient(e env, server string) (*web.Client, error) {

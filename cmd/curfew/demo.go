@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -38,7 +39,7 @@ func newDemo(e env) *cobra.Command {
 		Use: "demo", Short: "Runs the daemon with a built-in LCS simulator; no credentials needed",
 		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), e, o) },
 	}
-	c.Flags().StringVar(&o.listen, "listen", or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
+	c.Flags().StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
 	logFlags(c, e, &o)
 	return c
 }

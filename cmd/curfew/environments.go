@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -116,7 +117,7 @@ func printEntries(e env, found []seen) error {
 			fmt.Fprintf(&b, "  # LCS starts and stops customer-managed environments only; %s is %s\n", name, notInNames.ReplaceAllString(s.Infrastructure, " "))
 			comment = "  # "
 		}
-		fmt.Fprintf(&b, "%s- {name: %q, project: %q, id: %q, tags: [%q]}\n", comment, name, s.Project, s.ID, or(strings.ToLower(s.Type), "untyped"))
+		fmt.Fprintf(&b, "%s- {name: %q, project: %q, id: %q, tags: [%q]}\n", comment, name, s.Project, s.ID, cmp.Or(strings.ToLower(s.Type), "untyped"))
 	}
 	_, err := fmt.Fprint(e.stdout, b.String())
 	return err

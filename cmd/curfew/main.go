@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func newRoot(e env) *cobra.Command {
 	root.SetIn(e.stdin)
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
-	config := root.PersistentFlags().String("config", or(e.getenv("CURFEW_CONFIG"), "schedules.yaml"), "the schedule `file` (CURFEW_CONFIG)")
+	config := root.PersistentFlags().String("config", cmp.Or(e.getenv("CURFEW_CONFIG"), "schedules.yaml"), "the schedule `file` (CURFEW_CONFIG)")
 	root.AddCommand(
 		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config),
 		newEnvironments(e, config), newStatus(e), newHistory(e), newSchema(e), newVersion(e), newHealthcheck(e),
@@ -140,11 +141,4 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-func or(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
 }

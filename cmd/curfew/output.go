@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -50,7 +51,7 @@ func printTable(w io.Writer, heading string, rows [][]string) error {
 	_, _ = fmt.Fprintln(t, strings.ReplaceAll(heading, " ", "\t"))
 	for _, r := range rows {
 		for i := range r {
-			r[i] = or(cell(r[i]), "-")
+			r[i] = cmp.Or(cell(r[i]), "-")
 		}
 		_, _ = fmt.Fprintln(t, strings.Join(r, "\t"))
 	}

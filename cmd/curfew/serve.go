@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,8 +40,8 @@ func newServe(e env, path *string) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.listen, "listen", or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
-	f.StringVar(&o.database, "database", or(e.getenv("CURFEW_DATABASE"), "curfew.db"), "SQLite `file` (CURFEW_DATABASE)")
+	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
+	f.StringVar(&o.database, "database", cmp.Or(e.getenv("CURFEW_DATABASE"), "curfew.db"), "SQLite `file` (CURFEW_DATABASE)")
 	logFlags(c, e, &o)
 	return c
 }
@@ -48,7 +49,7 @@ func newServe(e env, path *string) *cobra.Command {
 func logFlags(c *cobra.Command, e env, o *serveOptions) {
 	f := c.Flags()
 	f.StringVar(&o.logFormat, "log-format", e.getenv("CURFEW_LOG_FORMAT"), "json or console (CURFEW_LOG_FORMAT; console on a terminal, else json)")
-	f.StringVar(&o.logLevel, "log-level", or(e.getenv("CURFEW_LOG_LEVEL"), "info"), "debug, info, warn or error (CURFEW_LOG_LEVEL)")
+	f.StringVar(&o.logLevel, "log-level", cmp.Or(e.getenv("CURFEW_LOG_LEVEL"), "info"), "debug, info, warn or error (CURFEW_LOG_LEVEL)")
 }
 
 func serve(ctx context.Context, e env, o serveOptions) error {

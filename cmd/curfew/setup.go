@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -40,7 +41,7 @@ func (c *clients) of(p config.Project, account string) (*lcs.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := &lcs.ClientOptions{Scope: or(p.Scope, a.Scope), Version: version, Logger: c.log, OnVersionEOL: c.ends}
+	opts := &lcs.ClientOptions{Scope: cmp.Or(p.Scope, a.Scope), Version: version, Logger: c.log, OnVersionEOL: c.ends}
 	if c.limiter != nil {
 		if c.limiters[account] == nil {
 			c.limiters[account] = c.limiter()

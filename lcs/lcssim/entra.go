@@ -1,6 +1,7 @@
 package lcssim
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -150,7 +151,7 @@ func (e *Entra) Do(req *http.Request) (*http.Response, error) {
 
 func (e *Entra) serve(req *http.Request) reply {
 	path := req.URL.Path
-	host := "https://" + firstOf(req.Host, req.URL.Host)
+	host := "https://" + cmp.Or(req.Host, req.URL.Host)
 	switch {
 	case strings.HasSuffix(path, "/.well-known/openid-configuration"):
 		base := host + strings.TrimSuffix(path, "/v2.0/.well-known/openid-configuration")
@@ -174,13 +175,6 @@ func (e *Entra) serve(req *http.Request) reply {
 	default:
 		return text(http.StatusNotFound, "text/html", "<html><body>Not found</body></html>")
 	}
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }
 
 func (e *Entra) deviceCode() reply {

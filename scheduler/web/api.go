@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,20 +37,13 @@ func query(r *http.Request, names ...string) (url.Values, error) {
 	}
 	for name, values := range q {
 		if !slices.Contains(names, name) {
-			return nil, &badParameter{name, "one of the parameters " + or(strings.Join(names, ", "), "of this address, which has none")}
+			return nil, &badParameter{name, "one of the parameters " + cmp.Or(strings.Join(names, ", "), "of this address, which has none")}
 		}
 		if len(values) > 1 {
 			return nil, &badParameter{name, "it once"}
 		}
 	}
 	return q, nil
-}
-
-func or(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
 }
 
 // ParseInstant reads RFC 3339; an instant without an offset is refused.
@@ -81,6 +75,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		problem(w, http.StatusBadRequest, "a parameter cannot be read", bad.Error())
 	case errors.Is(err, scheduler.ErrNoRun):
 		problem(w, http.StatusNotFound, "no such run", "GET /api/v1/runs lists the runs")
+	case errors.Is(err, errNoEnvironment):
+		problem(w, http.StatusNotFound, "no such environment", "the schedule file in force has no environment of this name")
 	case r.Context().Err() != nil: // nobody listens any more
 	default:
 		s.log.Error("request not answered", zap.String("path", r.URL.Path), zap.Error(err))
@@ -88,22 +84,40 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func (s *Server) runs(w http.ResponseWriter, r *http.Request) {
+// errNoEnvironment means that the file in force has no environment of the name.
+var errNoEnvironment = errors.New("no such environment")
+
+// reply makes a handler of a function that gives what to answer.
+func (s *Server) reply(f func(r *http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := f(r)
+		if err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		answer(w, v)
+	}
+}
+
+// items gives a list in the API's form.
+func items[F, T any](found []F, form func(F) T) []T {
+	out := make([]T, len(found))
+	for i, f := range found {
+		out[i] = form(f)
+	}
+	return out
+}
+
+func (s *Server) runs(r *http.Request) (any, error) {
 	f, err := filterOf(r)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
 	found, next, err := s.opts.Engine.Runs(r.Context(), f)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
-	items := make([]Run, len(found))
-	for i, run := range found {
-		items[i] = runOf(run)
-	}
-	answer(w, list(items, next))
+	return list(items(found, runOf), next), nil
 }
 
 func filterOf(r *http.Request) (scheduler.RunFilter, error) {
@@ -129,78 +143,60 @@ func filterOf(r *http.Request) (scheduler.RunFilter, error) {
 	return f, nil
 }
 
-func (s *Server) run(w http.ResponseWriter, r *http.Request) {
+func (s *Server) run(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
 	found, err := s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
-	answer(w, runOf(found))
+	return runOf(found), nil
 }
 
-func (s *Server) environments(w http.ResponseWriter, r *http.Request) {
+func (s *Server) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {
 	if _, err := query(r); err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
-	all, err := s.opts.Engine.Statuses(r.Context())
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	items := make([]Environment, len(all))
-	for i, status := range all {
-		items[i] = environmentOf(status)
-	}
-	answer(w, list(items, ""))
+	return s.opts.Engine.Statuses(r.Context())
 }
 
-func (s *Server) environment(w http.ResponseWriter, r *http.Request) {
-	if _, err := query(r); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	all, err := s.opts.Engine.Statuses(r.Context())
+func (s *Server) environments(r *http.Request) (any, error) {
+	all, err := s.statuses(r)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
+	}
+	return list(items(all, environmentOf), ""), nil
+}
+
+func (s *Server) environment(r *http.Request) (any, error) {
+	all, err := s.statuses(r)
+	if err != nil {
+		return nil, err
 	}
 	for _, status := range all {
 		if status.Name == r.PathValue("name") {
-			answer(w, environmentOf(status))
-			return
+			return environmentOf(status), nil
 		}
 	}
-	problem(w, http.StatusNotFound, "no such environment", "the schedule file in force has no environment of this name")
+	return nil, errNoEnvironment
 }
 
-func (s *Server) fires(w http.ResponseWriter, r *http.Request) {
+func (s *Server) fires(r *http.Request) (any, error) {
 	q, err := query(r, "from", "to")
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
 	from, err := instant(q, "from", time.Now())
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
 	to, err := instant(q, "to", from.Add(defaultSpan))
-	if err == nil && (to.Before(from) || to.Sub(from) > maxSpan) {
-		err = &badParameter{"to", "an instant after from, 400 days later at most"}
-	}
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return nil, err
 	}
-	found := s.opts.Engine.Fires(from, to)
-	items := make([]Fire, len(found))
-	for i, f := range found {
-		items[i] = FireOf(f)
+	if to.Before(from) || to.Sub(from) > maxSpan {
+		return nil, &badParameter{"to", "an instant after from, 400 days later at most"}
 	}
-	answer(w, list(items, ""))
+	return list(items(s.opts.Engine.Fires(from, to), FireOf), ""), nil
 }

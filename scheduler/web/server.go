@@ -117,11 +117,11 @@ type route struct {
 // routes is the API; openapi.json is tested to name exactly these.
 func (s *Server) routes() []route {
 	return []route{
-		{"/api/v1/environments", s.environments},
-		{"/api/v1/environments/{name}", s.environment},
-		{"/api/v1/runs", s.runs},
-		{"/api/v1/runs/{id}", s.run},
-		{"/api/v1/fires", s.fires},
+		{"/api/v1/environments", s.reply(s.environments)},
+		{"/api/v1/environments/{name}", s.reply(s.environment)},
+		{"/api/v1/runs", s.reply(s.runs)},
+		{"/api/v1/runs/{id}", s.reply(s.run)},
+		{"/api/v1/fires", s.reply(s.fires)},
 		{"/api/v1/openapi.json", s.openAPI},
 	}
 }
