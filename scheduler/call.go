@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -37,16 +38,8 @@ func kindOf(a plan.Action) CallKind {
 // call makes the reserved call and writes how it ended, whatever happens to ctx:
 // a call whose end is not written is taken as ambiguous by the next process.
 func (e *Engine) call(ctx context.Context, s *situation, c Call) (time.Duration, error) {
-	client := s.project.client(c.Account)
-	var op lcs.Operation
-	var err error
-	if s.run.Action == plan.Start {
-		op, err = client.Start(ctx, s.project.ID, s.env.ID)
-	} else {
-		op, err = client.Stop(ctx, s.project.ID, s.env.ID)
-	}
+	a := e.post(ctx, s, c)
 	c.Done = time.Now()
-	a := answerOf(op, err)
 	c.Outcome, c.Message, c.ActivityID = a.outcome, a.message, a.activity
 	e.metrics.calls.WithLabelValues(string(c.Kind), string(c.Outcome)).Inc()
 	lasting := context.WithoutCancel(ctx)
@@ -54,7 +47,7 @@ func (e *Engine) call(ctx context.Context, s *situation, c Call) (time.Duration,
 	if err != nil {
 		return 0, err
 	}
-	if err := e.store.Settle(lasting, c, &s.run); err != nil {
+	if err := e.settle(lasting, c, &s.run); err != nil {
 		if errors.Is(err, ErrStale) && c.Outcome == OutcomeAccepted {
 			e.runLog(s.run).Warn("LCS accepted a call of a run that was superseded meanwhile; its successor sees to the rest",
 				zap.String("operation_activity_id", c.ActivityID))
@@ -68,6 +61,44 @@ func (e *Engine) call(ctx context.Context, s *situation, c Call) (time.Duration,
 	}
 	return again, nil
 }
+
+// post makes the call, unless this process was held up since it was reserved: a
+// machine that was suspended must not carry out what another has taken over.
+func (e *Engine) post(ctx context.Context, s *situation, c Call) answer {
+	if held := time.Since(c.At); held > tooLate {
+		return answer{outcome: OutcomeUnsent, message: fmt.Sprintf("curfew was held up for %s before the call; it was not made", held.Round(time.Second))}
+	}
+	client := s.project.client(c.Account)
+	if s.run.Action == plan.Start {
+		return answerOf(client.Start(ctx, s.project.ID, s.env.ID))
+	}
+	return answerOf(client.Stop(ctx, s.project.ID, s.env.ID))
+}
+
+// settle writes how a call ended. While the database is away it tries again: an
+// answer of LCS comes once.
+func (e *Engine) settle(ctx context.Context, c Call, r *Run) error {
+	for {
+		err := e.store.Settle(ctx, c, r)
+		if err == nil || errors.Is(err, ErrStale) {
+			return err
+		}
+		since := time.Since(c.Done)
+		if since >= settleFor || since >= settleForStop && e.draining.Load() {
+			return err
+		}
+		e.runLog(*r).Error("the end of a call could not be written; trying again", zap.String("outcome", string(c.Outcome)),
+			zap.String("operation_activity_id", c.ActivityID), zap.Error(err))
+		time.Sleep(settleEvery)
+	}
+}
+
+const (
+	tooLate       = 20 * time.Second // between the reservation of a call and the call
+	settleEvery   = time.Second
+	settleFor     = 90 * time.Second // a step has three minutes, and LCS may have used one
+	settleForStop = 3 * time.Second  // the daemon must be gone after 10
+)
 
 // An answer is what LCS, or the way to it, said to one call.
 type answer struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,12 +17,14 @@ import (
 )
 
 const (
-	heartbeat       = 15 * time.Second // a tick at least this often, so that the last tick tells when the daemon lived
-	defaultInterval = 15 * time.Second // between looks at a state that should arrive: 4 of the 6 metadata calls a minute
-	defaultRefresh  = 5 * time.Minute  // every environment is looked at this often, when nothing else does
-	housekeeping    = 20 * time.Second // half of a project's metadata calls stay free for runs
-	sweep           = 15               // every so many passes of housekeeping, lost tickets are looked for
-	ledgerKept      = time.Hour        // metadata calls are of no interest after their minute
+	heartbeat        = 15 * time.Second // a tick at least this often, so that the last tick tells when the daemon lived
+	defaultInterval  = 15 * time.Second // between looks at a state that should arrive: 4 of the 6 metadata calls a minute
+	defaultRefresh   = 5 * time.Minute  // every environment is looked at this often, when nothing else does
+	housekeeping     = 20 * time.Second // half of a project's metadata calls stay free for runs
+	sweep            = 15               // every so many passes of housekeeping, lost tickets are looked for
+	ledgerKept       = time.Hour        // metadata calls are of no interest after their minute
+	defaultRetention = 400 * 24 * time.Hour
+	pruneBatches     = 20 // of history, in one pass of housekeeping
 )
 
 // Options are what an Engine is made of.
@@ -38,6 +39,8 @@ type Options struct {
 	// RefreshInterval is how old an observation may become when no run needs a
 	// newer one; 5 minutes when zero.
 	RefreshInterval time.Duration
+	// Retention is how long runs are kept after their end; 400 days when zero.
+	Retention time.Duration
 }
 
 // An Engine turns the fires of its Setup into runs and brings each run to its end.
@@ -47,9 +50,12 @@ type Engine struct {
 	metrics  *metrics
 	interval time.Duration
 	refresh  time.Duration
+	retain   time.Duration
+	changing sync.Mutex // one writer of setup at a time
 	setup    atomic.Pointer[inForce]
 	wake     chan struct{}
-	draining atomic.Bool // no new calls
+	rewound  chan struct{} // the clock is to be set to what is in force
+	draining atomic.Bool   // no new calls
 
 	mu         sync.Mutex          // guards what follows; written by steps and by housekeeping
 	reading    map[int64]bool      // projects whose metadata is being read
@@ -57,18 +63,11 @@ type Engine struct {
 	scans      map[int64]int       // last page read of a scan that is not at its end
 	scanned    map[int64]time.Time // when a scan of the project last came to its end
 	unreadable map[int64]int       // how often in a row metadata could not be read
-}
 
-// inForce is a Setup with what follows from it.
-type inForce struct {
-	*Setup
-	environments map[string]Environment
-	projects     map[string]Project
-	rank         map[string]int // position in the file
-	since        map[ruleKey]time.Time
+	learned learned
+	drift   drift
+	worst   time.Duration // the worst lateness so far; of the ticking alone
 }
-
-type ruleKey struct{ name, environment string }
 
 // New makes an engine. It does nothing until Run.
 func New(o Options) (*Engine, error) {
@@ -85,8 +84,10 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, log: o.Logger.Named("engine"), metrics: m,
 		interval: orDefault(o.VerifyInterval, defaultInterval), refresh: orDefault(o.RefreshInterval, defaultRefresh),
-		wake: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, scanned: map[int64]time.Time{}, unreadable: map[int64]int{},
+		retain: orDefault(o.Retention, defaultRetention), wake: make(chan struct{}, 1), rewound: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, scanned: map[int64]time.Time{}, unreadable: map[int64]int{},
 	}
+	e.learned.takes, e.learned.at, e.learned.begun = map[string]time.Duration{}, map[string]time.Time{}, map[begunKey]struct{}{}
+	e.drift.wrong = map[string]sighting{}
 	s, err := newInForce(o.Setup)
 	if err != nil {
 		return nil, err
@@ -102,36 +103,6 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-func newInForce(s *Setup) (*inForce, error) {
-	f := &inForce{Setup: s, environments: map[string]Environment{}, projects: map[string]Project{}, rank: map[string]int{}}
-	for _, p := range s.Projects {
-		if len(p.Accounts) == 0 {
-			return nil, fmt.Errorf("set up project %s: it has no account", p.Name)
-		}
-		f.projects[p.Name] = p
-	}
-	for i, env := range s.Environments {
-		if _, ok := f.projects[env.Project]; !ok {
-			return nil, fmt.Errorf("set up environment %s: no project %q", env.Name, env.Project)
-		}
-		f.environments[env.Name], f.rank[env.Name] = env, i
-	}
-	return f, nil
-}
-
-// rivals names the projects that share an account with p, p among them.
-func (f *inForce) rivals(p Project) []string {
-	var names []string
-	for _, other := range f.Projects {
-		if slices.ContainsFunc(other.Accounts, func(a Account) bool {
-			return slices.ContainsFunc(p.Accounts, func(b Account) bool { return a.Name == b.Name })
-		}) {
-			names = append(names, other.Name)
-		}
-	}
-	return names
-}
-
 // Run takes up what an earlier process left, then turns fires into runs and
 // works on them until ctx ends. It returns when no call is in flight any more.
 func (e *Engine) Run(ctx context.Context) error {
@@ -142,15 +113,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	case err != nil:
 		return fmt.Errorf("start the engine: %w", err)
 	}
-	clock := e.clock()
-	clock.Start()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		<-ctx.Done()
-		e.draining.Store(true)
-		<-clock.Stop().Done()
-		return nil
-	})
+	g.Go(func() error { return e.keepTime(ctx) })
 	g.Go(func() error { return e.ticking(ctx) })
 	g.Go(func() error { return e.housekeeping(ctx) })
 	g.Go(func() error { return e.store.Work(ctx, e.step) })
@@ -174,20 +138,44 @@ func (e *Engine) takeUp(ctx context.Context, now time.Time) error {
 	return e.syncRules(ctx, now)
 }
 
+// keepTime runs robfig/cron until ctx ends, and anew whenever what is in force
+// has changed. No call begins after that.
+func (e *Engine) keepTime(ctx context.Context) error {
+	for {
+		clock := e.clock()
+		clock.Start()
+		select {
+		case <-e.rewound:
+			clock.Stop()
+		case <-ctx.Done():
+			e.draining.Store(true)
+			<-clock.Stop().Done()
+			return nil
+		}
+	}
+}
+
 // clock gives robfig/cron one entry per distinct trigger. Its job only wakes the
 // ticking: which fires are due is worked out from the last recorded tick.
 func (e *Engine) clock() *cron.Cron {
 	c := cron.New(cron.WithLocation(time.UTC))
-	for _, entry := range e.setup.Load().Plan.Entries() {
+	for _, entry := range e.setup.Load().plan.Entries() {
 		c.Schedule(entry.Schedule, cron.FuncJob(e.nudge))
 	}
 	return c
 }
 
-func (e *Engine) nudge() {
+// rewind has the clock set to what is in force.
+func (e *Engine) rewind() { signal(e.rewound) }
+
+// nudge has a tick made at once.
+func (e *Engine) nudge() { signal(e.wake) }
+
+// signal fills a channel of one; when it is full, who reads it will see this too.
+func signal(c chan struct{}) {
 	select {
-	case e.wake <- struct{}{}:
-	default: // a tick is due already, and it will see this fire too
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -214,11 +202,14 @@ func (e *Engine) housekeeping(ctx context.Context) error {
 	defer t.Stop()
 	for pass := 1; ; pass++ {
 		e.refreshStale(ctx, time.Now())
+		if err := e.correct(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			e.log.Warn("drift not corrected; the next pass tries again", zap.Error(err))
+		}
 		if pass%sweep == 0 {
 			e.reissue(ctx)
 		}
-		if err := e.store.Prune(ctx, time.Now().Add(-ledgerKept)); err != nil && ctx.Err() == nil {
-			e.log.Warn("ledger not pruned", zap.Error(err))
+		if err := e.prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			e.log.Warn("old rows not removed; the next pass tries again", zap.Error(err))
 		}
 		select {
 		case <-ctx.Done():
@@ -226,6 +217,21 @@ func (e *Engine) housekeeping(ctx context.Context) error {
 		case <-t.C:
 		}
 	}
+}
+
+// prune removes what is no longer kept: metadata calls, and history, of which it
+// takes a few batches at a time.
+func (e *Engine) prune(ctx context.Context, now time.Time) error {
+	if err := e.store.Prune(ctx, now.Add(-ledgerKept)); err != nil {
+		return err
+	}
+	for range pruneBatches {
+		n, err := e.store.PruneHistory(ctx, now.Add(-e.retain))
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 func (e *Engine) reissue(ctx context.Context) {
@@ -237,20 +243,18 @@ func (e *Engine) reissue(ctx context.Context) {
 	}
 }
 
-// syncRules learns since when each rule stands unchanged.
+// syncRules learns since when each rule stands unchanged, and the overrides.
 func (e *Engine) syncRules(ctx context.Context, now time.Time) error {
-	f := e.setup.Load()
-	since, err := e.store.SyncRules(ctx, now.UTC().Truncate(time.Microsecond), f.Rules)
+	since, err := e.store.SyncRules(ctx, now.UTC().Truncate(time.Microsecond), e.setup.Load().Rules)
 	if err != nil {
 		return err
 	}
-	next := *f
-	next.since = make(map[ruleKey]time.Time, len(since))
-	for r, at := range since {
-		next.since[ruleKey{r.Name, r.Environment}] = at
+	c, err := e.store.Cursor(ctx)
+	if err != nil {
+		return err
 	}
-	e.setup.Store(&next)
-	return nil
+	_, err = e.change(func(f *inForce) (*inForce, error) { return f.withRules(since).withOverrides(c) })
+	return err
 }
 
 // Ready tells whether the database answers.
@@ -265,4 +269,4 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, string, error) {
 func (e *Engine) FindRun(ctx context.Context, id string) (Run, error) { return e.store.Run(ctx, id) }
 
 // Fires gives the fires of the file in force: from inclusive, to exclusive.
-func (e *Engine) Fires(from, to time.Time) []plan.Fire { return e.setup.Load().Plan.Fires(from, to) }
+func (e *Engine) Fires(from, to time.Time) []plan.Fire { return e.setup.Load().plan.Fires(from, to) }

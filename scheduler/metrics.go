@@ -10,6 +10,8 @@ type metrics struct {
 	lastTick   prometheus.Gauge
 	tickErrors prometheus.Counter
 	lateness   prometheus.Histogram
+	worst      prometheus.Gauge
+	leadMisses prometheus.Counter
 	runs       *prometheus.CounterVec
 	calls      *prometheus.CounterVec
 	arrival    *prometheus.HistogramVec
@@ -28,6 +30,12 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "curfew_fire_lateness_seconds", Help: "How long after its fire a run was written.",
 			Buckets: []float64{.01, .1, .5, 1, 5, 15, 60, 300, 1800, 7200},
 		}),
+		worst: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "curfew_fire_lateness_worst_seconds", Help: "The longest time after its fire that a run was written, since the daemon started.",
+		}),
+		leadMisses: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "curfew_lead_misses_total", Help: "Starts with a lead that were not over when their window began.",
+		}),
 		runs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "curfew_runs_total", Help: "Runs that entered a state.",
 		}, []string{"action", "state"}),
@@ -42,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "curfew_account_up", Help: "1 when the account could last sign in, 0 when not.",
 		}, []string{"account"}),
 	}
-	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.runs, m.calls, m.arrival, m.accountUp} {
+	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -56,11 +56,12 @@ type Run struct {
 	ID                  string // UUIDv7: sorts by the instant it was written
 	Environment         string
 	Project             string
-	Schedule            string // schedule, exception or override that asked for it
+	Schedule            string // schedule, exception or override that asked for it, "" for a person
 	Action              plan.Action
 	Trigger             Trigger
 	State               State
 	FireAt              time.Time // in the schedule's zone
+	DueAt               time.Time // when it was to begin: FireAt, or earlier with lead: auto. Of two runs the later is in force
 	CreatedAt           time.Time // when it was written
 	StartedAt           time.Time // when it first waited for something other than quota: the deadline counts from here
 	AcceptedAt          time.Time // when LCS accepted the call
@@ -97,7 +98,21 @@ const (
 	WaitVerify   WaitReason = "verify"  // LCS accepted; the state has not arrived
 	WaitMissing  WaitReason = "missing" // LCS did not list the environment
 	WaitTurn     WaitReason = "turn"    // a call on the environment is in flight
+	WaitApproval WaitReason = "approval"
 )
+
+// An Override is a temporary exception that a person made: it keeps environments
+// running or stopped from From (inclusive) until Until (exclusive), whatever the
+// schedule file says.
+type Override struct {
+	ID           string
+	Environments []string
+	Keep         plan.Wanted // running or stopped
+	From, Until  time.Time
+	Reason       string
+	CreatedAt    time.Time
+	ReleasedAt   time.Time // zero unless a person ended it; Until is then no later
+}
 
 // An Outcome is how one LCS call ended.
 type Outcome string

@@ -22,9 +22,18 @@ var _ LCS = (*lcs.Client)(nil)
 type Setup struct {
 	Plan         *plan.Plan
 	Rules        []Rule
+	Location     *time.Location // the zone of instants that have none of their own; UTC when nil
+	Leads        map[string]Lead
+	Enforced     map[string]string // by environment: the schedule that also corrects drift
 	Environments []Environment
 	Projects     []Project
 	Defaults     Defaults
+}
+
+// A Lead is how much earlier than its window a schedule starts its environments.
+type Lead struct {
+	Auto  bool          // as long as their starts take
+	Fixed time.Duration // when not Auto; the plan knows of it
 }
 
 // An Environment is one environment of the schedule file.
@@ -73,6 +82,9 @@ type Defaults struct {
 	Deadline      time.Duration // how long a run is retried
 	VerifyTimeout time.Duration // how long an accepted call may take to arrive
 	Order         string        // "cost" or "file"
+	// MaxStops is how many environments may be stopped at once without an
+	// approval; 0 for no bound.
+	MaxStops int
 }
 
 // An EnvironmentStatus is what is known of one environment now.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"curfew/lcs"
 	"curfew/scheduler/plan"
 )
 
@@ -19,14 +18,7 @@ func (e *Engine) Statuses(ctx context.Context) ([]EnvironmentStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	type key struct {
-		project int64
-		id      string
-	}
-	seen := make(map[key]Observation, len(all))
-	for _, o := range all {
-		seen[key{o.Project, o.ID}] = o
-	}
+	seen := f.observed(all)
 	open, err := e.store.Unfinished(ctx)
 	if err != nil {
 		return nil, err
@@ -36,17 +28,17 @@ func (e *Engine) Statuses(ctx context.Context) ([]EnvironmentStatus, error) {
 		runs[open[i].Environment] = &open[i]
 	}
 	next := map[string]*plan.Fire{}
-	for _, fire := range f.Plan.Fires(now, now.Add(horizon)) {
+	for _, fire := range f.plan.Fires(now, now.Add(horizon)) {
 		if next[fire.Environment] == nil {
 			next[fire.Environment] = &fire
 		}
 	}
 	list := make([]EnvironmentStatus, len(f.Environments))
 	for i, env := range f.Environments {
-		wanted := f.Plan.Wanted(env.Name, now)
+		wanted := f.plan.Wanted(env.Name, now)
 		list[i] = EnvironmentStatus{
 			Environment: env, Wanted: wanted.Wanted, Because: wanted.Because,
-			Observation: seen[key{f.projects[env.Project].ID, lcs.NormalizeID(env.ID)}],
+			Observation: seen[env.Name],
 			NextFire:    next[env.Name], Run: runs[env.Name],
 		}
 	}

@@ -15,6 +15,7 @@ const (
 	shortest   = 200 * time.Millisecond // between two looks of one run
 	drained    = time.Second            // a step that meets a shutdown is taken up by the next process
 	unanswered = 2 * time.Minute        // no call of this process lasts longer: the client's limit is half of it
+	rollout    = 10 * time.Minute       // replicas have the same file after this
 	staleAfter = 10 * time.Minute       // an observation older than this is not worth a call
 )
 
@@ -52,7 +53,10 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 	s := &situation{f: e.setup.Load(), run: run, now: time.Now()}
 	var ok bool
 	if s.env, ok = s.f.environments[run.Environment]; !ok {
-		return e.finish(ctx, s, Canceled, "the environment is no longer in the schedule file")
+		return e.unknown(ctx, s)
+	}
+	if run.Waiting == WaitApproval {
+		return longestWait, nil // an approval comes with a new ticket
 	}
 	s.project, s.id = s.f.projects[s.env.Project], lcs.NormalizeID(s.env.ID)
 	if late := s.f.Defaults.Deadline; run.State != Verifying && !run.StartedAt.IsZero() && s.now.Sub(run.StartedAt) >= late {
@@ -79,6 +83,15 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 		return e.wait(ctx, s, grant)
 	}
 	return e.act(ctx, s, seen)
+}
+
+// unknown meets a run of an environment that this process does not have in its
+// file. Another replica may have read a newer file a moment ago.
+func (e *Engine) unknown(ctx context.Context, s *situation) (time.Duration, error) {
+	if s.now.Sub(s.run.CreatedAt) < rollout {
+		return e.interval, nil
+	}
+	return e.finish(ctx, s, Canceled, notInFile)
 }
 
 // freshFrom is the instant from which an observation counts: never older than
@@ -180,6 +193,7 @@ func (e *Engine) finish(ctx context.Context, s *situation, state State, message 
 // told logs and counts the end of a run.
 func (e *Engine) told(r Run) {
 	e.metrics.runs.WithLabelValues(string(r.Action), string(r.State)).Inc()
+	e.missedLead(r)
 	log := e.runLog(r).With(zap.String("operation_activity_id", r.OperationActivityID), zap.String("message", r.Message))
 	switch {
 	case r.State == Failed:

@@ -5,10 +5,22 @@ import (
 	"errors"
 	"strconv"
 	"time"
+
+	"curfew/scheduler/quota"
 )
 
 // ErrNoRun means that no run has the id.
 var ErrNoRun = errors.New("no such run")
+
+// ErrFinished means that a run is at its end already, or does not wait for what
+// was to be decided about it.
+var ErrFinished = errors.New("the run does not wait for that")
+
+// ErrNoOverride means that no override has the id.
+var ErrNoOverride = errors.New("no such override")
+
+// ErrOver means that an override has ended already.
+var ErrOver = errors.New("the override has ended")
 
 // ErrStale means that the run was changed, finished or superseded meanwhile, or
 // that another process moved the tick: what was about to be written is void.
@@ -25,15 +37,26 @@ type Store interface {
 	Ping(ctx context.Context) error
 }
 
-// A Journal keeps the runs and the tick cursor.
+// A Journal keeps the runs, the overrides and the tick cursor.
 type Journal interface {
-	// Cursor gives the last recorded tick, zero when there was none.
-	Cursor(ctx context.Context) (time.Time, error)
+	// Cursor gives the last recorded tick and the overrides in force since then.
+	Cursor(ctx context.Context) (Cursor, error)
 	// CommitTick writes the runs of a tick, cancels the unfinished runs that they
-	// supersede, issues their tickets and moves the cursor from from to to. Runs
-	// already there are left out; one older than the newest of its environment is
-	// written as canceled. ErrStale: the cursor is no longer at from.
-	CommitTick(ctx context.Context, from, to time.Time, runs []Run) (TickResult, error)
+	// supersede, issues their tickets and moves the cursor. Runs already there are
+	// left out; one that was due before the newest of its environment is written as
+	// canceled. ErrStale: the cursor or the overrides are not those of from.
+	CommitTick(ctx context.Context, from Cursor, to time.Time, runs []Run) (TickResult, error)
+	// Insist writes a run that a person asked for: it supersedes every unfinished
+	// run of its environment.
+	Insist(ctx context.Context, r Run) (TickResult, error)
+	// Enforce writes a run unless its environment has an unfinished one, or one
+	// that was enforced after quietSince; Written is empty then.
+	Enforce(ctx context.Context, r Run, quietSince time.Time) (TickResult, error)
+	// Cancel ends an unfinished run. ErrNoRun, ErrFinished.
+	Cancel(ctx context.Context, id string, now time.Time, message string) (Run, error)
+	// Approve lets the runs go that wait for an approval with this one: those of
+	// its fire. ErrNoRun, ErrFinished.
+	Approve(ctx context.Context, id string, now time.Time) ([]Run, error)
 	// SyncRules replaces the known rules and gives for each the instant since
 	// which it stands unchanged: now for a new or changed one.
 	SyncRules(ctx context.Context, now time.Time, rules []Rule) (map[Rule]time.Time, error)
@@ -46,12 +69,33 @@ type Journal interface {
 	// Ahead counts the unfinished runs of the run's project that wait to be looked
 	// at and have a better rank.
 	Ahead(ctx context.Context, r Run) (int, error)
+	// StartTimes gives, of each environment, how long its last verified starts
+	// took, newest first and n at most.
+	StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error)
 	// SaveRun writes what may change of a run; ErrStale when it was finished or
 	// its generation moved meanwhile.
 	SaveRun(ctx context.Context, r Run) error
-	// Recover settles what a dead process left: its calls in flight become
-	// ambiguous, its unfinished runs get a new generation and a new ticket.
+	// Recover settles what dead processes left: their calls in flight become
+	// ambiguous, their unfinished runs get a new generation and a new ticket.
 	Recover(ctx context.Context, now time.Time) (runs, calls int, err error)
+	// AddOverride keeps an override and gives it as it was kept: it begins after
+	// the last tick, so that the next one sees its begin.
+	AddOverride(ctx context.Context, o Override) (Override, error)
+	// EndOverride ends an override now, in the sense of AddOverride. ErrNoOverride,
+	// ErrOver.
+	EndOverride(ctx context.Context, id string, now time.Time) (Override, error)
+	// Overrides gives those that end at since or later, in the order they were made.
+	Overrides(ctx context.Context, since time.Time) ([]Override, error)
+	// PruneHistory removes a batch of the runs that ended before an instant, with
+	// their calls, and of the overrides; it tells how many rows went.
+	PruneHistory(ctx context.Context, before time.Time) (int, error)
+}
+
+// A Cursor is how far the fires are written.
+type Cursor struct {
+	At        time.Time  // the last recorded tick, zero when there was none
+	Revision  int64      // changes with the overrides
+	Overrides []Override // that end at At or later, in the order they were made
 }
 
 // A TickResult tells what a tick wrote.
@@ -66,6 +110,8 @@ type Ledger interface {
 	// when one may, and why not now. With a run it also writes the run as running
 	// with one more try, or gives ErrStale.
 	Reserve(ctx context.Context, r Reservation) (Grant, error)
+	// Budgets gives what each account may still do of a kind of call.
+	Budgets(ctx context.Context, now time.Time, kind CallKind, accounts []string) ([]quota.Budget, error)
 	// Settle writes how a call ended and, with a run, what became of the run. The
 	// call is written even if the run is stale; then it gives ErrStale.
 	Settle(ctx context.Context, c Call, r *Run) error
@@ -89,11 +135,19 @@ type Reservation struct {
 	// Environment is the normalised id, "" for a metadata page.
 	Environment string
 	Run         *Run // nil for metadata
-	// Rivals are the names of the projects that share any of the accounts: a
-	// better-ranked run of theirs that waits for the same kind of call goes first.
-	Rivals []string
+	// Rivals are the projects, this one among them, whose accounts are the same or
+	// are shared with one of the others: a better-ranked run of theirs that waits
+	// for the same kind of call goes first.
+	Rivals []Rival
 	// Peek asks without reserving: a Grant for now has neither Call nor At.
 	Peek bool
+}
+
+// A Rival is a project by its name and id, with the accounts that work for it.
+type Rival struct {
+	Name     string
+	ID       int64
+	Accounts []string
 }
 
 // A Grant is the answer to a Reservation: either a Call to make at once, or the

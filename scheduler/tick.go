@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
 	"curfew/scheduler/plan"
+	"curfew/scheduler/quota"
 )
 
 const (
@@ -21,41 +22,76 @@ const (
 	farthest = 7 * 24 * time.Hour
 	// jump is a step back of the clock that is worth a line in the log.
 	jump = time.Minute
+	// noticeable is a lateness worth a line in the log.
+	noticeable = 2 * time.Second
 )
 
 // Tick writes the runs of every fire since the last recorded tick, up to and
 // including now. A late, doubled or missed wake changes nothing.
 func (e *Engine) Tick(ctx context.Context, now time.Time) error {
 	now = now.UTC().Truncate(time.Microsecond)
-	last, err := e.store.Cursor(ctx)
+	for range maxStale {
+		err := e.tick(ctx, now)
+		if !errors.Is(err, ErrStale) {
+			return err
+		}
+	}
+	return nil // others write the ticks, or change the overrides, all the time
+}
+
+// maxStale is how often a tick is made anew when somebody else was faster.
+const maxStale = 3
+
+func (e *Engine) tick(ctx context.Context, now time.Time) error {
+	c, err := e.store.Cursor(ctx)
 	if err != nil {
 		return err
 	}
-	if !now.After(last) {
-		if last.Sub(now) > jump {
-			e.log.Warn("the clock is behind the last tick; nothing fires until it has caught up", zap.Time("last_tick", last))
+	if !now.After(c.At) {
+		if c.At.Sub(now) > jump {
+			e.log.Warn("the clock is behind the last tick; nothing fires until it has caught up", zap.Time("last_tick", c.At))
 		}
 		return nil
 	}
-	runs, err := e.due(last, now)
+	f, err := e.current(c)
 	if err != nil {
 		return err
 	}
-	res, err := e.store.CommitTick(ctx, last, now, runs)
-	if errors.Is(err, ErrStale) {
-		return nil // another replica wrote this tick
+	runs, err := e.due(ctx, f, c.At, now)
+	if err != nil {
+		return err
 	}
+	early, err := e.early(ctx, f, now)
+	if err != nil {
+		return err
+	}
+	early = besides(early, runs)
+	runs = append(runs, early...)
+	f.hold(runs, now)
+	res, err := e.store.CommitTick(ctx, c, now, runs)
 	if err != nil {
 		return err
 	}
 	e.metrics.lastTick.Set(float64(now.UnixMicro()) / 1e6)
+	e.noteBegun(early, now)
+	e.reportEnded(c, now)
 	e.report(res, now)
+	e.forecast(ctx, f, res, now)
 	return nil
+}
+
+// besides leaves out the early starts of environments that have a run of their own.
+func besides(early, runs []Run) []Run {
+	taken := map[string]bool{}
+	for _, r := range runs {
+		taken[r.Environment] = true
+	}
+	return slices.DeleteFunc(early, func(r Run) bool { return taken[r.Environment] })
 }
 
 // due gives the runs of the fires in (last, now]. The very first tick has none:
 // a schedule seen for the first time never fires for the past.
-func (e *Engine) due(last, now time.Time) ([]Run, error) {
+func (e *Engine) due(ctx context.Context, f *inForce, last, now time.Time) ([]Run, error) {
 	if last.IsZero() {
 		return nil, nil
 	}
@@ -63,17 +99,23 @@ func (e *Engine) due(last, now time.Time) ([]Run, error) {
 		e.log.Warn("the daemon was away for long; fires before this instant are left out of history", zap.Time("from", oldest))
 		last = oldest
 	}
-	f := e.setup.Load()
 	fires := map[string][]plan.Fire{}
-	var order []string
-	for _, fire := range f.Plan.Fires(last.Add(time.Nanosecond), now.Add(time.Nanosecond)) {
+	var order, starting []string
+	for _, fire := range f.plan.Fires(last.Add(time.Nanosecond), now.Add(time.Nanosecond)) {
 		if since, ok := f.since[ruleKey{fire.Schedule, fire.Environment}]; ok && fire.At.Before(since) {
 			continue
 		}
 		if fires[fire.Environment] == nil {
 			order = append(order, fire.Environment)
 		}
+		if fire.Action == plan.Start {
+			starting = append(starting, fire.Environment)
+		}
 		fires[fire.Environment] = append(fires[fire.Environment], fire)
+	}
+	takes, err := e.startTimes(ctx, starting, now)
+	if err != nil {
+		return nil, err
 	}
 	var runs []Run
 	for _, name := range order {
@@ -83,7 +125,32 @@ func (e *Engine) due(last, now time.Time) ([]Run, error) {
 		}
 		runs = append(runs, more...)
 	}
+	for i := range runs {
+		if r := &runs[i]; r.Action == plan.Start && f.Defaults.Order != orderFile {
+			r.Rank = quota.StartRank(takes[r.Environment], f.environments[r.Environment].CostPerHour)
+		}
+	}
 	return runs, nil
+}
+
+// hold has a fire that would stop more environments than allowed wait for an
+// approval.
+func (f *inForce) hold(runs []Run, now time.Time) {
+	stops := 0
+	for _, r := range runs {
+		if r.Action == plan.Stop && !r.State.Finished() {
+			stops++
+		}
+	}
+	if f.Defaults.MaxStops == 0 || stops <= f.Defaults.MaxStops {
+		return
+	}
+	for i := range runs {
+		if r := &runs[i]; r.Action == plan.Stop && !r.State.Finished() {
+			r.Waiting = WaitApproval
+			r.Message = fmt.Sprintf("this fire stops %d environments at once, more than max_stops_per_fire, %d; waiting for an approval", stops, f.Defaults.MaxStops)
+		}
+	}
 }
 
 // runsOf makes the runs of one environment's fires, oldest first: only the last
@@ -111,31 +178,37 @@ func (f *inForce) runsOf(fires []plan.Fire, now time.Time) ([]Run, error) {
 }
 
 func (f *inForce) newRun(fire plan.Fire, now time.Time) (Run, error) {
-	id, err := uuid.NewV7()
+	id, err := newRunID()
 	if err != nil {
-		return Run{}, fmt.Errorf("make a run's id: %w", err)
+		return Run{}, err
 	}
 	env := f.environments[fire.Environment]
-	return Run{
-		ID: id.String(), Environment: env.Name, Project: env.Project, Schedule: fire.Schedule, Action: fire.Action,
-		Trigger: TriggerSchedule, State: Queued, FireAt: fire.At, CreatedAt: now, Rank: f.rankOf(env, fire.Action),
-	}, nil
+	r := Run{
+		ID: id, Environment: env.Name, Project: env.Project, Schedule: fire.Schedule, Action: fire.Action,
+		Trigger: TriggerSchedule, State: Queued, FireAt: fire.At, DueAt: fire.At, CreatedAt: now, Rank: f.rankOf(env, fire.Action),
+	}
+	if isOverride(fire.Schedule) {
+		r.Trigger = TriggerOverride
+	}
+	return r, nil
 }
 
-// rankOf orders stops dearest first and starts cheapest first: with too few
-// calls, the dearest hours are the ones not paid for.
+const orderFile = "file" // of Defaults.Order
+
+// rankOf is the rank of a run whose start time is not known, or that is a stop.
 func (f *inForce) rankOf(env Environment, action plan.Action) float64 {
 	switch {
-	case f.Defaults.Order == "file":
+	case f.Defaults.Order == orderFile:
 		return float64(f.rank[env.Name])
 	case action == plan.Stop:
-		return -env.CostPerHour
+		return quota.StopRank(env.CostPerHour)
 	default:
-		return env.CostPerHour
+		return quota.StartRank(startsUnknown, env.CostPerHour)
 	}
 }
 
 func (e *Engine) report(res TickResult, now time.Time) {
+	var held []Run
 	for _, r := range res.Written {
 		log := e.runLog(r)
 		e.metrics.runs.WithLabelValues(string(r.Action), string(r.State)).Inc()
@@ -145,13 +218,69 @@ func (e *Engine) report(res TickResult, now time.Time) {
 		case Canceled:
 			log.Info("run canceled", zap.String("message", r.Message), zap.String("superseded_by", r.SupersededBy))
 		default:
-			e.metrics.lateness.Observe(now.Sub(r.FireAt).Seconds())
+			e.late(log, now.Sub(r.DueAt))
 			log.Info("run queued", zap.String("trigger", string(r.Trigger)))
 		}
+		if r.Waiting == WaitApproval {
+			held = append(held, r)
+		}
+	}
+	if len(held) > 0 {
+		e.warn(held[0], "a fire would stop more environments than max_stops_per_fire; it waits for an approval: curfew approve RUN",
+			zap.Int("stops", len(held)), zap.String("message", held[0].Message))
 	}
 	for _, r := range res.Superseded {
 		e.metrics.runs.WithLabelValues(string(r.Action), string(Canceled)).Inc()
 		e.runLog(r).Info("run canceled", zap.String("message", r.Message), zap.String("superseded_by", r.SupersededBy))
+	}
+}
+
+// late notes how late a run was written, and says so when it was never later.
+func (e *Engine) late(log *zap.Logger, lateness time.Duration) {
+	lateness = max(lateness, 0)
+	e.metrics.lateness.Observe(lateness.Seconds())
+	e.mu.Lock()
+	worst := lateness > e.worst
+	if worst {
+		e.worst = lateness
+	}
+	e.mu.Unlock()
+	if worst {
+		e.metrics.worst.Set(lateness.Seconds())
+	}
+	if worst && lateness > noticeable {
+		log.Warn("the latest fire so far", zap.Duration("late", lateness.Round(time.Millisecond)))
+	}
+}
+
+// forecast says of a fire that LCS's limits do not let be done at once how long it
+// takes.
+func (e *Engine) forecast(ctx context.Context, f *inForce, res TickResult, now time.Time) {
+	for _, action := range []plan.Action{plan.Stop, plan.Start} {
+		calls := map[string]int{}
+		for _, r := range res.Written {
+			if r.Action == action && !r.State.Finished() {
+				calls[r.Project]++
+			}
+		}
+		if len(calls) == 0 {
+			continue
+		}
+		var claims []quota.Claim
+		var accounts []string
+		for _, p := range f.Projects {
+			claims = append(claims, quota.Claim{Accounts: p.accountNames(), Calls: calls[p.Name]})
+			accounts = append(accounts, p.accountNames()...)
+		}
+		budgets, err := e.store.Budgets(ctx, now, kindOf(action), accounts)
+		if err != nil {
+			e.log.Warn("not known how long the fire takes", zap.Error(err))
+			return
+		}
+		for _, c := range quota.PerAccount.Forecasts(now, budgets, claims) {
+			e.log.Warn("the fire cannot be done at once: LCS allows 30 calls of an account in 30 minutes", zap.String("action", string(action)),
+				zap.Int("calls", c.Calls), zap.Strings("accounts", c.Accounts), zap.Time("last_call", c.Last), zap.Int("accounts_for_at_once", c.Needed))
+		}
 	}
 }
 

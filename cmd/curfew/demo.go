@@ -73,7 +73,7 @@ func demo(ctx context.Context, e env, o serveOptions) (err error) {
 		if _, err := s.SyncRules(ctx, began, rules); err != nil {
 			return err
 		}
-		_, err := s.CommitTick(ctx, time.Time{}, began, nil)
+		_, err := s.CommitTick(ctx, scheduler.Cursor{}, began, nil)
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

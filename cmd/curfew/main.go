@@ -14,6 +14,9 @@ import (
 	_ "time/tzdata" // the container has no zone files
 
 	"github.com/spf13/cobra"
+
+	"curfew/scheduler/plan"
+	"curfew/scheduler/web"
 )
 
 // Exit codes.
@@ -91,7 +94,10 @@ func newRoot(e env) *cobra.Command {
 	config := root.PersistentFlags().String("config", cmp.Or(e.getenv("CURFEW_CONFIG"), "schedules.yaml"), "the schedule `file` (CURFEW_CONFIG)")
 	root.AddCommand(
 		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config),
-		newEnvironments(e, config), newStatus(e), newHistory(e), newSchema(e), newVersion(e), newHealthcheck(e),
+		newEnvironments(e, config), newStatus(e), newHistory(e), newAct(e, plan.Start), newAct(e, plan.Stop),
+		newDecide(e, "cancel", "Ends runs that are not at their end", (*web.Client).Cancel),
+		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", (*web.Client).Approve),
+		newKeep(e), newOverrides(e), newRelease(e), newSchema(e), newVersion(e), newHealthcheck(e),
 	)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w; see '%s --help'", err, c.CommandPath())

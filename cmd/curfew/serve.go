@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,7 +26,7 @@ import (
 const defaultListen = "127.0.0.1:8080"
 
 type serveOptions struct {
-	config, listen, database, logFormat, logLevel string
+	config, listen, database, logFormat, logLevel, retention string
 }
 
 func newServe(e env, path *string) *cobra.Command {
@@ -36,12 +35,20 @@ func newServe(e env, path *string) *cobra.Command {
 		Use: "serve", Short: "Runs the daemon",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.config = *path
+			if !c.Flags().Changed("database") && e.getenv("CURFEW_DATABASE_FILE") != "" {
+				secret, err := secretOf(e, "CURFEW_DATABASE")
+				if err != nil {
+					return err
+				}
+				o.database = secret.Reveal()
+			}
 			return serve(c.Context(), e, o)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
-	f.StringVar(&o.database, "database", cmp.Or(e.getenv("CURFEW_DATABASE"), "curfew.db"), "SQLite `file` (CURFEW_DATABASE)")
+	f.StringVar(&o.database, "database", cmp.Or(e.getenv("CURFEW_DATABASE"), "curfew.db"), "SQLite `file`, or the postgres:// URL of a database that replicas share (CURFEW_DATABASE, CURFEW_DATABASE_FILE)")
+	f.StringVar(&o.retention, "retention", cmp.Or(e.getenv("CURFEW_RETENTION"), "400d"), "how long runs and calls are kept after their end (CURFEW_RETENTION)")
 	logFlags(c, e, &o)
 	return c
 }
@@ -57,6 +64,10 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 	if err != nil {
 		return err
 	}
+	retention, ok := config.ParseDuration(o.retention)
+	if !ok || retention < shortestRetention {
+		return usage("--retention: cannot keep history for %q; want a duration such as 400d, of %s at least", o.retention, plan.FormatDuration(shortestRetention))
+	}
 	cfg, p, diags, err := load(o.config, e.stderr)
 	if err != nil {
 		return err
@@ -64,20 +75,24 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 	for _, d := range diags.Warnings() {
 		log.Warn("schedule file", zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message))
 	}
-	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: o.database}
+	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: o.database, retention: retention}
 	return unlessStopped(ctx, d.run(ctx))
 }
 
+// shortestRetention covers every window that the engine looks back over.
+const shortestRetention = 7 * 24 * time.Hour
+
 // A daemon is serve's parts before they run.
 type daemon struct {
-	env      env
-	log      *zap.Logger
-	cfg      *config.Config
-	plan     *plan.Plan
-	listen   string
-	database string
-	demo     bool
-	interval time.Duration // between looks, the engine's own when zero
+	env       env
+	log       *zap.Logger
+	cfg       *config.Config
+	plan      *plan.Plan
+	listen    string
+	database  string
+	retention time.Duration
+	demo      bool
+	interval  time.Duration // between looks, the engine's own when zero
 	// prepare is called with the open database before the engine starts.
 	prepare func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error
 }
@@ -88,7 +103,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	setup, err := newSetup(d.cfg, d.plan, newClients(d.env, d.cfg, d.log))
+	clients := newClients(d.env, d.cfg, d.log)
+	setup, err := newSetup(d.cfg, d.plan, clients)
 	if err != nil {
 		return coded{err, exitInvalid}
 	}
@@ -111,15 +127,23 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	engine, err := scheduler.New(scheduler.Options{Store: st, Logger: d.log, Registerer: reg, Setup: setup, VerifyInterval: d.interval})
+	engine, err := scheduler.New(scheduler.Options{
+		Store: st, Logger: d.log, Registerer: reg, Setup: setup, VerifyInterval: d.interval, Retention: d.retention,
+	})
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: engine, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token})
-	d.announce(listener.Addr(), time.Now())
+	reload, err := newReloader(d.log, engine, clients, reg)
+	if err != nil {
+		return err
+	}
+	site := web.New(web.Options{Engine: engine, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token, Reload: reload.reload})
+	d.announce(listener.Addr())
+	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return engine.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, listener) })
+	g.Go(func() error { return reload.watch(ctx) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -149,21 +173,25 @@ func (d *daemon) registry() (*prometheus.Registry, error) {
 	return reg, nil
 }
 
-// announce logs what is in force, and the next fire of each schedule.
-func (d *daemon) announce(addr net.Addr, now time.Time) {
+// announce logs what the daemon is and where it listens.
+func (d *daemon) announce(addr net.Addr) {
 	if d.demo {
 		d.log.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
 			zap.String("pages", "http://"+addr.String()), zap.String("look", "curfew status, curfew history; with --server http://"+addr.String()))
 	}
 	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
-		zap.String("database", withoutPassword(d.database)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
+		zap.String("database", store.Place(d.database)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
-	if keys := notYet(d.cfg); len(keys) > 0 {
-		d.log.Warn("this version checks these keys of the schedule file and does not act on them", zap.Strings("keys", keys))
+}
+
+// announceSchedules logs what is in force, and the next fire of each schedule.
+func announceSchedules(logger *zap.Logger, cfg *config.Config, p *plan.Plan, now time.Time) {
+	if keys := notYet(cfg); len(keys) > 0 {
+		logger.Warn("this version checks these keys of the schedule file and does not act on them", zap.Strings("keys", keys))
 	}
-	next := d.plan.NextFires(now)
-	for _, s := range d.cfg.Schedules {
-		log := d.log.With(zap.String("schedule", s.Name), zap.Int("environments", len(s.Environments)))
+	next := p.NextFires(now)
+	for _, s := range cfg.Schedules {
+		log := logger.With(zap.String("schedule", s.Name), zap.Int("environments", len(s.Environments)))
 		switch f, ok := next[s.Name]; {
 		case !s.Enabled:
 			log.Info("schedule is disabled")
@@ -178,28 +206,12 @@ func (d *daemon) announce(addr net.Addr, now time.Time) {
 // notYet lists what the file asks for and this version does not do.
 func notYet(cfg *config.Config) []string {
 	used := map[string]bool{
-		"notify": len(cfg.Notify) > 0, "max_stops_per_fire": cfg.Defaults.MaxStopsPerFire > 0, "warn": cfg.Defaults.Warn > 0,
+		"notify": len(cfg.Notify) > 0, "warn": cfg.Defaults.Warn > 0,
 		"client_secret": slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.ClientSecret != nil }),
 	}
 	for _, s := range cfg.Schedules {
 		used["warn"] = used["warn"] || s.Warn > 0
-		used["lead"] = used["lead"] || s.Lead.Auto || s.Lead.Fixed > 0
-		used["enforce: always"] = used["enforce: always"] || s.Enforce == config.EnforceAlways
 	}
 	maps.DeleteFunc(used, func(_ string, is bool) bool { return !is })
 	return slices.Sorted(maps.Keys(used))
-}
-
-// withoutPassword hides what stands between the user name and the host of a URL.
-func withoutPassword(dsn string) string {
-	scheme, rest, ok := strings.Cut(dsn, "://")
-	if !ok {
-		return dsn
-	}
-	credentials, host, ok := strings.Cut(rest, "@")
-	if !ok {
-		return dsn
-	}
-	user, _, _ := strings.Cut(credentials, ":")
-	return scheme + "://" + user + ":REDACTED@" + host
 }

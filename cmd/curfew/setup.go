@@ -22,7 +22,7 @@ type clients struct {
 	log     *zap.Logger
 	limiter func() lcs.Limiter // nil: the caller accounts for its calls
 
-	credentials map[string]*auth.Credential
+	credentials map[string]*auth.Credential // by everything that they are made of
 	limiters    map[string]lcs.Limiter
 	mu          sync.Mutex // guards eol, which calls write
 	eol         map[string]bool
@@ -30,6 +30,14 @@ type clients struct {
 
 func newClients(e env, cfg *config.Config, log *zap.Logger) *clients {
 	return &clients{env: e, cfg: cfg, log: log, credentials: map[string]*auth.Credential{}, limiters: map[string]lcs.Limiter{}, eol: map[string]bool{}}
+}
+
+// with gives clients of another file that sign in with the same credentials, where
+// the accounts are the same: a new one would try a bad password again.
+func (c *clients) with(cfg *config.Config) *clients {
+	next := newClients(c.env, cfg, c.log)
+	next.credentials, next.limiter = c.credentials, c.limiter
+	return next
 }
 
 func (c *clients) of(p config.Project, account string) (*lcs.Client, error) {
@@ -65,7 +73,8 @@ func (c *clients) account(name string) (config.Account, error) {
 }
 
 func (c *clients) credential(a config.Account, region string) (*auth.Credential, error) {
-	key := a.Name + "/" + auth.CloudName(region)
+	key := fmt.Sprintf("%s %q %q %q %q %q %q %+v %+v", auth.CloudName(region), a.Name, a.Mode, a.Tenant, a.ClientID, a.Username, a.Authority,
+		place(a.Password), place(a.Token))
 	if cred := c.credentials[key]; cred != nil {
 		return cred, nil
 	}
@@ -78,6 +87,14 @@ func (c *clients) credential(a config.Account, region string) (*auth.Credential,
 	}
 	c.credentials[key] = cred
 	return cred, nil
+}
+
+// place says where a secret is kept.
+func place(ref *config.SecretRef) config.SecretRef {
+	if ref == nil {
+		return config.SecretRef{}
+	}
+	return *ref
 }
 
 func (c *clients) source(ref *config.SecretRef) auth.Source {
@@ -100,9 +117,23 @@ func (c *clients) ends(date string) {
 
 // newSetup gives the engine's side of a schedule file.
 func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, error) {
-	s := &scheduler.Setup{Plan: p, Rules: rulesOf(cfg, p), Defaults: scheduler.Defaults{
-		CatchUp: cfg.Defaults.CatchUp, Deadline: cfg.Defaults.Deadline, VerifyTimeout: cfg.Defaults.VerifyTimeout, Order: cfg.Defaults.Order,
-	}}
+	s := &scheduler.Setup{
+		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{},
+		Defaults: scheduler.Defaults{
+			CatchUp: cfg.Defaults.CatchUp, Deadline: cfg.Defaults.Deadline, VerifyTimeout: cfg.Defaults.VerifyTimeout, Order: cfg.Defaults.Order,
+			MaxStops: cfg.Defaults.MaxStopsPerFire,
+		},
+	}
+	for _, sched := range cfg.Schedules {
+		if sched.Lead != (config.Lead{}) {
+			s.Leads[sched.Name] = scheduler.Lead(sched.Lead)
+		}
+		for _, name := range sched.Environments {
+			if sched.Enabled && sched.Enforce == config.EnforceAlways {
+				s.Enforced[name] = sched.Name
+			}
+		}
+	}
 	for _, e := range cfg.Environments {
 		s.Environments = append(s.Environments, scheduler.Environment{Name: e.Name, Project: e.Project, ID: e.ID, Tags: e.Tags, CostPerHour: e.CostPerHour})
 	}

@@ -236,20 +236,20 @@ func (f *fields) duration(key string, fallback time.Duration) time.Duration {
 		f.d.errorf(n, msgWantKind, key, kindOf(n), k.want)
 		return fallback
 	}
-	length, ok := parseDuration(n.Value)
+	length, ok := ParseDuration(n.Value)
 	switch {
 	case !ok || n.ShortTag() != "!!str" && length != 0:
 		f.d.errorf(n, msgDuration, key, cut(n.Value), k.want)
 		return fallback
 	case length < k.shortest || length > k.longest:
-		f.d.errorf(n, msgDurationBounds, key, n.Value, writeDuration(k.shortest), writeDuration(k.longest))
+		f.d.errorf(n, msgDurationBounds, key, n.Value, plan.FormatDuration(k.shortest), plan.FormatDuration(k.longest))
 		return fallback
 	}
 	return length
 }
 
-// parseDuration reads "90m", "1h30m", "2d" or "1d12h"; 0 needs no unit.
-func parseDuration(s string) (time.Duration, bool) {
+// ParseDuration reads "90m", "1h30m", "2d" or "1d12h"; 0 needs no unit.
+func ParseDuration(s string) (time.Duration, bool) {
 	var days time.Duration
 	if count, rest, ok := strings.Cut(s, "d"); ok {
 		n, err := strconv.ParseUint(count, 10, 16)
@@ -265,22 +265,6 @@ func parseDuration(s string) (time.Duration, bool) {
 		return 0, false
 	}
 	return days + rest, true
-}
-
-// writeDuration writes d as people do: 2h, 90m, 31d.
-func writeDuration(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d == 0:
-		return "0"
-	case d%day == 0:
-		return fmt.Sprintf("%dd", d/day)
-	case d%time.Hour == 0:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d%time.Minute == 0:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return d.String()
 }
 
 // list gives the elements of a list. With none it reports nothing.

@@ -233,8 +233,8 @@ func TestParseDuration(t *testing.T) {
 		{"106751d23h47m17s", 0, false},
 	}
 	for _, tt := range tests {
-		if got, ok := parseDuration(tt.in); got != tt.want || ok != tt.ok {
-			t.Errorf("parseDuration(%q) = %v, %v, want %v, %v", tt.in, got, ok, tt.want, tt.ok)
+		if got, ok := ParseDuration(tt.in); got != tt.want || ok != tt.ok {
+			t.Errorf("ParseDuration(%q) = %v, %v, want %v, %v", tt.in, got, ok, tt.want, tt.ok)
 		}
 	}
 }
@@ -242,8 +242,8 @@ func TestParseDuration(t *testing.T) {
 func TestWrittenDurationsAreReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := time.Duration(rapid.Int64Range(0, 31*24*3600).Draw(t, "seconds")) * time.Second
-		if got, ok := parseDuration(writeDuration(want)); !ok || got != want {
-			t.Errorf("parseDuration(%q) = %v, %v, want %v", writeDuration(want), got, ok, want)
+		if got, ok := ParseDuration(plan.FormatDuration(want)); !ok || got != want {
+			t.Errorf("ParseDuration(%q) = %v, %v, want %v", plan.FormatDuration(want), got, ok, want)
 		}
 	})
 }

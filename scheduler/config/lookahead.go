@@ -60,7 +60,7 @@ func (d *decoder) compileAlone(s scheduleEntry) (*plan.Plan, error) {
 		Environments: one,
 		Schedules: []plan.Schedule{{
 			Name: s.Name, Environments: one, Location: s.Location,
-			Uptime: s.Uptime, Starts: s.Starts, Stops: s.Stops, Calendar: d.built[s.Calendar],
+			Uptime: s.Uptime, Starts: s.Starts, Stops: s.Stops, Calendar: d.built[s.Calendar], Lead: s.Lead.Fixed,
 		}},
 	})
 }

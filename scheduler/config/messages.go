@@ -93,6 +93,7 @@ const (
 	msgDaysUptime     message = "days does not apply to uptime; want the days in the window, such as %s 07:00-19:00"
 	msgDaysCron       message = "days applies to no time of this schedule; want it in the cron expressions, or times such as 07:00"
 	msgStartLater     message = "start %s is later than stop %s on the same days; if the environments should run overnight, want uptime: %s %s-%s"
+	msgLeadEvents     message = "lead has no effect on start and stop; want uptime, or an earlier start"
 	msgStartIsStop    message = "stop %s is also a start, which wins; want another time"
 	msgNoZone         message = "%s has no time zone; want timezone here or for the whole file"
 	msgMixed          message = "schedule %q gives %s start or stop and schedule %q gives uptime; want one of the two for an environment"

@@ -69,6 +69,10 @@ func (d *decoder) rules(f *fields, s *Schedule) {
 		return
 	}
 	s.Uptime = d.windows(f)
+	if n := f.values["lead"]; n != nil && !hasUptime {
+		d.warnf(n, msgLeadEvents)
+		s.Lead = Lead{}
+	}
 	days := d.days(f, hasUptime)
 	s.Starts = d.triggers(f, "start", days)
 	s.Stops = d.triggers(f, "stop", days)
@@ -267,7 +271,7 @@ func (d *decoder) fillSpec() {
 		}
 		d.cfg.Spec.Schedules = append(d.cfg.Spec.Schedules, plan.Schedule{
 			Name: s.Name, Environments: s.Environments, Location: s.Location,
-			Uptime: s.Uptime, Starts: s.Starts, Stops: s.Stops, Calendar: d.built[s.Calendar],
+			Uptime: s.Uptime, Starts: s.Starts, Stops: s.Stops, Calendar: d.built[s.Calendar], Lead: s.Lead.Fixed,
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Plan answers when which environments are started and stopped. It is made by
@@ -135,11 +136,12 @@ type compiled struct {
 func compileSchedule(s *Schedule) compiled {
 	var c compiled
 	for _, w := range s.Uptime {
-		c.windows = append(c.windows, &windowRule{
-			window: w, loc: s.Location, calendar: s.Calendar,
-			begins: &cause{s.Name, "window " + w.String() + " begins", s.Location},
-			ends:   &cause{s.Name, "window " + w.String() + " ends", s.Location},
-		})
+		r := &windowRule{
+			window: w, lead: s.Lead, loc: s.Location, calendar: s.Calendar,
+			ends: &cause{s.Name, "window " + w.String() + " ends", s.Location},
+		}
+		r.begins = &cause{s.Name, "window " + r.String() + " begins", s.Location}
+		c.windows = append(c.windows, r)
 	}
 	for _, t := range s.Starts {
 		c.triggers = append(c.triggers, &triggerRule{
@@ -190,6 +192,9 @@ func check(s Spec) error {
 	return errors.Join(errs...)
 }
 
+// maxLead is how much earlier than its window an environment can be started.
+const maxLead = 24 * time.Hour
+
 // checkMixed refuses environments that have windows and events: nobody could say
 // which of the two an event between two windows beats.
 func checkMixed(s Spec) []error {
@@ -223,6 +228,9 @@ func (s *Schedule) check() []error {
 	}
 	if len(s.Uptime)+len(s.Starts)+len(s.Stops) == 0 {
 		errs = append(errs, fmt.Errorf("schedule %q says nothing; want uptime, start or stop", s.Name))
+	}
+	if s.Lead < 0 || s.Lead > maxLead {
+		errs = append(errs, fmt.Errorf("schedule %q has a lead of %s; want one from 0 to %s", s.Name, s.Lead, FormatDuration(maxLead)))
 	}
 	for _, t := range slices.Concat(s.Starts, s.Stops) {
 		if t.text == "" {

@@ -32,7 +32,7 @@ func (p *Plan) Entries() []Entry {
 		s := &p.spec.Schedules[i]
 		c := compileSchedule(s)
 		for _, r := range c.windows {
-			add(ruleKey(windowKey(r.window), r.loc, r.calendar), Entry{entryName(r.window.String(), s, r.calendar), nextFunc(r.next)})
+			add(ruleKey(windowKey(r.window)+leadKey(r.lead), r.loc, r.calendar), Entry{entryName(r.String(), s, r.calendar), nextFunc(r.next)})
 		}
 		for _, r := range c.triggers {
 			add(ruleKey(r.trigger.canonical(), r.loc, r.calendar), Entry{entryName(r.trigger.describe(), s, r.calendar), nextFunc(r.next)})
@@ -83,6 +83,15 @@ func calendarKey(c *Calendar) string { return fmt.Sprintf("calendar %q %q", c.Na
 
 func windowKey(w Window) string {
 	return fmt.Sprintf("window %s %d %d", w.Days, w.Begin, w.EndDay*minutesPerDay+w.End)
+}
+
+// leadKey is "" without a lead: what was fingerprinted before there was one stays
+// the same.
+func leadKey(lead time.Duration) string {
+	if lead == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" lead %d", lead)
 }
 
 // exceptionKey is the same for exceptions that do the same at the same instants.

@@ -30,7 +30,7 @@ func (s *Schedule) keys() []string {
 		keys = append(keys, calendarKey(s.Calendar))
 	}
 	for _, w := range s.Uptime {
-		keys = append(keys, windowKey(w))
+		keys = append(keys, windowKey(w)+leadKey(s.Lead))
 	}
 	for _, t := range s.Starts {
 		keys = append(keys, "start "+t.canonical())

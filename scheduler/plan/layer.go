@@ -99,7 +99,7 @@ func (l *layer) next(i instant) instant {
 
 func (l *layer) title() string {
 	if l.exception.Override {
-		return "override " + l.exception.Name
+		return "override " + strings.TrimPrefix(l.exception.Name, OverridePrefix)
 	}
 	// Exceptions of the file have no names of their own: theirs begins with the kind.
 	return "exception " + strings.TrimPrefix(l.exception.Name, "exception:")

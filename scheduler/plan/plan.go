@@ -76,6 +76,9 @@ type Schedule struct {
 	Starts       []Trigger
 	Stops        []Trigger
 	Calendar     *Calendar // nil: none
+	// Lead is how much earlier than its windows an environment is started: they
+	// begin so much sooner.
+	Lead time.Duration
 }
 
 // An Exception beats the schedules of its environments from From (inclusive)
@@ -91,6 +94,10 @@ type Exception struct {
 	Reason       string
 	Override     bool
 }
+
+// OverridePrefix begins the name of an exception that is an override, so that it
+// is never that of a schedule; what follows is the override's id.
+const OverridePrefix = "override:"
 
 // A Spec is what Compile works from. Environments, schedules and exceptions are
 // in file order; disabled schedules are left out by the caller.

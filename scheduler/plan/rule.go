@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"iter"
 	"sort"
 	"time"
@@ -26,6 +27,7 @@ type cause struct {
 // A windowRule is one window of one schedule or exception.
 type windowRule struct {
 	window   Window
+	lead     time.Duration // the environment is started so much before the window
 	loc      *time.Location
 	calendar *Calendar // nil: none
 	begins   *cause
@@ -52,7 +54,31 @@ func (c *Calendar) holiday(n dayNumber) (string, bool) {
 // span is the stretch of the window that begins on the day n, empty when both its
 // ends come to the same instant.
 func (r *windowRule) span(c *clock, n dayNumber) (begin, end instant) {
-	return c.resolve(n, r.window.Begin), c.resolve(n+dayNumber(r.window.EndDay), r.window.End)
+	return c.resolve(n, r.window.Begin) - instant(r.lead), c.resolve(n+dayNumber(r.window.EndDay), r.window.End)
+}
+
+// String is the window, with its lead if it has one.
+func (r *windowRule) String() string {
+	if r.lead == 0 {
+		return r.window.String()
+	}
+	return fmt.Sprintf("%s (%s early)", r.window, FormatDuration(r.lead))
+}
+
+// FormatDuration writes d as people do: 2h, 90m, 31d.
+func FormatDuration(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == 0:
+		return "0"
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return d.String()
 }
 
 // on tells whether a window begins on the day n.
@@ -73,7 +99,7 @@ func (r *windowRule) firstDay(c *clock, i instant) dayNumber {
 // intervals appends the stretches of the window that touch lo to hi, both included.
 func (r *windowRule) intervals(list []interval, lo, hi instant) []interval {
 	c := newClock(r.loc)
-	last := c.day(hi) + 1
+	last := c.day(hi+instant(r.lead)) + 1
 	for n := r.firstDay(c, lo); n <= last; n++ {
 		if !r.on(n) {
 			continue

@@ -35,6 +35,24 @@ func (p *Plan) Wanted(environment string, at time.Time) Decision {
 	return d
 }
 
+// Overruled tells whether an override or exception decides about the environment
+// at at, and not the schedules; override whether it is an override.
+func (p *Plan) Overruled(environment string, at time.Time) (overruled, override bool) {
+	g := p.group[environment]
+	if g == nil {
+		return false, false
+	}
+	i := instantOf(at)
+	t := timeline{}
+	for _, l := range g.layers {
+		if l.active(i) {
+			t.layers = append(t.layers, l)
+		}
+	}
+	top := t.top(i)
+	return top != nil, top != nil && top.exception.Override
+}
+
 func (d *Decision) step(format string, args ...any) {
 	d.Steps = append(d.Steps, fmt.Sprintf(format, args...))
 }
@@ -87,7 +105,7 @@ func (d *Decision) explainSilence() {
 func (d *Decision) explainWindows(g *group, i instant) {
 	because := ""
 	for _, r := range g.windows {
-		title := fmt.Sprintf("schedule %s: window %s", r.begins.name, r.window)
+		title := fmt.Sprintf("schedule %s: window %s", r.begins.name, r)
 		n, in := r.covering(i)
 		if !in {
 			d.step("%s does not cover the time", title)
@@ -115,7 +133,7 @@ func (d *Decision) explainWindows(g *group, i instant) {
 // on which the window does exist is preferred.
 func (r *windowRule) covering(i instant) (day dayNumber, ok bool) {
 	c := newClock(r.loc)
-	last := c.day(i) + 1
+	last := c.day(i+instant(r.lead)) + 1
 	for n := r.firstDay(c, i); n <= last; n++ {
 		if !r.window.Days.Has(n.weekday()) {
 			continue

@@ -55,34 +55,113 @@ func (l Limit) Next(now time.Time, taken []time.Time, ahead int) time.Time {
 	return slots[ahead%l.Calls].Add(time.Duration(ahead/l.Calls) * (l.Window + Guard))
 }
 
-// A Budget is one account's part in Best.
+// A Budget is what one account may still do.
 type Budget struct {
 	Account string
 	Taken   []time.Time // instants at which its calls of the last window counted
 	Held    time.Time   // no call before this, zero when not held
 }
 
-// Best picks, for a call with ahead others before it, the account whose slot
-// comes first, and tells when that slot is. It gives "" when there is no account.
-func (l Limit) Best(now time.Time, budgets []Budget, ahead int) (account string, at time.Time) {
-	type slot struct {
-		at      time.Time
-		account string
+// A Claim is calls that wait, each of which any one of Accounts may make.
+type Claim struct {
+	Accounts []string
+	Calls    int
+}
+
+// Best picks the account for a call of own, when the calls of before go first,
+// and tells when its slot is. Where several have a slot at the same instant, it is
+// the one that the fewest others can use. It gives "" when there is no account.
+func (l Limit) Best(now time.Time, budgets []Budget, before []Claim, own []string) (account string, at time.Time) {
+	f := l.field(now, budgets, append(slices.Clip(before), Claim{own, 1}))
+	for _, c := range byChoice(before) {
+		for range c.Calls {
+			f.take(c.Accounts)
+		}
 	}
-	var slots []slot
+	return f.take(own)
+}
+
+// Last tells when the last of the claims' calls goes, in the order that makes it
+// earliest; the zero time when there is none, or no account for one of them.
+func (l Limit) Last(now time.Time, budgets []Budget, claims []Claim) time.Time {
+	f := l.field(now, budgets, claims)
+	var last time.Time
+	for _, c := range byChoice(claims) {
+		for range c.Calls {
+			account, at := f.take(c.Accounts)
+			if account == "" {
+				return time.Time{}
+			}
+			if at.After(last) {
+				last = at
+			}
+		}
+	}
+	return last
+}
+
+// byChoice puts the claims with the fewest accounts first: the others can make way.
+func byChoice(claims []Claim) []Claim {
+	sorted := slices.Clone(claims)
+	slices.SortStableFunc(sorted, func(a, b Claim) int { return len(a.Accounts) - len(b.Accounts) })
+	return sorted
+}
+
+// AccountsFor is how many accounts make so many calls at once.
+func (l Limit) AccountsFor(calls int) int { return (calls + l.Calls - 1) / l.Calls }
+
+// A field is the free slots of several accounts, which are taken one by one.
+type field struct {
+	limit    Limit
+	accounts map[string]*row
+}
+
+// A row is the slots of one account: those of the first window, which come again
+// with each further one.
+type row struct {
+	slots  []time.Time
+	taken  int
+	wanted int // by so many claims
+}
+
+func (l Limit) field(now time.Time, budgets []Budget, claims []Claim) *field {
+	f := &field{l, make(map[string]*row, len(budgets))}
 	for _, b := range budgets {
 		from := now
 		if b.Held.After(now) {
 			from = b.Held
 		}
-		for _, at := range l.Slots(from, b.Taken) {
-			slots = append(slots, slot{at, b.Account})
+		f.accounts[b.Account] = &row{slots: l.Slots(from, b.Taken)}
+	}
+	for _, c := range claims {
+		for _, a := range c.Accounts {
+			if r := f.accounts[a]; r != nil {
+				r.wanted++
+			}
 		}
 	}
-	if len(slots) == 0 {
-		return "", time.Time{}
+	return f
+}
+
+func (f *field) next(r *row) time.Time {
+	return r.slots[r.taken%f.limit.Calls].Add(time.Duration(r.taken/f.limit.Calls) * (f.limit.Window + Guard))
+}
+
+// take takes the first slot of any of the accounts.
+func (f *field) take(accounts []string) (account string, at time.Time) {
+	var best *row
+	for _, a := range accounts {
+		r := f.accounts[a]
+		if r == nil {
+			continue
+		}
+		next := f.next(r)
+		if best == nil || next.Before(at) || next.Equal(at) && r.wanted < best.wanted {
+			best, account, at = r, a, next
+		}
 	}
-	slices.SortStableFunc(slots, func(a, b slot) int { return a.at.Compare(b.at) })
-	s := slots[ahead%len(slots)]
-	return s.account, s.at.Add(time.Duration(ahead/len(slots)) * (l.Window + Guard))
+	if best != nil {
+		best.taken++
+	}
+	return account, at
 }

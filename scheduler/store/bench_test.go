@@ -39,13 +39,13 @@ func runsAt(n int, at time.Time) []scheduler.Run {
 // supersedes the run before it, with their tickets, in one transaction.
 func BenchmarkTick(b *testing.B) {
 	s := benchStore(b)
-	last := time.Time{}
+	last := scheduler.Cursor{}
 	for i := 0; b.Loop(); i++ {
 		at := t0.Add(time.Duration(i) * time.Minute)
 		if _, err := s.CommitTick(b.Context(), last, at, runsAt(5000, at)); err != nil {
 			b.Fatal(err)
 		}
-		last = at
+		last.At = at
 	}
 }
 
@@ -53,7 +53,7 @@ func BenchmarkTick(b *testing.B) {
 func BenchmarkReserve(b *testing.B) {
 	s := benchStore(b)
 	runs := runsAt(5000, t0)
-	if _, err := s.CommitTick(b.Context(), time.Time{}, t0, runs); err != nil {
+	if _, err := s.CommitTick(b.Context(), scheduler.Cursor{}, t0, runs); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
@@ -62,7 +62,7 @@ func BenchmarkReserve(b *testing.B) {
 			b.Fatal(err)
 		}
 		if _, err := s.Reserve(b.Context(), scheduler.Reservation{
-			Now: t0, Kind: lcs.CallStop, Accounts: []string{"main"}, Project: 1, Environment: "dev-0000", Run: &r, Rivals: []string{"contoso"},
+			Now: t0, Kind: lcs.CallStop, Accounts: []string{"main"}, Project: 1, Environment: "dev-0000", Run: &r, Rivals: []scheduler.Rival{{Name: "contoso", ID: 1, Accounts: []string{"main"}}},
 		}); err != nil {
 			b.Fatal(err)
 		}
@@ -72,13 +72,13 @@ func BenchmarkReserve(b *testing.B) {
 // BenchmarkHistoryPage reads a page of 100 runs out of 50,000.
 func BenchmarkHistoryPage(b *testing.B) {
 	s := benchStore(b)
-	last := time.Time{}
+	last := scheduler.Cursor{}
 	for i := range 10 {
 		at := t0.Add(time.Duration(i) * time.Minute)
 		if _, err := s.CommitTick(b.Context(), last, at, runsAt(5000, at)); err != nil {
 			b.Fatal(err)
 		}
-		last = at
+		last.At = at
 	}
 	for b.Loop() {
 		if _, _, err := s.Runs(b.Context(), scheduler.RunFilter{Limit: 100}); err != nil {

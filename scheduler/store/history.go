@@ -4,20 +4,27 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"curfew/lcs"
 	"curfew/scheduler"
 )
 
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
 // Run gives one run with its attempts, or scheduler.ErrNoRun.
 func (s *Store) Run(ctx context.Context, id string) (scheduler.Run, error) {
 	var runs []scheduler.Run
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
-		if runs, err = queryRuns(ctx, tx, `SELECT `+runColumns+` FROM runs WHERE id = ?`, id); err != nil {
+	err := s.do(ctx, func(q session) (err error) {
+		if runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE id = ?`, id); err != nil {
 			return err
 		}
-		return addAttempts(ctx, tx, runs)
+		return addAttempts(ctx, q, runs)
 	})
 	if err != nil {
 		return scheduler.Run{}, fmt.Errorf("read run %s: %w", id, err)
@@ -36,12 +43,12 @@ func (s *Store) Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Ru
 	}
 	where, args := conditions(f)
 	var runs []scheduler.Run
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
-		runs, err = queryRuns(ctx, tx, `SELECT `+runColumns+` FROM runs WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, limit+1)...)
+	err := s.do(ctx, func(q session) (err error) {
+		runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, limit+1)...)
 		if err != nil {
 			return err
 		}
-		return addAttempts(ctx, tx, runs[:min(limit, len(runs))])
+		return addAttempts(ctx, q, runs[:min(limit, len(runs))])
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("read the runs: %w", err)
@@ -75,7 +82,7 @@ func conditions(f scheduler.RunFilter) (string, []any) {
 
 // Unfinished gives every unfinished run without its attempts, best rank first.
 func (s *Store) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
-	runs, err := queryRuns(ctx, s.db, `SELECT `+runColumns+` FROM runs WHERE `+unfinished+` ORDER BY rank, id`)
+	runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE `+unfinished+` ORDER BY rank, id`)
 	if err != nil {
 		return nil, fmt.Errorf("read the unfinished runs: %w", err)
 	}
@@ -85,7 +92,7 @@ func (s *Store) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 // Ahead counts the runs that are to be looked at before r: see scheduler.Journal.
 func (s *Store) Ahead(ctx context.Context, r scheduler.Run) (int, error) {
 	var n int
-	err := s.db.QueryRowContext(ctx, `SELECT COUNT(*) FROM runs WHERE project = ? AND `+unfinished+` AND waiting IN ('', 'metadata')
+	err := s.read().row(ctx, `SELECT COUNT(*) FROM runs WHERE project = ? AND `+unfinished+` AND waiting IN ('', 'metadata')
 		AND (rank < ? OR (rank = ? AND id < ?))`, r.Project, r.Rank, r.Rank, r.ID).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("count the runs before %s: %w", r.ID, err)
@@ -94,7 +101,7 @@ func (s *Store) Ahead(ctx context.Context, r scheduler.Run) (int, error) {
 }
 
 // addAttempts fills in the calls of each run, oldest first.
-func addAttempts(ctx context.Context, q querier, runs []scheduler.Run) error {
+func addAttempts(ctx context.Context, q session, runs []scheduler.Run) error {
 	if len(runs) == 0 {
 		return nil
 	}
@@ -104,13 +111,9 @@ func addAttempts(ctx context.Context, q querier, runs []scheduler.Run) error {
 		index[runs[i].ID] = &runs[i]
 		args[i] = runs[i].ID
 	}
-	rows, err := q.QueryContext(ctx, `SELECT run, at, account, outcome, message, activity_id FROM calls
-		WHERE run IN (?`+strings.Repeat(", ?", len(args)-1)+`) ORDER BY at, id`, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	rows, err := q.query(ctx, `SELECT run, at, account, outcome, message, activity_id FROM calls
+		WHERE run IN (`+placeholders(len(args))+`) ORDER BY at, id`, args...)
+	return eachRow(rows, err, func(rows *sql.Rows) error {
 		var run string
 		var at int64
 		var a scheduler.Attempt
@@ -120,15 +123,40 @@ func addAttempts(ctx context.Context, q querier, runs []scheduler.Run) error {
 		a.At = instant(at)
 		r := index[run]
 		r.Attempts = append(r.Attempts, a)
+		return nil
+	})
+}
+
+// StartTimes gives how long the last starts took: see scheduler.Journal.
+func (s *Store) StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error) {
+	took := make(map[string][]time.Duration, len(environments))
+	for len(environments) > 0 {
+		some := environments[:min(batch, len(environments))]
+		environments = environments[len(some):]
+		rows, err := s.read().query(ctx, `SELECT environment, accepted_at, finished_at FROM (
+				SELECT environment, accepted_at, finished_at, ROW_NUMBER() OVER (PARTITION BY environment ORDER BY id DESC) AS place FROM runs
+				WHERE environment IN (`+placeholders(len(some))+`) AND action = 'start' AND state = 'succeeded' AND accepted_at > 0) AS starts
+			WHERE place <= ? ORDER BY environment, place`, append(anys(some), n)...)
+		err = eachRow(rows, err, func(rows *sql.Rows) error {
+			var name string
+			var accepted, finished int64
+			err := rows.Scan(&name, &accepted, &finished)
+			took[name] = append(took[name], instant(finished).Sub(instant(accepted)))
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read how long starts took: %w", err)
+		}
 	}
-	return rows.Err()
+	return took, nil
 }
 
 // Observe writes observations: see scheduler.Sightings.
 func (s *Store) Observe(ctx context.Context, seen []scheduler.Observation) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
+	err := s.do(ctx, func(q session) error {
+		slices.SortFunc(seen, func(a, b scheduler.Observation) int { return strings.Compare(a.ID, b.ID) }) // two writers never wait for each other
 		for _, o := range seen {
-			_, err := tx.ExecContext(ctx, `INSERT INTO observations (`+observationColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`) VALUES `+rowsOf(1, 10)+`
 				ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
 				at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
 				display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`,
@@ -162,23 +190,20 @@ func (s *Store) Observations(ctx context.Context) ([]scheduler.Observation, erro
 }
 
 func (s *Store) observations(ctx context.Context, query string, args ...any) ([]scheduler.Observation, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read observations: %w", err)
-	}
-	defer rows.Close()
 	var seen []scheduler.Observation
-	for rows.Next() {
+	rows, err := s.read().query(ctx, query, args...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var o scheduler.Observation
 		var at, failed int64
 		var condition string
 		if err := rows.Scan(&o.Project, &o.ID, &o.Page, &at, &o.Name, &condition, &o.DeploymentState, &o.Display, &failed, &o.Misses); err != nil {
-			return nil, fmt.Errorf("read observations: %w", err)
+			return err
 		}
 		o.At, o.Failed, o.Condition = instant(at), failed != 0, lcs.Condition(condition)
 		seen = append(seen, o)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("read observations: %w", err)
 	}
 	return seen, nil

@@ -7,56 +7,63 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-
 	"curfew/scheduler"
 )
 
 const (
 	unfinished = `state IN ('queued', 'running', 'verifying')`
-	runColumns = `id, environment, project, schedule, action, cause, state, fire_at, zone, created_at, started_at, accepted_at, finished_at, activity_id, message, superseded_by, generation, rank, not_before, waiting, tries`
-	addRun     = `INSERT INTO runs (` + runColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING`
-	defaultLimit = 100
-	maxLimit     = 1000
+	// due is what orders the runs of an environment; runs that an older version
+	// wrote have no due_at.
+	due = `CASE WHEN due_at = 0 THEN fire_at ELSE due_at END`
+	// batch bounds how many runs go into one statement.
+	batch = 200
 )
 
-// Cursor gives the last recorded tick, zero when there was none.
-func (s *Store) Cursor(ctx context.Context) (time.Time, error) {
-	var at int64
-	err := s.db.QueryRowContext(ctx, `SELECT at FROM ticks WHERE name = 'tick'`).Scan(&at)
-	if errors.Is(err, sql.ErrNoRows) {
-		return time.Time{}, nil
-	}
+// Cursor gives the last recorded tick: see scheduler.Journal.
+func (s *Store) Cursor(ctx context.Context) (scheduler.Cursor, error) {
+	var c scheduler.Cursor
+	err := s.do(ctx, func(q session) (err error) {
+		if c.At, c.Revision, err = cursor(ctx, q); err != nil {
+			return err
+		}
+		c.Overrides, err = overridesSince(ctx, q, c.At)
+		return err
+	})
 	if err != nil {
-		return time.Time{}, fmt.Errorf("read the last tick: %w", err)
+		return scheduler.Cursor{}, fmt.Errorf("read the last tick: %w", err)
 	}
-	return instant(at), nil
+	return c, nil
+}
+
+func cursor(ctx context.Context, q session) (at time.Time, revision int64, err error) {
+	rows, err := q.query(ctx, `SELECT name, at FROM ticks`)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var name string
+		var n int64
+		if err := rows.Scan(&name, &n); err != nil {
+			return err
+		}
+		switch name {
+		case "tick":
+			at = instant(n)
+		case "overrides":
+			revision = n
+		}
+		return nil
+	})
+	return at, revision, err
 }
 
 // CommitTick writes a tick: see scheduler.Journal.
-func (s *Store) CommitTick(ctx context.Context, from, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
+func (s *Store) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
 	var res scheduler.TickResult
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if err := moveCursor(ctx, tx, from, to); err != nil {
+	err := s.do(ctx, func(q session) error {
+		if err := moveCursor(ctx, q, from, to); err != nil {
 			return err
 		}
-		var tickets []scheduler.Ticket
-		for _, r := range runs {
-			written, superseded, err := insertRun(ctx, tx, r, to)
-			if err != nil {
-				return fmt.Errorf("write the run of %s at %s: %w", r.Environment, r.FireAt.Format(time.RFC3339), err)
-			}
-			if written == nil {
-				continue
-			}
-			res.Written = append(res.Written, *written)
-			res.Superseded = append(res.Superseded, superseded...)
-			if !written.State.Finished() {
-				tickets = append(tickets, scheduler.Ticket{Run: written.ID, Generation: written.Generation})
-			}
-		}
-		return s.issue(ctx, tx, tickets)
+		var err error
+		res, err = s.write(ctx, q, runs, to, false)
+		return err
 	})
 	if err != nil {
 		return scheduler.TickResult{}, fmt.Errorf("record the tick: %w", err)
@@ -64,148 +71,272 @@ func (s *Store) CommitTick(ctx context.Context, from, to time.Time, runs []sched
 	return res, nil
 }
 
-func moveCursor(ctx context.Context, tx *sql.Tx, from, to time.Time) error {
-	var at int64
-	err := tx.QueryRowContext(ctx, `SELECT at FROM ticks WHERE name = 'tick'`).Scan(&at)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return fmt.Errorf("read the last tick: %w", err)
+func moveCursor(ctx context.Context, q session, from scheduler.Cursor, to time.Time) error {
+	if err := q.lock(ctx, lockJournal); err != nil {
+		return err
 	}
-	if at != micros(from) {
+	at, revision, err := cursor(ctx, q)
+	if err != nil {
+		return err
+	}
+	if !at.Equal(from.At) || revision != from.Revision {
 		return scheduler.ErrStale
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO ticks (name, at) VALUES ('tick', ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, micros(to))
+	return setTick(ctx, q, "tick", micros(to))
+}
+
+func setTick(ctx context.Context, q session, name string, value int64) error {
+	_, err := q.exec(ctx, `INSERT INTO ticks (name, at) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, name, value)
 	if err != nil {
 		return fmt.Errorf("move the tick: %w", err)
 	}
 	return nil
 }
 
-// insertRun gives nil when the run is there already.
-func insertRun(ctx context.Context, tx *sql.Tx, r scheduler.Run, now time.Time) (*scheduler.Run, []scheduler.Run, error) {
-	r.Generation = 1
-	var superseded []scheduler.Run
-	if !r.State.Finished() {
-		newer, err := newerRun(ctx, tx, r)
-		if err != nil {
-			return nil, nil, err
+// Insist writes a run that a person asked for: see scheduler.Journal.
+func (s *Store) Insist(ctx context.Context, r scheduler.Run) (scheduler.TickResult, error) {
+	var res scheduler.TickResult
+	err := s.do(ctx, func(q session) (err error) {
+		if err := q.lock(ctx, lockJournal); err != nil {
+			return err
 		}
-		if newer != "" {
-			r.State, r.FinishedAt, r.SupersededBy = scheduler.Canceled, now, newer
-			r.Message = "a later run of the environment was there already"
+		res, err = s.write(ctx, q, []scheduler.Run{r}, r.CreatedAt, true)
+		return err
+	})
+	if err != nil {
+		return scheduler.TickResult{}, fmt.Errorf("write the %s of %s: %w", r.Action, r.Environment, err)
+	}
+	return res, nil
+}
+
+// Enforce writes a run that corrects drift: see scheduler.Journal.
+func (s *Store) Enforce(ctx context.Context, r scheduler.Run, quietSince time.Time) (scheduler.TickResult, error) {
+	var res scheduler.TickResult
+	err := s.do(ctx, func(q session) error {
+		if err := q.lock(ctx, lockJournal); err != nil {
+			return err
+		}
+		var n int
+		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE environment = ? AND (`+unfinished+` OR cause = ? AND fire_at > ?)`,
+			r.Environment, string(scheduler.TriggerEnforce), micros(quietSince)).Scan(&n)
+		if err != nil || n > 0 {
+			return err
+		}
+		res, err = s.write(ctx, q, []scheduler.Run{r}, r.CreatedAt, false)
+		return err
+	})
+	if err != nil {
+		return scheduler.TickResult{}, fmt.Errorf("write the %s of %s: %w", r.Action, r.Environment, err)
+	}
+	return res, nil
+}
+
+// write inserts runs, supersedes older unfinished ones and issues tickets. With
+// insist, nothing is newer than these runs.
+func (s *Store) write(ctx context.Context, q session, runs []scheduler.Run, now time.Time, insist bool) (scheduler.TickResult, error) {
+	var res scheduler.TickResult
+	var tickets []scheduler.Ticket
+	for len(runs) > 0 {
+		some := runs[:min(batch, len(runs))]
+		runs = runs[len(some):]
+		written, superseded, err := writeBatch(ctx, q, some, now, insist)
+		if err != nil {
+			return res, fmt.Errorf("write %d runs: %w", len(some), err)
+		}
+		res.Written = append(res.Written, written...)
+		res.Superseded = append(res.Superseded, superseded...)
+		for _, r := range written {
+			if !r.State.Finished() {
+				tickets = append(tickets, scheduler.Ticket{Run: r.ID, Generation: r.Generation})
+			}
 		}
 	}
-	res, err := tx.ExecContext(ctx, addRun, runValues(r)...)
+	return res, s.issue(ctx, q, tickets)
+}
+
+// writeBatch gives the runs that were not there already, as they were written,
+// and those that they superseded.
+func writeBatch(ctx context.Context, q session, runs []scheduler.Run, now time.Time, insist bool) (written, superseded []scheduler.Run, err error) {
+	newest := map[string]dueRun{}
+	if !insist {
+		if newest, err = newestRuns(ctx, q, runs); err != nil {
+			return nil, nil, err
+		}
+	}
+	values := make([]any, 0, len(runs)*runWidth)
+	byID := make(map[string]scheduler.Run, len(runs))
+	for _, r := range runs {
+		r.Generation = 1
+		if r.DueAt.IsZero() {
+			r.DueAt = r.FireAt
+		}
+		if n := newest[r.Environment]; !r.State.Finished() && n.at > micros(r.DueAt) {
+			r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, n.id, ""
+			r.Message = "a later run of the environment was there already"
+		}
+		values = append(values, runValues(r)...)
+		byID[r.ID] = r
+	}
+	rows, err := q.query(ctx, `INSERT INTO runs (`+runColumns+`) VALUES `+rowsOf(len(runs), runWidth)+`
+		ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING RETURNING id`, values...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		written = append(written, byID[id])
+		return nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return nil, nil, err
-	}
-	if !r.State.Finished() {
-		if superseded, err = supersede(ctx, tx, r, now); err != nil {
-			return nil, nil, err
+	superseded, err = supersede(ctx, q, written, now)
+	return written, superseded, err
+}
+
+// A dueRun is the run of an environment that is due last.
+type dueRun struct {
+	id string
+	at int64
+}
+
+func newestRuns(ctx context.Context, q session, runs []scheduler.Run) (map[string]dueRun, error) {
+	earliest := runs[0].FireAt
+	names := make([]any, len(runs))
+	for i, r := range runs {
+		names[i] = r.Environment
+		for _, at := range []time.Time{r.FireAt, r.DueAt} {
+			if !at.IsZero() && at.Before(earliest) {
+				earliest = at
+			}
 		}
 	}
-	return &r, superseded, nil
+	newest := map[string]dueRun{}
+	rows, err := q.query(ctx, `SELECT environment, id, `+due+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND state <> 'missed'`,
+		append(names, micros(earliest))...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var environment string
+		var r dueRun
+		if err := rows.Scan(&environment, &r.id, &r.at); err != nil {
+			return err
+		}
+		if r.at > newest[environment].at {
+			newest[environment] = r
+		}
+		return nil
+	})
+	return newest, err
 }
 
-func newerRun(ctx context.Context, tx *sql.Tx, r scheduler.Run) (string, error) {
-	var id string
-	err := tx.QueryRowContext(ctx, `SELECT id FROM runs WHERE environment = ? AND fire_at > ? AND state <> 'missed' ORDER BY fire_at DESC LIMIT 1`,
-		r.Environment, micros(r.FireAt)).Scan(&id)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
+// supersede ends the unfinished runs of the environments that have a new one.
+func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time) ([]scheduler.Run, error) {
+	successor := map[string]scheduler.Run{}
+	var names []any
+	for _, r := range by {
+		if !r.State.Finished() {
+			successor[r.Environment] = r
+			names = append(names, r.Environment)
+		}
 	}
-	return id, err
-}
-
-func supersede(ctx context.Context, tx *sql.Tx, by scheduler.Run, now time.Time) ([]scheduler.Run, error) {
-	old, err := queryRuns(ctx, tx, `SELECT `+runColumns+` FROM runs WHERE environment = ? AND id <> ? AND `+unfinished, by.Environment, by.ID)
+	if len(names) == 0 {
+		return nil, nil
+	}
+	open, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND `+unfinished, names...)
 	if err != nil {
 		return nil, err
 	}
-	for i := range old {
-		r := &old[i]
-		r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, by.ID, ""
-		r.Message = fmt.Sprintf("superseded by the %s of %s", by.Action, by.FireAt.Format(time.RFC3339))
-		r.Generation++
-		_, err := tx.ExecContext(ctx, `UPDATE runs SET state = ?, finished_at = ?, superseded_by = ?, waiting = '', message = ?, generation = ? WHERE id = ?`,
-			string(r.State), micros(now), r.SupersededBy, r.Message, r.Generation, r.ID)
-		if err != nil {
-			return nil, fmt.Errorf("supersede run %s: %w", r.ID, err)
+	var old []scheduler.Run
+	var values []any
+	for _, r := range open {
+		next := successor[r.Environment]
+		if next.ID == r.ID {
+			continue
 		}
+		r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, next.ID, ""
+		r.Message = fmt.Sprintf("superseded by the %s of %s", next.Action, next.FireAt.Format(time.RFC3339))
+		r.Generation++
+		old = append(old, r)
+		values = append(values, r.ID, r.SupersededBy, r.Message)
+	}
+	if len(old) == 0 {
+		return nil, nil
+	}
+	// A start that was called off before its fire came leaves the fire to come.
+	_, err = q.exec(ctx, `WITH ended (id, successor, message) AS (VALUES `+rowsOf(len(old), 3)+`)
+		UPDATE runs SET state = 'canceled', finished_at = ?, superseded_by = ended.successor, waiting = '', message = ended.message, generation = generation + 1,
+		fire_at = CASE WHEN due_at > 0 AND fire_at > ? THEN due_at ELSE fire_at END
+		FROM ended WHERE runs.id = ended.id`, append(values, micros(now), micros(now))...)
+	if err != nil {
+		return nil, fmt.Errorf("supersede %d runs: %w", len(old), err)
 	}
 	return old, nil
 }
 
-// SyncRules replaces the known rules: see scheduler.Journal.
-func (s *Store) SyncRules(ctx context.Context, now time.Time, rules []scheduler.Rule) (map[scheduler.Rule]time.Time, error) {
-	since := make(map[scheduler.Rule]time.Time, len(rules))
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		known, err := knownRules(ctx, tx)
-		if err != nil {
-			return err
-		}
-		for _, r := range rules {
-			at, ok := known[r]
-			delete(known, r)
-			if !ok {
-				at = now
-				_, err := tx.ExecContext(ctx, `INSERT INTO rules (name, environment, fingerprint, since) VALUES (?, ?, ?, ?)
-					ON CONFLICT (name, environment) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since`,
-					r.Name, r.Environment, r.Fingerprint, micros(now))
-				if err != nil {
-					return err
-				}
-			}
-			since[r] = at
-		}
-		for r := range known {
-			_, err := tx.ExecContext(ctx, `DELETE FROM rules WHERE name = ? AND environment = ? AND fingerprint = ?`, r.Name, r.Environment, r.Fingerprint)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+// Cancel ends an unfinished run: see scheduler.Journal.
+func (s *Store) Cancel(ctx context.Context, id string, now time.Time, message string) (scheduler.Run, error) {
+	n := 0
+	err := s.do(ctx, func(q session) (err error) {
+		n, err = q.exec(ctx, `UPDATE runs SET state = 'canceled', finished_at = ?, waiting = '', message = ?, generation = generation + 1
+			WHERE id = ? AND `+unfinished, micros(now), message, id)
+		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("record the rules in force: %w", err)
+		return scheduler.Run{}, fmt.Errorf("cancel run %s: %w", id, err)
 	}
-	return since, nil
+	r, err := s.Run(ctx, id)
+	if err == nil && n == 0 {
+		err = scheduler.ErrFinished
+	}
+	return r, err
 }
 
-func knownRules(ctx context.Context, tx *sql.Tx) (map[scheduler.Rule]time.Time, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT name, environment, fingerprint, since FROM rules`)
+// Approve lets the held runs of a fire go: see scheduler.Journal.
+func (s *Store) Approve(ctx context.Context, id string, now time.Time) ([]scheduler.Run, error) {
+	one, err := s.Run(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	known := map[scheduler.Rule]time.Time{}
-	for rows.Next() {
-		var r scheduler.Rule
-		var since int64
-		if err := rows.Scan(&r.Name, &r.Environment, &r.Fingerprint, &since); err != nil {
-			return nil, err
+	var runs []scheduler.Run
+	err = s.do(ctx, func(q session) error {
+		held := `action = ? AND created_at = ? AND waiting = ? AND ` + unfinished
+		args := []any{string(one.Action), micros(one.CreatedAt), string(scheduler.WaitApproval)}
+		found, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE `+held+` ORDER BY rank, id`, args...)
+		if err != nil {
+			return err
 		}
-		known[r] = instant(since)
+		var tickets []scheduler.Ticket
+		for _, r := range found {
+			r.Generation++
+			r.Waiting, r.Message = "", "approved at "+now.UTC().Format(time.RFC3339)
+			tickets = append(tickets, scheduler.Ticket{Run: r.ID, Generation: r.Generation})
+			runs = append(runs, r)
+		}
+		_, err = q.exec(ctx, `UPDATE runs SET generation = generation + 1, waiting = '', message = ? WHERE `+held,
+			append([]any{"approved at " + now.UTC().Format(time.RFC3339)}, args...)...)
+		if err != nil {
+			return err
+		}
+		return s.issue(ctx, q, tickets)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("approve run %s: %w", id, err)
 	}
-	return known, rows.Err()
+	if len(runs) == 0 {
+		return nil, scheduler.ErrFinished
+	}
+	return runs, nil
 }
 
 // SaveRun writes what may change of a run: see scheduler.Journal.
 func (s *Store) SaveRun(ctx context.Context, r scheduler.Run) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return saveRun(ctx, tx, r) })
+	return s.do(ctx, func(q session) error { return saveRun(ctx, q, r) })
 }
 
-func saveRun(ctx context.Context, tx *sql.Tx, r scheduler.Run) error {
-	res, err := tx.ExecContext(ctx, `UPDATE runs SET state = ?, started_at = ?, accepted_at = ?, finished_at = ?, activity_id = ?, message = ?,
+func saveRun(ctx context.Context, q session, r scheduler.Run) error {
+	n, err := q.exec(ctx, `UPDATE runs SET state = ?, started_at = ?, accepted_at = ?, finished_at = ?, activity_id = ?, message = ?,
 		not_before = ?, waiting = ?, tries = ? WHERE id = ? AND generation = ? AND `+unfinished,
 		string(r.State), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt), r.OperationActivityID, r.Message,
 		micros(r.NotBefore), string(r.Waiting), r.Tries, r.ID, r.Generation)
-	if err != nil {
-		return fmt.Errorf("write run %s: %w", r.ID, err)
-	}
-	n, err := res.RowsAffected()
 	if err != nil {
 		return fmt.Errorf("write run %s: %w", r.ID, err)
 	}
@@ -215,90 +346,45 @@ func saveRun(ctx context.Context, tx *sql.Tx, r scheduler.Run) error {
 	return nil
 }
 
-// Recover settles what a dead process left: see scheduler.Journal.
-func (s *Store) Recover(ctx context.Context, now time.Time) (runs, calls int, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE calls SET outcome = ?, done = ?, message = ? WHERE outcome = ?`,
-			string(scheduler.OutcomeAmbiguous), micros(now), "curfew stopped while the call was in flight", string(scheduler.OutcomePending))
-		if err != nil {
-			return err
-		}
-		n, err := res.RowsAffected()
-		if err != nil {
-			return err
-		}
-		calls = int(n)
-		open, err := queryRuns(ctx, tx, `SELECT `+runColumns+` FROM runs WHERE `+unfinished+` ORDER BY rank, id`)
-		if err != nil {
-			return err
-		}
-		runs = len(open)
-		tickets := make([]scheduler.Ticket, len(open))
-		for i, r := range open {
-			tickets[i] = scheduler.Ticket{Run: r.ID, Generation: r.Generation + 1}
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE runs SET generation = generation + 1 WHERE `+unfinished); err != nil {
-			return err
-		}
-		return s.issue(ctx, tx, tickets)
-	})
-	if err != nil {
-		return 0, 0, fmt.Errorf("take up unfinished runs: %w", err)
-	}
-	return runs, calls, nil
-}
-
-// newID gives an id that sorts by the instant it was made.
-func newID() (string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", fmt.Errorf("make an id: %w", err)
-	}
-	return id.String(), nil
-}
+const (
+	runColumns = `id, environment, project, schedule, action, cause, state, fire_at, zone, due_at, created_at, started_at, accepted_at, finished_at, activity_id, message, superseded_by, generation, rank, not_before, waiting, tries`
+	runWidth   = 22
+)
 
 func runValues(r scheduler.Run) []any {
 	return []any{
 		r.ID, r.Environment, r.Project, r.Schedule, string(r.Action), string(r.Trigger), string(r.State),
-		micros(r.FireAt), r.FireAt.Location().String(), micros(r.CreatedAt), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt),
+		micros(r.FireAt), r.FireAt.Location().String(), micros(r.DueAt), micros(r.CreatedAt), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt),
 		r.OperationActivityID, r.Message, r.SupersededBy, r.Generation, r.Rank, micros(r.NotBefore), string(r.Waiting), r.Tries,
 	}
 }
 
-// A querier is a *sql.DB or a *sql.Tx.
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}
-
-func queryRuns(ctx context.Context, q querier, query string, args ...any) ([]scheduler.Run, error) {
-	rows, err := q.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+func queryRuns(ctx context.Context, q session, query string, args ...any) ([]scheduler.Run, error) {
 	var runs []scheduler.Run
 	zones := map[string]*time.Location{}
-	for rows.Next() {
+	rows, err := q.query(ctx, query, args...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		r, err := scanRun(rows, zones)
-		if err != nil {
-			return nil, err
-		}
 		runs = append(runs, r)
-	}
-	return runs, rows.Err()
+		return err
+	})
+	return runs, err
 }
 
 // scanRun reads one row; zones keeps the zones met so far, for each is a file to read.
 func scanRun(rows *sql.Rows, zones map[string]*time.Location) (scheduler.Run, error) {
 	var r scheduler.Run
 	var zone string
-	var fire, created, started, accepted, finished, notBefore int64
-	err := rows.Scan(&r.ID, &r.Environment, &r.Project, &r.Schedule, &r.Action, &r.Trigger, &r.State, &fire, &zone, &created, &started, &accepted, &finished,
+	var fire, dueAt, created, started, accepted, finished, notBefore int64
+	err := rows.Scan(&r.ID, &r.Environment, &r.Project, &r.Schedule, &r.Action, &r.Trigger, &r.State, &fire, &zone, &dueAt, &created, &started, &accepted, &finished,
 		&r.OperationActivityID, &r.Message, &r.SupersededBy, &r.Generation, &r.Rank, &notBefore, &r.Waiting, &r.Tries)
 	if err != nil {
 		return scheduler.Run{}, err
 	}
-	r.FireAt, r.CreatedAt, r.StartedAt = instant(fire), instant(created), instant(started)
+	if dueAt == 0 {
+		dueAt = fire
+	}
+	r.FireAt, r.DueAt, r.CreatedAt, r.StartedAt = instant(fire), instant(dueAt), instant(created), instant(started)
 	r.AcceptedAt, r.FinishedAt = instant(accepted), instant(finished)
 	r.NotBefore = instant(notBefore)
 	if zones[zone] == nil {
@@ -308,4 +394,12 @@ func scanRun(rows *sql.Rows, zones map[string]*time.Location) (scheduler.Run, er
 	}
 	r.FireAt = r.FireAt.In(zones[zone])
 	return r, nil
+}
+
+// ignoreNoRows tells whether a row was found, apart from what went wrong.
+func ignoreNoRows(err error) (found bool, _ error) {
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }

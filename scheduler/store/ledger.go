@@ -29,12 +29,15 @@ const (
 // Reserve writes a pending call when one may go now: see scheduler.Ledger.
 func (s *Store) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Grant, error) {
 	var grant scheduler.Grant
-	err := s.tx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.do(ctx, func(q session) (err error) {
+		if err := q.lock(ctx, lockLedger); err != nil {
+			return err
+		}
 		account := ""
 		if r.Kind == lcs.CallMetadata {
-			account, grant, err = metadataSlot(ctx, tx, r)
+			account, grant, err = metadataSlot(ctx, q, r)
 		} else {
-			account, grant, err = callSlot(ctx, tx, r)
+			account, grant, err = callSlot(ctx, q, r)
 		}
 		if err != nil || account == "" || grant.At.After(r.Now) {
 			return err
@@ -43,7 +46,7 @@ func (s *Store) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler
 			grant = scheduler.Grant{}
 			return nil
 		}
-		call, err := reserve(ctx, tx, r, account)
+		call, err := reserve(ctx, q, r, account)
 		grant = scheduler.Grant{Call: call}
 		return err
 	})
@@ -53,7 +56,7 @@ func (s *Store) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler
 	return grant, nil
 }
 
-func reserve(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, account string) (*scheduler.Call, error) {
+func reserve(ctx context.Context, q session, r scheduler.Reservation, account string) (*scheduler.Call, error) {
 	id, err := newID()
 	if err != nil {
 		return nil, err
@@ -67,12 +70,12 @@ func reserve(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, account s
 		run := *r.Run
 		// Its call is in flight: it no longer stands before others in the queue.
 		run.State, run.Waiting, run.Tries = scheduler.Running, scheduler.WaitTurn, run.Tries+1
-		if err := saveRun(ctx, tx, run); err != nil {
+		if err := saveRun(ctx, q, run); err != nil {
 			return nil, err
 		}
 		*r.Run = run
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO calls (id, kind, account, project, environment, run, at, done, outcome, message, activity_id)
+	_, err = q.exec(ctx, `INSERT INTO calls (id, kind, account, project, environment, run, at, done, outcome, message, activity_id)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, '', '')`,
 		call.ID, string(call.Kind), account, call.Project, call.Environment, call.Run, micros(call.At), string(call.Outcome))
 	if err != nil {
@@ -82,19 +85,19 @@ func reserve(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, account s
 }
 
 // metadataSlot applies the limit per project and the holds of the accounts.
-func metadataSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string, scheduler.Grant, error) {
-	holds, err := holdsOf(ctx, tx, r.Now)
+func metadataSlot(ctx context.Context, q session, r scheduler.Reservation) (string, scheduler.Grant, error) {
+	holds, err := holdsOf(ctx, q, r.Now)
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
-	free, held := unheld(r, holds)
+	free, held := unheld(r.Project, r.Accounts, holds)
 	if len(free) == 0 {
 		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
 	if h, ok := holds[scheduler.MetadataHold(r.Project)]; ok {
 		return "", scheduler.Grant{At: h.Until, Reason: scheduler.WaitMetadata, Detail: h.Reason}, nil
 	}
-	taken, err := takenCalls(ctx, tx, `kind = ? AND project = ? AND at > ?`, string(r.Kind), r.Project, micros(r.Now.Add(-quota.Metadata.Window-2*inFlight)))
+	taken, err := takenCalls(ctx, q, `kind = ? AND project = ? AND at > ?`, string(r.Kind), r.Project, micros(r.Now.Add(-quota.Metadata.Window-2*inFlight)))
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
@@ -104,11 +107,11 @@ func metadataSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (str
 
 // unheld gives the accounts that may work for the project; held is the hold that
 // ends first of those that may not.
-func unheld(r scheduler.Reservation, holds map[string]scheduler.Hold) (free []string, held scheduler.Hold) {
-	for _, a := range r.Accounts {
+func unheld(project int64, accounts []string, holds map[string]scheduler.Hold) (free []string, held scheduler.Hold) {
+	for _, a := range accounts {
 		h, ok := holds[scheduler.AccountHold(a)]
 		if !ok {
-			h, ok = holds[scheduler.MemberHold(a, r.Project)]
+			h, ok = holds[scheduler.MemberHold(a, project)]
 		}
 		switch {
 		case !ok:
@@ -121,15 +124,15 @@ func unheld(r scheduler.Reservation, holds map[string]scheduler.Hold) (free []st
 }
 
 // callSlot applies the limits of start and stop, the holds and the order of the runs.
-func callSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string, scheduler.Grant, error) {
-	holds, err := holdsOf(ctx, tx, r.Now)
+func callSlot(ctx context.Context, q session, r scheduler.Reservation) (string, scheduler.Grant, error) {
+	holds, err := holdsOf(ctx, q, r.Now)
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
 	if h, ok := holds[scheduler.EnvironmentHold(r.Environment, r.Kind)]; ok {
 		return "", scheduler.Grant{At: h.Until, Reason: scheduler.WaitThrottle, Detail: h.Reason}, nil
 	}
-	own, err := takenCalls(ctx, tx, `kind = ? AND project = ? AND environment = ? AND at > ?`,
+	own, err := takenCalls(ctx, q, `kind = ? AND project = ? AND environment = ? AND at > ?`,
 		string(r.Kind), r.Project, r.Environment, micros(r.Now.Add(-quota.PerEnvironment.Window-2*inFlight)))
 	if err != nil {
 		return "", scheduler.Grant{}, err
@@ -137,91 +140,112 @@ func callSlot(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (string,
 	if at := quota.PerEnvironment.Next(r.Now, own, 0); at.After(r.Now) {
 		return "", scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Paced: true, Detail: "LCS allows one " + string(r.Kind) + " of an environment in 5 minutes"}, nil
 	}
-	budgets, held, err := budgetsOf(ctx, tx, r, holds)
-	if err != nil {
-		return "", scheduler.Grant{}, err
-	}
-	if len(budgets) == 0 {
+	free, held := unheld(r.Project, r.Accounts, holds)
+	if len(free) == 0 {
 		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
-	ahead, err := betterRanked(ctx, tx, r)
+	before, err := claimsBefore(ctx, q, r, holds)
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
-	account, at := quota.PerAccount.Best(r.Now, budgets, ahead)
+	ahead, accounts := 0, slices.Clip(free)
+	for _, c := range before {
+		ahead += c.Calls
+		accounts = append(accounts, c.Accounts...)
+	}
+	budgets, err := budgetsOf(ctx, q, r, holds, accounts)
+	if err != nil {
+		return "", scheduler.Grant{}, err
+	}
+	account, at := quota.PerAccount.Best(r.Now, budgets, before, free)
 	return account, scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Paced: true, Detail: fmt.Sprintf(
 		"LCS allows 30 %s calls of an account in 30 minutes; %d runs go before this one", r.Kind, ahead)}, nil
 }
 
-// budgetsOf leaves out accounts that cannot sign in; held is the first of their
-// holds to end.
-func budgetsOf(ctx context.Context, tx *sql.Tx, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Budget, scheduler.Hold, error) {
+// Budgets gives what each account may still do: see scheduler.Ledger.
+func (s *Store) Budgets(ctx context.Context, now time.Time, kind scheduler.CallKind, accounts []string) ([]quota.Budget, error) {
 	var budgets []quota.Budget
-	free, held := unheld(r, holds)
-	for _, a := range free {
-		taken, err := takenCalls(ctx, tx, `kind = ? AND account = ? AND at > ?`, string(r.Kind), a, micros(r.Now.Add(-quota.PerAccount.Window-2*inFlight)))
+	err := s.do(ctx, func(q session) error {
+		holds, err := holdsOf(ctx, q, now)
+		if err == nil {
+			budgets, err = budgetsOf(ctx, q, scheduler.Reservation{Now: now, Kind: kind}, holds, accounts)
+		}
+		return err
+	})
+	return budgets, err
+}
+
+// budgetsOf gives what each of the accounts may still do of the kind of call.
+func budgetsOf(ctx context.Context, q session, r scheduler.Reservation, holds map[string]scheduler.Hold, accounts []string) ([]quota.Budget, error) {
+	var budgets []quota.Budget
+	for _, a := range slices.Compact(slices.Sorted(slices.Values(accounts))) {
+		taken, err := takenCalls(ctx, q, `kind = ? AND account = ? AND at > ?`, string(r.Kind), a, micros(r.Now.Add(-quota.PerAccount.Window-2*inFlight)))
 		if err != nil {
-			return nil, held, err
+			return nil, err
 		}
 		budgets = append(budgets, quota.Budget{Account: a, Taken: taken, Held: holds[scheduler.VerbHold(a, r.Kind)].Until})
 	}
-	return budgets, held, nil
+	return budgets, nil
 }
 
-// betterRanked counts the runs that go before r's: those of the same verb and
-// accounts with a better rank that wait for nothing but their call. A run that
-// waits for metadata counts within its own project only, so that a project whose
-// metadata is away does not stand in the way of others.
-func betterRanked(ctx context.Context, tx *sql.Tx, r scheduler.Reservation) (int, error) {
+// claimsBefore counts the runs that go before r's, by project: those of the same
+// verb with a better rank that wait for nothing but their call. A run that waits
+// for metadata counts within its own project only, so that a project whose
+// metadata is away does not stand in the way of others. Projects without such a
+// run are in the list too: which accounts they could use matters for the choice.
+func claimsBefore(ctx context.Context, q session, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Claim, error) {
 	args := []any{string(r.Kind), micros(r.Now), r.Run.Project, r.Run.Rank, r.Run.Rank, r.Run.ID}
 	for _, p := range r.Rivals {
-		args = append(args, p)
+		args = append(args, p.Name)
 	}
-	var n int
-	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
+	waiting := map[string]int{}
+	rows, err := q.query(ctx, `SELECT project, COUNT(*) FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
 		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?))
-		AND (rank < ? OR (rank = ? AND id < ?)) AND project IN (`+placeholders(len(r.Rivals))+`)`, args...).Scan(&n)
+		AND (rank < ? OR (rank = ? AND id < ?)) AND project IN (`+placeholders(len(r.Rivals))+`) GROUP BY project`, args...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var project string
+		var n int
+		err := rows.Scan(&project, &n)
+		waiting[project] = n
+		return err
+	})
 	if err != nil {
-		return 0, fmt.Errorf("count the runs that go before: %w", err)
+		return nil, fmt.Errorf("count the runs that go before: %w", err)
 	}
-	return n, nil
+	var claims []quota.Claim
+	for _, p := range r.Rivals {
+		if free, _ := unheld(p.ID, p.Accounts, holds); len(free) > 0 {
+			claims = append(claims, quota.Claim{Accounts: free, Calls: waiting[p.Name]})
+		}
+	}
+	return claims, nil
 }
 
-// placeholders gives n of them; for none it gives one that matches nothing.
-func placeholders(n int) string {
-	if n == 0 {
-		return "NULL"
-	}
-	return "?" + strings.Repeat(", ?", n-1)
-}
-
-func takenCalls(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]time.Time, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT `+countsFrom+` FROM calls WHERE `+where+` AND `+counts, args...) //nolint:gosec // where is a constant of this file
+func takenCalls(ctx context.Context, q session, where string, args ...any) ([]time.Time, error) {
+	var taken []time.Time
+	rows, err := q.query(ctx, `SELECT `+countsFrom+` FROM calls WHERE `+where+` AND `+counts, args...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var at int64
+		err := rows.Scan(&at)
+		taken = append(taken, instant(at))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read the calls made: %w", err)
 	}
-	defer rows.Close()
-	var taken []time.Time
-	for rows.Next() {
-		var at int64
-		if err := rows.Scan(&at); err != nil {
-			return nil, fmt.Errorf("read the calls made: %w", err)
-		}
-		taken = append(taken, instant(at))
-	}
-	return taken, rows.Err()
+	return taken, nil
 }
 
 // Settle writes how a call ended: see scheduler.Ledger.
 func (s *Store) Settle(ctx context.Context, c scheduler.Call, r *scheduler.Run) error {
 	var stale error
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE calls SET done = ?, outcome = ?, message = ?, activity_id = ? WHERE id = ?`,
+	err := s.do(ctx, func(q session) error {
+		_, err := q.exec(ctx, `UPDATE calls SET done = ?, outcome = ?, message = ?, activity_id = ? WHERE id = ?`,
 			micros(c.Done), string(c.Outcome), c.Message, c.ActivityID, c.ID)
 		if err != nil || r == nil {
 			return err
 		}
-		if err := saveRun(ctx, tx, *r); !errors.Is(err, scheduler.ErrStale) {
+		if err := saveRun(ctx, q, *r); !errors.Is(err, scheduler.ErrStale) {
 			return err
 		}
 		stale = scheduler.ErrStale
@@ -238,14 +262,14 @@ func (s *Store) LastCall(ctx context.Context, project int64, environment string)
 	var c scheduler.Call
 	var kind string
 	var at, done int64
-	err := s.db.QueryRowContext(ctx, `SELECT id, kind, account, run, at, done, outcome, message, activity_id FROM calls
+	err := s.read().row(ctx, `SELECT id, kind, account, run, at, done, outcome, message, activity_id FROM calls
 		WHERE project = ? AND environment = ? AND `+counts+` ORDER BY at DESC LIMIT 1`, project, environment).
 		Scan(&c.ID, &kind, &c.Account, &c.Run, &at, &done, &c.Outcome, &c.Message, &c.ActivityID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return scheduler.Call{}, false, nil
-	}
-	if err != nil {
-		return scheduler.Call{}, false, fmt.Errorf("read the last call: %w", err)
+	if found, err := ignoreNoRows(err); !found {
+		if err != nil {
+			err = fmt.Errorf("read the last call: %w", err)
+		}
+		return scheduler.Call{}, false, err
 	}
 	c.Kind, c.Project, c.Environment = lcs.CallKind(kind), project, environment
 	c.At, c.Done = instant(at), instant(done)
@@ -254,7 +278,7 @@ func (s *Store) LastCall(ctx context.Context, project int64, environment string)
 
 // Hold forbids calls of a scope until an instant.
 func (s *Store) Hold(ctx context.Context, h scheduler.Hold) error {
-	_, err := s.db.ExecContext(ctx, `INSERT INTO holds (scope, until, reason) VALUES (?, ?, ?)
+	_, err := s.read().exec(ctx, `INSERT INTO holds (scope, until, reason) VALUES (?, ?, ?)
 		ON CONFLICT (scope) DO UPDATE SET until = excluded.until, reason = excluded.reason`, h.Scope, micros(h.Until), h.Reason)
 	if err != nil {
 		return fmt.Errorf("write the hold of %s: %w", h.Scope, err)
@@ -264,7 +288,7 @@ func (s *Store) Hold(ctx context.Context, h scheduler.Hold) error {
 
 // Holds gives the holds that last beyond now, sorted by scope.
 func (s *Store) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, error) {
-	held, err := holdsOf(ctx, s.db, now)
+	held, err := holdsOf(ctx, s.read(), now)
 	if err != nil {
 		return nil, err
 	}
@@ -276,36 +300,19 @@ func (s *Store) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, err
 	return list, nil
 }
 
-func holdsOf(ctx context.Context, q querier, now time.Time) (map[string]scheduler.Hold, error) {
-	rows, err := q.QueryContext(ctx, `SELECT scope, until, reason FROM holds WHERE until > ?`, micros(now))
-	if err != nil {
-		return nil, fmt.Errorf("read the holds: %w", err)
-	}
-	defer rows.Close()
+func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {
 	holds := map[string]scheduler.Hold{}
-	for rows.Next() {
+	rows, err := q.query(ctx, `SELECT scope, until, reason FROM holds WHERE until > ?`, micros(now))
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var h scheduler.Hold
 		var until int64
-		if err := rows.Scan(&h.Scope, &until, &h.Reason); err != nil {
-			return nil, fmt.Errorf("read the holds: %w", err)
-		}
+		err := rows.Scan(&h.Scope, &until, &h.Reason)
 		h.Until = instant(until)
 		holds[h.Scope] = h
-	}
-	return holds, rows.Err()
-}
-
-// Prune removes metadata calls and holds that ended before an instant.
-func (s *Store) Prune(ctx context.Context, before time.Time) error {
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM calls WHERE kind = ? AND at < ?`, string(lcs.CallMetadata), micros(before)); err != nil {
-			return err
-		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM holds WHERE until < ?`, micros(before))
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("prune: %w", err)
+		return nil, fmt.Errorf("read the holds: %w", err)
 	}
-	return nil
+	return holds, nil
 }

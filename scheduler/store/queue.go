@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
 	"go.uber.org/zap"
 	"go.uber.org/zap/exp/zapslog"
@@ -22,6 +22,7 @@ import (
 const (
 	workers       = 32                     // steps at a time: enough to wait for that many slow answers of LCS
 	defaultPoll   = 250 * time.Millisecond // SQLite tells nobody of a new row
+	listeningPoll = time.Second            // PostgreSQL does; this is for what is missed
 	fetchCooldown = 20 * time.Millisecond
 	stepTimeout   = 3 * time.Minute // above the LCS client's own
 	stopTimeout   = 8 * time.Second // the daemon must be gone after 10
@@ -40,13 +41,17 @@ func (ticketArgs) Kind() string { return "run" }
 type worker struct {
 	river.WorkerDefaults[ticketArgs]
 	step atomic.Pointer[stepFunc]
+	hand func(t scheduler.Ticket, has bool) // told when a step begins and ends
 }
 
 type stepFunc func(context.Context, scheduler.Ticket) (time.Duration, error)
 
 // Work is called by River for each ticket.
 func (w *worker) Work(ctx context.Context, job *river.Job[ticketArgs]) error {
-	again, err := (*w.step.Load())(ctx, scheduler.Ticket(job.Args))
+	ticket := scheduler.Ticket(job.Args)
+	w.hand(ticket, true)
+	defer w.hand(ticket, false)
+	again, err := (*w.step.Load())(ctx, ticket)
 	switch {
 	case err != nil:
 		return err
@@ -67,19 +72,34 @@ type wallClock struct{}
 func (wallClock) Now() time.Time       { return time.Now() }
 func (wallClock) NowOrNil() *time.Time { t := time.Now(); return &t }
 
-func newQueue(driver *riversqlite.Driver, w *worker, logger *slog.Logger, poll time.Duration) (*river.Client[*sql.Tx], error) {
-	if poll == 0 {
+// hand notes which tickets the steps of this process have.
+func (s *Store) hand(t scheduler.Ticket, has bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if has {
+		s.inHand[t] = true
+	} else {
+		delete(s.inHand, t)
+	}
+}
+
+func (s *Store) newQueue(driver riverdriver.Driver[*sql.Tx], logger *slog.Logger, poll time.Duration) (*river.Client[*sql.Tx], error) {
+	switch {
+	case poll == 0 && s.postgres:
+		poll = listeningPoll
+	case poll == 0:
 		poll = defaultPoll
 	}
 	registered := river.NewWorkers()
-	if err := river.AddWorkerSafely(registered, w); err != nil {
+	if err := river.AddWorkerSafely(registered, s.worker); err != nil {
 		return nil, fmt.Errorf("register the worker: %w", err)
 	}
 	client, err := river.NewClient(driver, &river.Config{
+		ID:                          s.replica,
 		Queues:                      map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 		Workers:                     registered,
 		Logger:                      logger,
-		PollOnly:                    true, // River's listener for SQLite is itself a poll, and a dearer one
+		PollOnly:                    !s.postgres, // River's listener for SQLite is itself a poll, and a dearer one
 		FetchCooldown:               fetchCooldown,
 		FetchPollInterval:           poll,
 		JobTimeout:                  stepTimeout,
@@ -98,7 +118,7 @@ func newQueue(driver *riversqlite.Driver, w *worker, logger *slog.Logger, poll t
 
 // issue inserts tickets that are ready at once: River wakes future ones only
 // every five seconds.
-func (s *Store) issue(ctx context.Context, tx *sql.Tx, tickets []scheduler.Ticket) error {
+func (s *Store) issue(ctx context.Context, q session, tickets []scheduler.Ticket) error {
 	if len(tickets) == 0 {
 		return nil
 	}
@@ -106,7 +126,7 @@ func (s *Store) issue(ctx context.Context, tx *sql.Tx, tickets []scheduler.Ticke
 	for i, t := range tickets {
 		params[i] = river.InsertManyParams{Args: ticketArgs(t)}
 	}
-	if _, err := s.queue.InsertManyFastTx(ctx, tx, params); err != nil {
+	if _, err := s.queue.InsertManyFastTx(ctx, q.tx, params); err != nil {
 		return fmt.Errorf("issue %d tickets: %w", len(tickets), err)
 	}
 	return nil
@@ -117,13 +137,20 @@ const live = `state IN ('available', 'pending', 'retryable', 'running', 'schedul
 
 // Reissue gives a ticket to every unfinished run that has none: see scheduler.Queue.
 func (s *Store) Reissue(ctx context.Context) (int, error) {
+	args := `json_extract(args, '$.run'), json_extract(args, '$.generation')`
+	if s.postgres {
+		args = `args->>'run', CAST(args->>'generation' AS BIGINT)`
+	}
 	var lost []scheduler.Ticket
-	err := s.tx(ctx, func(tx *sql.Tx) error {
-		held, err := tickets(ctx, tx, `SELECT json_extract(args, '$.run'), json_extract(args, '$.generation') FROM river_job WHERE kind = 'run' AND `+live)
+	err := s.do(ctx, func(q session) error {
+		if err := q.lock(ctx, lockLeases); err != nil {
+			return err
+		}
+		held, err := tickets(ctx, q, `SELECT `+args+` FROM river_job WHERE kind = 'run' AND `+live)
 		if err != nil {
 			return err
 		}
-		wanted, err := tickets(ctx, tx, `SELECT id, generation FROM runs WHERE `+unfinished)
+		wanted, err := tickets(ctx, q, `SELECT id, generation FROM runs WHERE `+unfinished)
 		if err != nil {
 			return err
 		}
@@ -132,29 +159,12 @@ func (s *Store) Reissue(ctx context.Context) (int, error) {
 				lost = append(lost, t)
 			}
 		}
-		return s.issue(ctx, tx, lost)
+		return s.issue(ctx, q, lost)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("look for lost tickets: %w", err)
 	}
 	return len(lost), nil
-}
-
-func tickets(ctx context.Context, tx *sql.Tx, query string) (map[scheduler.Ticket]bool, error) {
-	rows, err := tx.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	found := map[scheduler.Ticket]bool{}
-	for rows.Next() {
-		var t scheduler.Ticket
-		if err := rows.Scan(&t.Run, &t.Generation); err != nil {
-			return nil, err
-		}
-		found[t] = true
-	}
-	return found, rows.Err()
 }
 
 // Work hands tickets to step until ctx ends, then waits for the steps under way;
@@ -168,7 +178,9 @@ func (s *Store) Work(ctx context.Context, step func(context.Context, scheduler.T
 	if err := s.queue.Start(life); err != nil {
 		return fmt.Errorf("start River: %w", err)
 	}
+	s.keepLease(ctx)
 	<-ctx.Done()
+	defer s.endLease(life)
 	soft, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	err := s.queue.Stop(soft)

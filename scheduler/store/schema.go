@@ -2,7 +2,9 @@ package store
 
 // migrations bring a database from any older version to the newest, in order.
 // Instants are microseconds since 1970 in UTC, 0 for none: the same in both
-// databases, and sortable. Never change one that was released; add one.
+// databases, and sortable. Never change one that was released; add one. Each must
+// leave the version before it working: columns with defaults, nothing dropped that
+// it uses, for replicas of both versions run side by side during an upgrade.
 var migrations = []string{`
 CREATE TABLE runs (
 	id            TEXT PRIMARY KEY,
@@ -76,5 +78,26 @@ CREATE TABLE rules (
 CREATE TABLE ticks (
 	name TEXT PRIMARY KEY,
 	at   BIGINT NOT NULL
+);
+`, `
+ALTER TABLE runs ADD COLUMN due_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX runs_of_environment ON runs (environment, id);
+CREATE INDEX runs_in_state ON runs (state, id);
+CREATE INDEX runs_finished ON runs (finished_at) WHERE finished_at > 0;
+CREATE INDEX runs_starts ON runs (environment, id) WHERE action = 'start' AND state = 'succeeded' AND accepted_at > 0;
+CREATE TABLE overrides (
+	id           TEXT PRIMARY KEY,
+	environments TEXT NOT NULL,
+	keep         TEXT NOT NULL,
+	from_at      BIGINT NOT NULL,
+	until_at     BIGINT NOT NULL,
+	reason       TEXT NOT NULL,
+	created_at   BIGINT NOT NULL,
+	released_at  BIGINT NOT NULL
+);
+CREATE INDEX overrides_until ON overrides (until_at);
+CREATE TABLE replicas (
+	id      TEXT PRIMARY KEY,
+	seen_at BIGINT NOT NULL
 );
 `}

@@ -70,13 +70,25 @@ func instant(q url.Values, name string, otherwise time.Time) (time.Time, error) 
 // fail answers an error: the caller's with 400, ours with 500 and a line in the log.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var bad *badParameter
+	var invalid *scheduler.Invalid
+	var file *BadFile
 	switch {
 	case errors.As(err, &bad):
 		problem(w, http.StatusBadRequest, "a parameter cannot be read", bad.Error())
 	case errors.Is(err, scheduler.ErrNoRun):
 		problem(w, http.StatusNotFound, "no such run", "GET /api/v1/runs lists the runs")
-	case errors.Is(err, errNoEnvironment):
-		problem(w, http.StatusNotFound, "no such environment", "the schedule file in force has no environment of this name")
+	case errors.As(err, &invalid):
+		problem(w, http.StatusBadRequest, "the request cannot be carried out", invalid.Message)
+	case errors.As(err, &file):
+		problem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays in force", file.Message)
+	case errors.Is(err, scheduler.ErrNoEnvironment):
+		problem(w, http.StatusNotFound, "no such environment", "the schedule file in force does not have it: "+err.Error())
+	case errors.Is(err, scheduler.ErrNoOverride):
+		problem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
+	case errors.Is(err, scheduler.ErrOver):
+		problem(w, http.StatusConflict, "the override has ended", "there is nothing to release")
+	case errors.Is(err, scheduler.ErrFinished):
+		problem(w, http.StatusConflict, "the run does not wait for that", "GET /api/v1/runs/{id} shows its state")
 	case r.Context().Err() != nil: // nobody listens any more
 	default:
 		s.log.Error("request not answered", zap.String("path", r.URL.Path), zap.Error(err))
@@ -84,18 +96,15 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// errNoEnvironment means that the file in force has no environment of the name.
-var errNoEnvironment = errors.New("no such environment")
-
 // reply makes a handler of a function that gives what to answer.
-func (s *Server) reply(f func(r *http.Request) (any, error)) http.HandlerFunc {
+func (s *Server) reply(status int, f func(r *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r)
 		if err != nil {
 			s.fail(w, r, err)
 			return
 		}
-		answer(w, v)
+		write(w, status, "application/json", v)
 	}
 }
 
@@ -179,7 +188,7 @@ func (s *Server) environment(r *http.Request) (any, error) {
 			return environmentOf(status), nil
 		}
 	}
-	return nil, errNoEnvironment
+	return nil, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, r.PathValue("name"))
 }
 
 func (s *Server) fires(r *http.Request) (any, error) {

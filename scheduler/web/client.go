@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"curfew/lcs/auth"
+	"curfew/scheduler/plan"
 )
 
 const (
@@ -85,33 +87,106 @@ func (c *Client) Environments(ctx context.Context) ([]Environment, error) {
 // Healthy asks whether the daemon lives.
 func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", nil) }
 
+// Run gives one run.
+func (c *Client) Run(ctx context.Context, id string) (Run, error) {
+	var r Run
+	err := c.get(ctx, "/api/v1/runs/"+url.PathEscape(id), &r)
+	return r, err
+}
+
+// Act asks for a start or stop of an environment, now.
+func (c *Client) Act(ctx context.Context, environment string, action plan.Action) (Run, error) {
+	var r Run
+	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/"+string(action), nil, &r)
+	return r, err
+}
+
+// Cancel ends an unfinished run.
+func (c *Client) Cancel(ctx context.Context, id string) (Run, error) {
+	var r Run
+	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/cancel", nil, &r)
+	return r, err
+}
+
+// Approve lets the fire of a held run go.
+func (c *Client) Approve(ctx context.Context, id string) (Run, error) {
+	var r Run
+	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/approve", nil, &r)
+	return r, err
+}
+
+// Overrides gives those that have not ended, or ended in the last day.
+func (c *Client) Overrides(ctx context.Context) ([]Override, error) {
+	var page List[Override]
+	err := c.get(ctx, "/api/v1/overrides", &page)
+	return page.Items, err
+}
+
+// Override makes an override.
+func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, error) {
+	var made Override
+	err := c.send(ctx, http.MethodPost, "/api/v1/overrides", o, &made)
+	return made, err
+}
+
+// Release ends an override.
+func (c *Client) Release(ctx context.Context, id string) (Override, error) {
+	var o Override
+	err := c.send(ctx, http.MethodDelete, "/api/v1/overrides/"+url.PathEscape(id), nil, &o)
+	return o, err
+}
+
 func (c *Client) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	return c.send(ctx, http.MethodGet, path, nil, into)
+}
+
+// send asks the daemon. body and into may be nil.
+func (c *Client) send(ctx context.Context, method, path string, body, into any) error {
+	req, err := c.request(ctx, method, path, body)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", c.base, err)
-	}
-	if token := c.token.Reveal(); token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("ask the daemon at %s: %w; is it running? --server or CURFEW_SERVER names another address", c.base, inmost(err))
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
-	if res.StatusCode != http.StatusOK {
-		return refusal(c.base, res.StatusCode, body)
+	if res.StatusCode < 200 || res.StatusCode > 299 {
+		return refusal(c.base, res.StatusCode, answer)
 	}
 	if into == nil {
 		return nil
 	}
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := json.Unmarshal(answer, into); err != nil {
 		return fmt.Errorf("read the answer of %s: it is not curfew's; does another program listen there?", c.base)
 	}
 	return nil
+}
+
+func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		content = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, content)
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token := c.token.Reveal(); token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req, nil
 }
 
 // inmost drops the wrapping that repeats method and address.

@@ -60,6 +60,31 @@ type Fire struct {
 	Reason      string    `json:"reason"`
 }
 
+// An Override is a temporary exception that somebody made.
+type Override struct {
+	ID           string     `json:"id"`
+	Environments []string   `json:"environments"`
+	Keep         string     `json:"keep"` // running or stopped
+	From         time.Time  `json:"from"`
+	Until        time.Time  `json:"until"`
+	Reason       *string    `json:"reason"`
+	CreatedAt    time.Time  `json:"created_at"`
+	ReleasedAt   *time.Time `json:"released_at"`
+	State        string     `json:"state"` // pending, active, expired or released
+	Stale        []string   `json:"stale"` // its environments that the schedule file does not have
+}
+
+func overrideOf(o scheduler.OverrideStatus) Override {
+	out := Override{
+		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: given(o.Reason),
+		CreatedAt: o.CreatedAt, ReleasedAt: moment(o.ReleasedAt, o.From.Location()), State: o.State, Stale: o.Stale,
+	}
+	if out.Stale == nil {
+		out.Stale = []string{}
+	}
+	return out
+}
+
 // A List is a page of a listing; NextCursor is null on the last one.
 type List[T any] struct {
 	Items      []T     `json:"items"`

@@ -1,5 +1,5 @@
 // Package web serves the HTTP interface: health, metrics, the API and the start
-// page. It reads the engine through a small interface and changes nothing.
+// page. It sees the engine through a small interface.
 package web
 
 import (
@@ -30,9 +30,20 @@ const (
 	maxHeader      = 64 << 10
 )
 
-// An Engine is what the pages and the API show.
+// An Engine is what the pages and the API show, and what they change.
 type Engine interface {
+	Shown
+	Act(ctx context.Context, environment string, action plan.Action) (scheduler.Run, error)
+	Cancel(ctx context.Context, id string) (scheduler.Run, error)
+	Approve(ctx context.Context, id string) ([]scheduler.Run, error)
+	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Release(ctx context.Context, id string) (scheduler.Override, error)
+}
+
+// Shown is the part of an Engine that changes nothing.
+type Shown interface {
 	Ready(ctx context.Context) error
+	Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error)
 	Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
 	FindRun(ctx context.Context, id string) (scheduler.Run, error)
 	Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error)
@@ -48,7 +59,10 @@ type Options struct {
 	Logger   *zap.Logger
 	Version  string
 	Demo     bool        // every page says that it is a demo
-	Token    auth.Secret // reading needs it off loopback; empty: there is none
+	Token    auth.Secret // changes need it, and off loopback reading too; empty: there is none
+	// Reload reads the schedule file again; a *scheduler.Invalid says what is wrong
+	// with it. Nil: there is no file to read.
+	Reload func(ctx context.Context) error
 }
 
 // A Server answers HTTP requests.
@@ -100,16 +114,22 @@ func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}))
-	guard := s.guard(addr)
+	read, change := s.guard(addr), s.guardChanges()
 	for _, r := range s.routes() {
-		mux.Handle("GET "+r.path, guard(r.handler))
+		guard := read
+		if r.method != http.MethodGet {
+			guard = change
+		}
+		mux.Handle(r.method+" "+r.path, guard(r.handler))
 	}
-	mux.Handle("/api/", guard(notFound))
-	mux.Handle("GET /{$}", guard(s.page))
+	mux.Handle("POST /-/reload", change(s.reply(http.StatusOK, s.reload)))
+	mux.Handle("/api/", read(s.notFound()))
+	mux.Handle("GET /{$}", read(s.page))
 	return secured(mux)
 }
 
 type route struct {
+	method  string
 	path    string
 	handler http.HandlerFunc
 }
@@ -117,12 +137,20 @@ type route struct {
 // routes is the API; openapi.json is tested to name exactly these.
 func (s *Server) routes() []route {
 	return []route{
-		{"/api/v1/environments", s.reply(s.environments)},
-		{"/api/v1/environments/{name}", s.reply(s.environment)},
-		{"/api/v1/runs", s.reply(s.runs)},
-		{"/api/v1/runs/{id}", s.reply(s.run)},
-		{"/api/v1/fires", s.reply(s.fires)},
-		{"/api/v1/openapi.json", s.openAPI},
+		{"GET", "/api/v1/environments", s.reply(http.StatusOK, s.environments)},
+		{"GET", "/api/v1/environments/{name}", s.reply(http.StatusOK, s.environment)},
+		{"POST", "/api/v1/environments/{name}/start", s.reply(http.StatusAccepted, s.act(plan.Start))},
+		{"POST", "/api/v1/environments/{name}/stop", s.reply(http.StatusAccepted, s.act(plan.Stop))},
+		{"GET", "/api/v1/runs", s.reply(http.StatusOK, s.runs)},
+		{"GET", "/api/v1/runs/{id}", s.reply(http.StatusOK, s.run)},
+		{"POST", "/api/v1/runs/{id}/cancel", s.reply(http.StatusOK, s.cancel)},
+		{"POST", "/api/v1/runs/{id}/approve", s.reply(http.StatusOK, s.approve)},
+		{"GET", "/api/v1/fires", s.reply(http.StatusOK, s.fires)},
+		{"GET", "/api/v1/overrides", s.reply(http.StatusOK, s.overrides)},
+		{"POST", "/api/v1/overrides", s.reply(http.StatusCreated, s.override)},
+		{"DELETE", "/api/v1/overrides/{id}", s.reply(http.StatusOK, s.release)},
+		{"POST", "/api/v1/reload", s.reply(http.StatusOK, s.reload)},
+		{"GET", "/api/v1/openapi.json", s.openAPI},
 	}
 }
 
@@ -144,24 +172,49 @@ func secured(next http.Handler) http.Handler {
 // name to 127.0.0.1 is not. Elsewhere a token is needed.
 func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
 	local := isLoopback(addr)
-	token := s.opts.Token.Reveal()
 	return func(next http.HandlerFunc) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			sent, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			known := bearer && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
 			switch {
-			case known, local && localName(r.Host):
+			case s.known(r), local && localName(r.Host):
 				next(w, r)
 			case local:
 				problem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
-			case token == "":
+			case s.opts.Token.Reveal() == "":
 				problem(w, http.StatusForbidden, "the API is closed", "off loopback, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon")
 			default:
-				w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
-				problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
+				unauthorized(w)
 			}
 		})
 	}
+}
+
+// guardChanges decides who may change something: whoever has the token. A browser
+// never sends it by itself, so that no page of another site can.
+func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
+	return func(next http.HandlerFunc) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case s.known(r):
+				next(w, r)
+			case s.opts.Token.Reveal() == "":
+				problem(w, http.StatusForbidden, "changes are refused", "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
+			default:
+				unauthorized(w)
+			}
+		})
+	}
+}
+
+// known tells whether a request carries the token.
+func (s *Server) known(r *http.Request) bool {
+	token := s.opts.Token.Reveal()
+	sent, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return bearer && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
+}
+
+func unauthorized(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
+	problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
 }
 
 func isLoopback(addr net.Addr) bool {
@@ -215,13 +268,21 @@ func write(w http.ResponseWriter, status int, kind string, v any) {
 	_, _ = w.Write(append(body, '\n'))
 }
 
-func answer(w http.ResponseWriter, v any) { write(w, http.StatusOK, "application/json", v) }
-
-func notFound(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		problem(w, http.StatusMethodNotAllowed, "this version only reads", "curfew's API answers GET")
-		return
+// notFound answers what no route does: an address that takes other methods, or none.
+func (s *Server) notFound() http.HandlerFunc {
+	methods := map[string][]string{}
+	for _, r := range s.routes() {
+		methods[r.path] = append(methods[r.path], r.method)
 	}
-	problem(w, http.StatusNotFound, "no such address", "GET /api/v1/openapi.json lists what there is")
+	mux := http.NewServeMux()
+	for path, allowed := range methods {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			problem(w, http.StatusMethodNotAllowed, "the address does not take this method", "it takes "+strings.Join(allowed, " and "))
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		problem(w, http.StatusNotFound, "no such address", "GET /api/v1/openapi.json lists what there is")
+	})
+	return mux.ServeHTTP
 }

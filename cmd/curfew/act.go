@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/web"
+)
+
+// waitInterval is between two looks at a run that is waited for.
+const waitInterval = 2 * time.Second
+
+// newAct is start or stop.
+func newAct(e env, action plan.Action) *cobra.Command {
+	form := newOutput("table", "json")
+	c := &cobra.Command{
+		Use: string(action) + " ENVIRONMENT…", Args: cobra.MinimumNArgs(1),
+		Short: fmt.Sprintf("Asks the daemon to %s environments now", action),
+	}
+	server := serverFlag(c, e)
+	wait := c.Flags().Bool("wait", false, "until each run is at its end; exit 1 unless all succeeded")
+	c.Flags().VarP(form, "output", "o", "form of the output")
+	c.RunE = func(c *cobra.Command, names []string) error {
+		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		runs, err := act(c.Context(), client, action, names)
+		if err == nil && *wait {
+			err = waitFor(c.Context(), client, runs)
+		}
+		if perr := printRuns(e, runs, form.value); perr != nil {
+			return perr
+		}
+		return err
+	}
+	return c
+}
+
+// act asks for one run after the other; those before an error are given too.
+func act(ctx context.Context, client *web.Client, action plan.Action, names []string) ([]web.Run, error) {
+	runs := []web.Run{}
+	for _, name := range names {
+		r, err := client.Act(ctx, name, action)
+		if err != nil {
+			return runs, err
+		}
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+// waitFor looks at the runs until each is at its end.
+func waitFor(ctx context.Context, client *web.Client, runs []web.Run) error {
+	failed := 0
+	for i := range runs {
+		for !scheduler.State(runs[i].State).Finished() {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(waitInterval):
+			}
+			r, err := client.Run(ctx, runs[i].ID)
+			if err != nil {
+				return err
+			}
+			runs[i] = r
+		}
+		if scheduler.State(runs[i].State) != scheduler.Succeeded {
+			failed++
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %s did not succeed", failed, count(len(runs), "run"))
+	}
+	return nil
+}
+
+func printRuns(e env, runs []web.Run, form string) error {
+	if form == "json" {
+		return printJSON(e.stdout, runs)
+	}
+	rows := make([][]string, len(runs))
+	for i, r := range runs {
+		rows[i] = []string{r.Environment, r.Action, r.State, r.ID, text(r.OperationActivityID), text(r.Message)}
+	}
+	return printTable(e.stdout, "ENVIRONMENT ACTION STATE RUN ACTIVITY MESSAGE", rows)
+}
+
+// newDecide is cancel or approve: what a person decides about runs.
+func newDecide(e env, use, short string, decide func(*web.Client, context.Context, string) (web.Run, error)) *cobra.Command {
+	form := newOutput("table", "json")
+	c := &cobra.Command{Use: use + " RUN…", Short: short, Args: cobra.MinimumNArgs(1)}
+	server := serverFlag(c, e)
+	c.Flags().VarP(form, "output", "o", "form of the output")
+	c.RunE = func(c *cobra.Command, ids []string) error {
+		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		runs := []web.Run{}
+		for _, id := range ids {
+			r, derr := decide(client, c.Context(), id)
+			if err = derr; err != nil {
+				break
+			}
+			runs = append(runs, r)
+		}
+		if perr := printRuns(e, runs, form.value); perr != nil {
+			return perr
+		}
+		return err
+	}
+	return c
+}

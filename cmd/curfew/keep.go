@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/web"
+)
+
+type keepOptions struct {
+	running, stopped         bool
+	until, length, from, why string
+}
+
+func newKeep(e env) *cobra.Command {
+	var o keepOptions
+	form := newOutput("table", "json")
+	c := &cobra.Command{
+		Use: "keep ENVIRONMENT… --running|--stopped --until T|--for 3h", Args: cobra.MinimumNArgs(1),
+		Short: "Keeps environments running or stopped for a while, whatever the schedules say",
+	}
+	server := serverFlag(c, e)
+	f := c.Flags()
+	f.BoolVar(&o.running, "running", false, "keep them running")
+	f.BoolVar(&o.stopped, "stopped", false, "keep them stopped")
+	f.StringVar(&o.until, "until", "", "until this instant: RFC 3339 with an offset, 31 days from now at most")
+	f.StringVar(&o.length, "for", "", "for so long: 3h, 2d")
+	f.StringVar(&o.from, "from", "", "from this instant: RFC 3339 with an offset (now)")
+	f.StringVar(&o.why, "reason", "", "why, for others to read")
+	f.VarP(form, "output", "o", "form of the output")
+	c.RunE = func(c *cobra.Command, names []string) error {
+		ask, err := o.request(names, time.Now())
+		if err != nil {
+			return err
+		}
+		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		made, err := client.Override(c.Context(), ask)
+		if err != nil {
+			return err
+		}
+		return printOverrides(e, []web.Override{made}, form.value)
+	}
+	return c
+}
+
+// request reads the flags. An override must have an end.
+func (o keepOptions) request(names []string, now time.Time) (web.OverrideRequest, error) {
+	ask := web.OverrideRequest{Environments: names, Reason: o.why}
+	switch {
+	case o.running == o.stopped:
+		return ask, usage("keep: want either --running or --stopped")
+	case (o.until == "") == (o.length == ""):
+		return ask, usage("keep: want either --until or --for: an override must have an end")
+	}
+	ask.Keep = string(plan.Running)
+	if o.stopped {
+		ask.Keep = string(plan.Stopped)
+	}
+	var err error
+	if o.from != "" {
+		if ask.From, err = parseInstant("from", o.from, time.Local); err != nil {
+			return ask, err
+		}
+	}
+	if o.until != "" {
+		ask.Until, err = parseInstant("until", o.until, time.Local)
+		return ask, err
+	}
+	length, ok := config.ParseDuration(o.length)
+	if !ok || length <= 0 {
+		return ask, usage("--for: cannot read %q; want a duration such as 90m, 3h or 2d", o.length)
+	}
+	begin := now
+	if !ask.From.IsZero() {
+		begin = ask.From
+	}
+	ask.Until = begin.Add(length).Truncate(time.Second)
+	return ask, nil
+}
+
+func newOverrides(e env) *cobra.Command {
+	form := newOutput("table", "json")
+	c := &cobra.Command{Use: "overrides", Short: "Lists the overrides, and those that ended in the last day"}
+	server := serverFlag(c, e)
+	c.Flags().VarP(form, "output", "o", "form of the output")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		list, err := client.Overrides(c.Context())
+		if err != nil {
+			return err
+		}
+		return printOverrides(e, list, form.value)
+	}
+	return c
+}
+
+func newRelease(e env) *cobra.Command {
+	form := newOutput("table", "json")
+	c := &cobra.Command{Use: "release ID…", Short: "Ends overrides now", Args: cobra.MinimumNArgs(1)}
+	server := serverFlag(c, e)
+	c.Flags().VarP(form, "output", "o", "form of the output")
+	c.RunE = func(c *cobra.Command, ids []string) error {
+		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		ended := []web.Override{}
+		for _, id := range ids {
+			o, rerr := client.Release(c.Context(), id)
+			if err = rerr; err != nil {
+				break
+			}
+			ended = append(ended, o)
+		}
+		if perr := printOverrides(e, ended, form.value); perr != nil {
+			return perr
+		}
+		return err
+	}
+	return c
+}
+
+func printOverrides(e env, list []web.Override, form string) error {
+	if form == "json" {
+		return printJSON(e.stdout, list)
+	}
+	rows := make([][]string, len(list))
+	for i, o := range list {
+		state := o.State
+		if len(o.Stale) > 0 {
+			state += fmt.Sprintf(", not in the file: %s", strings.Join(o.Stale, " "))
+		}
+		rows[i] = []string{o.ID, state, o.Keep, show(&o.From), show(&o.Until), strings.Join(o.Environments, " "), text(o.Reason)}
+	}
+	return printTable(e.stdout, "ID STATE KEEP FROM UNTIL ENVIRONMENTS REASON", rows)
+}

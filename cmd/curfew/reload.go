@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"curfew/scheduler"
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/web"
+)
+
+const (
+	settling = 300 * time.Millisecond // an editor, or Kubernetes, changes a file in several steps
+	watching = 30 * time.Second       // network volumes tell nobody of changes
+)
+
+// A reloader puts the schedule file in force again when it changes.
+type reloader struct {
+	log    *zap.Logger
+	engine *scheduler.Engine
+	ok     prometheus.Gauge
+	at     prometheus.Gauge
+
+	mu      sync.Mutex // guards what follows; one reload at a time
+	clients *clients
+	cfg     *config.Config
+	seen    string // digest of the files as they were last read
+}
+
+func newReloader(log *zap.Logger, engine *scheduler.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
+	r := &reloader{log: log.Named("reload"), engine: engine, clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
+	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is in force, 0 when it has errors and an older one is.",
+	})
+	r.at = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "curfew_config_last_reload_success_timestamp_seconds", Help: "When the schedule file in force was loaded.",
+	})
+	r.ok.Set(1)
+	r.at.SetToCurrentTime()
+	for _, c := range []prometheus.Collector{r.ok, r.at} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// reload builds everything anew from the file and swaps it in. A file with errors
+// changes nothing; it is a *web.BadFile that lists them.
+func (r *reloader) reload(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = digest(r.cfg.Files)
+	err := r.load(ctx)
+	if err != nil {
+		r.ok.Set(0)
+		r.log.Error("the schedule file was not loaded; the old one stays in force", zap.String("event", "warning"), zap.Error(err))
+		return err
+	}
+	r.ok.Set(1)
+	r.at.SetToCurrentTime()
+	return nil
+}
+
+func (r *reloader) load(ctx context.Context) error {
+	cfg, diags := config.Load(r.cfg.Path, config.Options{Now: time.Now()})
+	var lines []string
+	for _, d := range diags.Errors() {
+		r.log.Error("schedule file", placed(d)...)
+		lines = append(lines, d.String())
+	}
+	if len(lines) > 0 {
+		return &web.BadFile{Message: strings.Join(lines, "\n")}
+	}
+	for _, d := range diags.Warnings() {
+		r.log.Warn("schedule file", placed(d)...)
+	}
+	p, err := plan.Compile(cfg.Spec)
+	if err != nil {
+		return &web.BadFile{Message: err.Error()}
+	}
+	next := r.clients.with(cfg)
+	setup, err := newSetup(cfg, p, next)
+	if err != nil {
+		return &web.BadFile{Message: err.Error()}
+	}
+	if err := r.engine.Reload(ctx, setup); err != nil {
+		return fmt.Errorf("put the schedule file in force: %w", err)
+	}
+	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
+	r.log.Info("schedule file loaded", zap.String("config", cfg.Path), zap.Int("environments", len(cfg.Environments)), zap.Int("schedules", len(cfg.Schedules)))
+	announceSchedules(r.log, cfg, p, time.Now())
+	return nil
+}
+
+func placed(d config.Diagnostic) []zap.Field {
+	return []zap.Field{zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message)}
+}
+
+// watch reloads on SIGHUP and when a file's content changes, until ctx ends.
+func (r *reloader) watch(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	events, err := fsnotify.NewWatcher()
+	if err != nil {
+		return fmt.Errorf("watch the schedule file: %w", err)
+	}
+	defer func() { _ = events.Close() }()
+	poll := time.NewTicker(watching)
+	defer poll.Stop()
+	settled := time.NewTimer(watching)
+	defer settled.Stop()
+	for {
+		r.follow(events)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			_ = r.reload(ctx) // it logs
+		case <-events.Events:
+			settled.Reset(settling)
+		case err := <-events.Errors:
+			r.log.Warn("the schedule file is looked at every half minute only", zap.Error(err))
+		case <-settled.C:
+			r.reloadChanged(ctx)
+		case <-poll.C:
+			r.reloadChanged(ctx)
+		}
+	}
+}
+
+// follow watches the directories of the files: a file that is replaced, as editors
+// and Kubernetes do, would be lost by itself.
+func (r *reloader) follow(events *fsnotify.Watcher) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, file := range r.cfg.Files {
+		if err := events.Add(filepath.Dir(file)); err != nil {
+			r.log.Debug("directory not watched", zap.String("file", file), zap.Error(err))
+		}
+	}
+}
+
+func (r *reloader) reloadChanged(ctx context.Context) {
+	r.mu.Lock()
+	same := digest(r.cfg.Files) == r.seen
+	r.mu.Unlock()
+	if !same {
+		_ = r.reload(ctx) // it logs
+	}
+}
+
+// digest changes when the content of a file does, or that it cannot be read.
+func digest(files []string) string {
+	h := sha256.New()
+	for _, name := range files {
+		_, _ = fmt.Fprintf(h, "%q\n", name)
+		f, err := os.Open(name)
+		if err != nil {
+			_, _ = fmt.Fprintln(h, "unreadable")
+			continue
+		}
+		if _, err := io.Copy(h, f); err != nil {
+			_, _ = fmt.Fprintln(h, "unreadable")
+		}
+		_ = f.Close()
+	}
+	return string(h.Sum(nil))
+}

@@ -1,0 +1,196 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"curfew/scheduler/plan"
+	"curfew/scheduler/quota"
+)
+
+const (
+	startsKnown   = 20               // the last starts of an environment that are learned from
+	startsNeeded  = 3                // with fewer, the start time is not known
+	startsUnknown = 20 * time.Minute // and taken to be this
+	percentile    = 90               // of them is what is planned for
+	relearn       = 10 * time.Minute // what was learned is looked up again
+	leadHorizon   = 24 * time.Hour   // no environment is started earlier than this before its window
+	leadMargin    = 30 * time.Second // for the beat of the ticks and a look at the state
+	leadSpacing   = time.Minute      // beyond LCS's window: calls count from their answers
+)
+
+// learned is how long starts take, by environment.
+type learned struct {
+	mu    sync.Mutex // guards what follows; written by ticks, read by them and reloads
+	takes map[string]time.Duration
+	at    map[string]time.Time  // when it was looked up
+	begun map[begunKey]struct{} // early starts that are written
+}
+
+type begunKey struct {
+	environment string
+	fire        int64
+}
+
+// startTimes gives how long a start of each environment is expected to take.
+func (e *Engine) startTimes(ctx context.Context, names []string, now time.Time) (map[string]time.Duration, error) {
+	l := &e.learned
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var old []string
+	for _, name := range names {
+		if now.Sub(l.at[name]) >= relearn || now.Before(l.at[name]) {
+			old = append(old, name)
+		}
+	}
+	if len(old) > 0 {
+		took, err := e.store.StartTimes(ctx, old, startsKnown)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range old {
+			l.takes[name], l.at[name] = expected(took[name]), now
+		}
+	}
+	found := make(map[string]time.Duration, len(names))
+	for _, name := range names {
+		found[name] = l.takes[name]
+	}
+	return found, nil
+}
+
+// expected is the 90th percentile of what starts took: at least nine in ten took
+// no longer.
+func expected(took []time.Duration) time.Duration {
+	if len(took) < startsNeeded {
+		return startsUnknown
+	}
+	sorted := slices.Sorted(slices.Values(took))
+	return sorted[(len(sorted)*percentile+99)/100-1]
+}
+
+// early gives the runs of starts that must be called before their fire, so that
+// the environment is up when it comes: those of schedules with lead: auto.
+func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, error) {
+	if !f.leadsItself() {
+		return nil, nil
+	}
+	coming := f.comingStarts(now)
+	var names []string
+	for _, c := range coming {
+		names = append(names, c.Environment)
+	}
+	takes, err := e.startTimes(ctx, names, now)
+	if err != nil {
+		return nil, err
+	}
+	calls := quota.Limit{Calls: quota.PerAccount.Calls, Window: quota.PerAccount.Window + leadSpacing}.Backward(f.wishes(coming, takes))
+	var runs []Run
+	for i, c := range coming {
+		if !f.Leads[c.Schedule].Auto || calls[i].After(now) || e.wasBegun(c) {
+			continue
+		}
+		if overruled, _ := f.plan.Overruled(c.Environment, now); overruled {
+			continue // what decides now wants it stopped until it ends
+		}
+		r, err := f.newRun(c, now)
+		if err != nil {
+			return nil, err
+		}
+		r.DueAt = now.Add(time.Microsecond) // never an instant of the clock, which a fire may have
+		r.Rank = quota.StartRank(takes[c.Environment], f.environments[c.Environment].CostPerHour)
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+func (f *inForce) leadsItself() bool {
+	for _, l := range f.Leads {
+		if l.Auto {
+			return true
+		}
+	}
+	return false
+}
+
+// comingStarts are the next fires of the environments, where they are starts.
+func (f *inForce) comingStarts(now time.Time) []plan.Fire {
+	var starts []plan.Fire
+	seen := map[string]bool{}
+	for _, fire := range f.plan.Fires(now.Add(time.Nanosecond), now.Add(leadHorizon)) {
+		if !seen[fire.Environment] && fire.Action == plan.Start {
+			starts = append(starts, fire)
+		}
+		seen[fire.Environment] = true
+	}
+	return starts
+}
+
+// wishes says until when each start must be called. Before the call, the metadata
+// of the project must be read, page by page.
+func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []quota.Start {
+	inProject := map[string]int{}
+	for _, c := range coming {
+		inProject[f.environments[c.Environment].Project]++
+	}
+	list := make([]quota.Start, len(coming))
+	for i, c := range coming {
+		env := f.environments[c.Environment]
+		list[i] = quota.Start{Latest: c.At, Cost: env.CostPerHour, Accounts: f.projects[env.Project].accountNames(), Fixed: !f.Leads[c.Schedule].Auto}
+		if !list[i].Fixed {
+			reading := time.Duration(inProject[env.Project]/(lookedAtOnce/2)) * perPage
+			list[i].Latest = c.At.Add(-takes[c.Environment] - reading - leadMargin)
+		}
+	}
+	return list
+}
+
+// wasBegun tells whether an early start is written already.
+func (e *Engine) wasBegun(c plan.Fire) bool {
+	e.learned.mu.Lock()
+	defer e.learned.mu.Unlock()
+	_, ok := e.learned.begun[begunKey{c.Environment, c.At.UnixMicro()}]
+	return ok
+}
+
+// noteBegun remembers early starts that a tick has offered to the database.
+func (e *Engine) noteBegun(runs []Run, now time.Time) {
+	e.learned.mu.Lock()
+	defer e.learned.mu.Unlock()
+	for _, r := range runs {
+		e.learned.begun[begunKey{r.Environment, r.FireAt.UnixMicro()}] = struct{}{}
+	}
+	for k := range e.learned.begun {
+		if k.fire < now.UnixMicro() {
+			delete(e.learned.begun, k)
+		}
+	}
+}
+
+// upBy is the instant by which a start was to be over, zero when nobody said.
+func (f *inForce) upBy(r Run) time.Time {
+	lead, ok := f.Leads[r.Schedule]
+	if r.Action != plan.Start || !ok {
+		return time.Time{}
+	}
+	return r.FireAt.Add(lead.Fixed)
+}
+
+// missedLead warns when an environment was not up when its window began.
+func (e *Engine) missedLead(r Run) {
+	by := e.setup.Load().upBy(r)
+	if by.IsZero() || r.State != Succeeded && r.State != Failed || !r.FinishedAt.After(by) {
+		return
+	}
+	e.metrics.leadMisses.Inc()
+	e.warn(r, "environment was not up when its window began", zap.Time("window_began", by), zap.Duration("late", r.FinishedAt.Sub(by).Round(time.Second)))
+}
+
+// warn logs what an operator should look at and has no run state of its own.
+func (e *Engine) warn(r Run, message string, fields ...zap.Field) {
+	e.runLog(r).Warn(message, append(fields, zap.String("event", "warning"))...)
+}

@@ -1,0 +1,104 @@
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"curfew/scheduler/store"
+	"curfew/scheduler/store/pgtest"
+)
+
+var postgres struct {
+	once   sync.Once
+	server *pgtest.Server
+	err    error
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if postgres.server != nil {
+		if err := postgres.server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	os.Exit(code)
+}
+
+// postgresServer is one server for all tests of the package. In CI it must be there.
+func postgresServer(t testing.TB) *pgtest.Server {
+	t.Helper()
+	p := &postgres
+	p.once.Do(func() { p.server, p.err = pgtest.Start(t.Context()) })
+	switch {
+	case errors.Is(p.err, pgtest.ErrAbsent) && os.Getenv("CI") == "":
+		t.Skip(p.err)
+	case p.err != nil:
+		t.Fatal(p.err)
+	}
+	return p.server
+}
+
+// postgresDSN is a new database.
+func postgresDSN(t testing.TB) string {
+	t.Helper()
+	server := postgresServer(t)
+	name, err := server.Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(name, "")
+}
+
+// A bench is one store under test, which can be closed and opened again.
+type bench struct {
+	*store.Store
+	t    testing.TB
+	dsn  string
+	poll time.Duration
+}
+
+// onBoth runs a test of the conformance suite on each database.
+func onBoth(t *testing.T, test func(t *testing.T, b *bench)) {
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		test(t, newBench(t, filepath.Join(t.TempDir(), "curfew.db")))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		test(t, newBench(t, postgresDSN(t)))
+	})
+}
+
+func newBench(t testing.TB, dsn string) *bench {
+	t.Helper()
+	b := &bench{t: t, dsn: dsn, poll: 25 * time.Millisecond}
+	b.open()
+	t.Cleanup(func() { _ = b.Close() })
+	return b
+}
+
+func (b *bench) open() {
+	b.t.Helper()
+	s, err := store.Open(b.t.Context(), store.Options{DSN: b.dsn, Poll: b.poll, Lease: lease})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Store = s
+}
+
+// lease is short enough for a test to wait for its end.
+const lease = 600 * time.Millisecond
+
+// reopen is what a restart does to the database.
+func (b *bench) reopen() {
+	b.t.Helper()
+	if err := b.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.open()
+}

@@ -1,0 +1,85 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+)
+
+const (
+	connections    = 12 // of one replica; one more listens
+	idleConnection = 5 * time.Minute
+	connectTimeout = 5 * time.Second
+)
+
+// openPostgres opens a database that replicas share. Our statements and River's
+// go through database/sql on pgx; River listens for tickets through pgx itself.
+func (s *Store) openPostgres(ctx context.Context, dsn string) (riverdriver.Driver[*sql.Tx], error) {
+	s.postgres = true
+	cfg, err := pgx.ParseConfig(dsn) // its errors hide the password
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w; want postgres://USER@HOST/DATABASE, with the password in the URL, in PGPASSWORD or in a passfile", err)
+	}
+	listen, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	for _, c := range []*pgx.ConnConfig{cfg, listen.ConnConfig} {
+		if c.ConnectTimeout == 0 {
+			c.ConnectTimeout = connectTimeout
+		}
+		c.RuntimeParams["application_name"] = s.replica
+	}
+	listen.MinConns, listen.MaxConns = 0, 1
+	pool, err := pgxpool.NewWithConfig(ctx, listen)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	s.closers = append(s.closers, closer(pool.Close))
+	s.db = stdlib.OpenDB(*cfg)
+	s.db.SetMaxOpenConns(connections)
+	s.db.SetMaxIdleConns(connections)
+	s.db.SetConnMaxIdleTime(idleConnection)
+	if err := s.Ping(ctx); err != nil {
+		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(dsn), err)
+	}
+	return riverdatabasesql.NewWithPgxListener(s.db, pool), nil
+}
+
+type closer func()
+
+func (f closer) Close() error {
+	f()
+	return nil
+}
+
+var _ io.Closer = closer(nil)
+
+// migrating calls f while no other replica migrates: two that start together
+// would create the same table.
+func (s *Store) migrating(ctx context.Context, f func() error) error {
+	if !s.postgres {
+		return f()
+	}
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("wait for other replicas: %w", err)
+	}
+	defer func() { _ = conn.Close() }()
+	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(lockMigrations)); err != nil {
+		return fmt.Errorf("wait for other replicas: %w", err)
+	}
+	ferr := f()
+	if _, err := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(lockMigrations)); err != nil && ferr == nil {
+		return fmt.Errorf("let other replicas go on: %w", err)
+	}
+	return ferr
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/gofrs/flock"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+func (s *Store) openSQLite(ctx context.Context, path string) (riverdriver.Driver[*sql.Tx], error) {
+	lock, err := acquire(path)
+	if err != nil {
+		return nil, err
+	}
+	s.closers = append(s.closers, lock)
+	// Created here so that nobody else may read it.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w; the file and its directory must be writable", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if err := intact(ctx, path); err != nil {
+		return nil, fmt.Errorf("open database %s: %w; the file is damaged or is no database of curfew's, and was left as it is: "+
+			"restore it from a back-up, or move it away with its -wal and -shm files to begin anew", path, err)
+	}
+	s.db, err = sql.Open("sqlite", sqliteDSN(path, url.Values{
+		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)"},
+		"_txlock": {"immediate"},
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	s.db.SetMaxOpenConns(1) // SQLite has one writer; a second connection only gets SQLITE_BUSY
+	return riversqlite.New(s.db), nil
+}
+
+func sqliteDSN(path string, options url.Values) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
+}
+
+// intact looks through the file without writing to it: a damaged page is told of
+// at the start, and not by the first run that meets it.
+func intact(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", sqliteDSN(path, url.Values{"mode": {"ro"}}))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	var result string
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&result); err != nil {
+		return err
+	}
+	if result != "ok" {
+		return errors.New(result)
+	}
+	return nil
+}
+
+func acquire(path string) (*flock.Flock, error) {
+	if dir := filepath.Dir(path); dir != "." {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("open database %s: create its directory: %w", path, err)
+		}
+	}
+	lock := flock.New(path + ".lock")
+	got, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: lock it: %w; the directory must exist and be writable", path, err)
+	}
+	if !got {
+		return nil, fmt.Errorf("open database %s: another curfew is using it; stop that one, or give this one a file of its own", path)
+	}
+	return lock, nil
+}

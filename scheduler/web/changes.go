@@ -1,0 +1,181 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+// maxBody bounds what a change may send: an override of 5,000 environments fits.
+const maxBody = 1 << 20
+
+// A BadFile says why a schedule file was not loaded: a line for each error.
+type BadFile struct{ Message string }
+
+func (e *BadFile) Error() string { return e.Message }
+
+// act starts or stops an environment at once.
+func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		if _, err := query(r); err != nil {
+			return nil, err
+		}
+		run, err := s.opts.Engine.Act(r.Context(), r.PathValue("name"), action)
+		if err != nil {
+			return nil, err
+		}
+		return runOf(run), nil
+	}
+}
+
+func (s *Server) cancel(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return runOf(run), nil
+}
+
+// approve lets go what waits with the run: every held run of its fire.
+func (s *Server) approve(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	id := r.PathValue("id")
+	runs, err := s.opts.Engine.Approve(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	for _, run := range runs {
+		if run.ID == id {
+			return runOf(run), nil
+		}
+	}
+	return nil, scheduler.ErrFinished
+}
+
+func (s *Server) overrides(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	found, err := s.opts.Engine.Overrides(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return list(items(found, overrideOf), ""), nil
+}
+
+// An OverrideRequest asks for an override; From is now when it is absent.
+type OverrideRequest struct {
+	Environments []string  `json:"environments"`
+	Keep         string    `json:"keep"`
+	From         time.Time `json:"from,omitzero"`
+	Until        time.Time `json:"until"`
+	Reason       string    `json:"reason,omitempty"`
+}
+
+func (s *Server) override(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	var ask OverrideRequest
+	if err := decode(r, &ask); err != nil {
+		return nil, err
+	}
+	o, err := s.opts.Engine.Override(r.Context(), scheduler.Override{
+		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.shown(r, o)
+}
+
+func (s *Server) release(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	o, err := s.opts.Engine.Release(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	return s.shown(r, o)
+}
+
+// shown gives an override as the listing does.
+func (s *Server) shown(r *http.Request, o scheduler.Override) (any, error) {
+	all, err := s.opts.Engine.Overrides(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	for _, other := range all {
+		if other.ID == o.ID {
+			return overrideOf(other), nil
+		}
+	}
+	return overrideOf(scheduler.OverrideStatus{Override: o}), nil
+}
+
+func (s *Server) reload(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	if s.opts.Reload == nil {
+		return nil, &scheduler.Invalid{Message: "there is no schedule file to read again"}
+	}
+	err := s.opts.Reload(r.Context())
+	var bad *BadFile
+	if err != nil && !errors.As(err, &bad) {
+		s.log.Warn("not reloaded", zap.Error(err))
+		return nil, &BadFile{err.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return struct {
+		Status string `json:"status"`
+	}{"reloaded"}, nil
+}
+
+// decode reads a JSON body, and refuses what nobody reads.
+func decode(r *http.Request, into any) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return &scheduler.Invalid{Message: "the body must be JSON, with Content-Type: application/json"}
+	}
+	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return &scheduler.Invalid{Message: fmt.Sprintf("the body cannot be read: %v", readable(err))}
+	}
+	if d.More() {
+		return &scheduler.Invalid{Message: "the body has something after its JSON object"}
+	}
+	return nil
+}
+
+// readable says what is wrong with a body without naming a type of ours.
+func readable(err error) string {
+	var kind *json.UnmarshalTypeError
+	var instant *time.ParseError
+	switch {
+	case errors.As(err, &kind):
+		return fmt.Sprintf("%s cannot be a JSON %s", kind.Field, kind.Value)
+	case errors.As(err, &instant):
+		return fmt.Sprintf("%s is not RFC 3339 with an offset, such as 2026-11-23T19:00:00+01:00", instant.Value)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "it is empty, cut off or larger than 1 MiB"
+	}
+	return err.Error()
+}
