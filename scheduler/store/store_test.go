@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -327,7 +326,7 @@ func (b *bench) abandon(r scheduler.Run) {
 	working := make(chan struct{})
 	ended := make(chan error, 1)
 	go func() {
-		ended <- dead.Work(ctx, func(ctx context.Context, _ scheduler.Ticket) (time.Duration, error) {
+		ended <- dead.Work(ctx, func(context.Context, scheduler.Ticket) (time.Duration, error) {
 			b.reserve(r, t0)
 			close(working)
 			<-ctx.Done() // a step that does not come back
@@ -353,17 +352,7 @@ func (b *bench) abandon(r scheduler.Run) {
 }
 
 // expire ends every lease, as silence does.
-func (b *bench) expire() {
-	b.t.Helper()
-	db, err := sql.Open("pgx", b.dsn)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(b.t.Context(), `UPDATE replicas SET id = 'gone', seen_at = 0`); err != nil {
-		b.t.Fatal(err)
-	}
-}
+func (b *bench) expire() { b.exec(`UPDATE replicas SET id = 'gone', seen_at = 0`) }
 
 // workUntil works until each of the tickets was given to a worker.
 func (b *bench) workUntil(want ...scheduler.Ticket) {
@@ -410,18 +399,11 @@ func TestTicketComesAgainAfterAWaitAndAfterAnError(t *testing.T) {
 // discard does what River does with a job that failed too often.
 func (b *bench) discard(run string) {
 	b.t.Helper()
-	driver, dsn, where := "sqlite", b.dsn, `json_extract(args, '$.run') = '`+run+`'`
+	where := `json_extract(args, '$.run') = '` + run + `'`
 	if strings.HasPrefix(b.dsn, "postgres://") {
-		driver, where = "pgx", `args->>'run' = '`+run+`'`
+		where = `args->>'run' = '` + run + `'`
 	}
-	db, err := sql.Open(driver, dsn)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.ExecContext(b.t.Context(), `UPDATE river_job SET state = 'discarded', finalized_at = '2026-01-01' WHERE `+where); err != nil {
-		b.t.Fatal(err)
-	}
+	b.exec(`UPDATE river_job SET state = 'discarded', finalized_at = '2026-01-01' WHERE ` + where)
 }
 
 func TestRunThatLostItsTicketGetsANewOne(t *testing.T) {
