@@ -21,7 +21,7 @@ const (
 	defaultInterval  = 15 * time.Second // between looks at a state that should arrive: 4 of the 6 metadata calls a minute
 	defaultRefresh   = 5 * time.Minute  // every environment is looked at this often, when nothing else does
 	housekeeping     = 20 * time.Second // half of a project's metadata calls stay free for runs
-	sweep            = 15               // every so many passes of housekeeping, lost tickets are looked for
+	sweep            = 15               // every so many passes of housekeeping, lost tickets are looked for and old rows removed
 	ledgerKept       = time.Hour        // metadata calls are of no interest after their minute
 	defaultRetention = 400 * 24 * time.Hour
 	pruneBatches     = 20 // of history, in one pass of housekeeping
@@ -207,9 +207,9 @@ func (e *Engine) housekeeping(ctx context.Context) error {
 		}
 		if pass%sweep == 0 {
 			e.reissue(ctx)
-		}
-		if err := e.prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			e.log.Warn("old rows not removed; the next pass tries again", zap.Error(err))
+			if err := e.prune(ctx, time.Now()); err != nil && ctx.Err() == nil {
+				e.log.Warn("old rows not removed; the next sweep tries again", zap.Error(err))
+			}
 		}
 		select {
 		case <-ctx.Done():

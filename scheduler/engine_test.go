@@ -46,6 +46,7 @@ type world struct {
 	store    *store.Store
 	engine   *scheduler.Engine
 	accounts []string
+	long     bool // days of simulated time: without River
 	// credential signs an account in; with a token that is always good by default.
 	credential func(account string) azcore.TokenCredential
 }
@@ -123,7 +124,11 @@ func (w *world) start() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.cancel = cancel
-	w.runWith(ctx, w.open())
+	var s scheduler.Store = w.open()
+	if w.long {
+		s = newLocalQueue(s)
+	}
+	w.runWith(ctx, s)
 }
 
 func (w *world) runWith(ctx context.Context, s scheduler.Store) {

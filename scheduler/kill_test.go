@@ -62,7 +62,7 @@ func mortal[T any](m *mortalStore, f func() (T, error)) (T, error) {
 	return v, err
 }
 
-func (m *mortalStore) CommitTick(ctx context.Context, from, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
+func (m *mortalStore) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
 	return mortal(m, func() (scheduler.TickResult, error) { return m.Store.CommitTick(ctx, from, to, runs) })
 }
 

@@ -20,6 +20,7 @@ const (
 	relearn       = 10 * time.Minute // what was learned is looked up again
 	leadHorizon   = 24 * time.Hour   // no environment is started earlier than this before its window
 	leadMargin    = 30 * time.Second // for the beat of the ticks and a look at the state
+	onPage        = 7                // environments, of LCS's metadata
 	leadSpacing   = time.Minute      // beyond LCS's window: calls count from their answers
 )
 
@@ -131,7 +132,8 @@ func (f *inForce) comingStarts(now time.Time) []plan.Fire {
 }
 
 // wishes says until when each start must be called. Before the call, the metadata
-// of the project must be read, page by page.
+// of the project must be read, page by page, while others are being verified: it
+// takes two rounds through the pages at worst.
 func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []quota.Start {
 	inProject := map[string]int{}
 	for _, c := range coming {
@@ -142,7 +144,7 @@ func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []q
 		env := f.environments[c.Environment]
 		list[i] = quota.Start{Latest: c.At, Cost: env.CostPerHour, Accounts: f.projects[env.Project].accountNames(), Fixed: !f.Leads[c.Schedule].Auto}
 		if !list[i].Fixed {
-			reading := time.Duration(inProject[env.Project]/(lookedAtOnce/2)) * perPage
+			reading := 2 * time.Duration(inProject[env.Project]/onPage+1) * perPage
 			list[i].Latest = c.At.Add(-takes[c.Environment] - reading - leadMargin)
 		}
 	}

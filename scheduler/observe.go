@@ -14,7 +14,7 @@ import (
 const (
 	beingRead    = 500 * time.Millisecond // until another step has read the project's metadata
 	metadataAway = 15 * time.Second       // first wait after metadata could not be read
-	lookedAtOnce = 14                     // two pages, which are read within seconds
+	lookedAtOnce = 2 * onPage             // two pages, which are read within seconds
 	perPage      = 10 * time.Second       // 6 metadata calls a minute
 	wholeProject = 2                      // this many runs without a known page are worth a scan
 )

@@ -68,27 +68,30 @@ func TestNextTellsWhenAQueuedCallGoes(t *testing.T) {
 func TestBestTakesTheAccountWhoseSlotComesFirst(t *testing.T) {
 	l := quota.Limit{Calls: 1, Window: time.Minute}
 	full := []time.Time{t0}
+	both := []string{"a", "b"}
+	free := []quota.Budget{{Account: "a"}, {Account: "b"}}
 	tests := []struct {
 		name    string
 		budgets []quota.Budget
-		ahead   int
+		before  []quota.Claim
+		own     []string
 		account string
 		after   time.Duration
 	}{
-		{"a free account at once", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, 0, "b", 0},
-		{"the next one waits for the other account", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, 1, "a", 61 * time.Second},
-		{"a held account waits for its hold", []quota.Budget{{Account: "a", Held: t0.Add(time.Hour)}}, 0, "a", time.Hour},
-		{"rounds follow each other", []quota.Budget{{Account: "a"}, {Account: "b"}}, 5, "b", 122 * time.Second},
+		{"a free account at once", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, nil, both, "b", 0},
+		{"the next one waits for the other account", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, []quota.Claim{{both, 1}}, both, "a", 61 * time.Second},
+		{"a held account waits for its hold", []quota.Budget{{Account: "a", Held: t0.Add(time.Hour)}}, nil, []string{"a"}, "a", time.Hour},
+		{"rounds follow each other", free, []quota.Claim{{both, 5}}, both, "b", 122 * time.Second},
+		{"who can use both makes way for who can use one", free, []quota.Claim{{both, 1}}, []string{"a"}, "a", 0},
+		{"and takes what the other cannot", free, []quota.Claim{{[]string{"a"}, 0}}, both, "b", 0},
+		{"no account", free, nil, nil, "", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			account, at := l.Best(t0, tt.budgets, tt.ahead)
-			if account != tt.account || !at.Equal(t0.Add(tt.after)) {
+			account, at := l.Best(t0, tt.budgets, tt.before, tt.own)
+			if account != tt.account || account != "" && !at.Equal(t0.Add(tt.after)) {
 				t.Errorf("Best = %s after %v, want %s after %v", account, at.Sub(t0), tt.account, tt.after)
 			}
 		})
-	}
-	if account, _ := l.Best(t0, nil, 0); account != "" {
-		t.Errorf("Best without accounts = %q, want none", account)
 	}
 }

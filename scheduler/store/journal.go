@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -117,7 +118,7 @@ func (s *Store) Enforce(ctx context.Context, r scheduler.Run, quietSince time.Ti
 			return err
 		}
 		var n int
-		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE environment = ? AND (`+unfinished+` OR cause = ? AND fire_at > ?)`,
+		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE environment = ? AND (`+unfinished+` OR cause = ? AND created_at > ?)`,
 			r.Environment, string(scheduler.TriggerEnforce), micros(quietSince)).Scan(&n)
 		if err != nil || n > 0 {
 			return err
@@ -241,6 +242,9 @@ func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time
 	if len(names) == 0 {
 		return nil, nil
 	}
+	if err := callOff(ctx, q, by, names, now); err != nil {
+		return nil, err
+	}
 	open, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND `+unfinished, names...)
 	if err != nil {
 		return nil, err
@@ -261,15 +265,28 @@ func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time
 	if len(old) == 0 {
 		return nil, nil
 	}
-	// A start that was called off before its fire came leaves the fire to come.
 	_, err = q.exec(ctx, `WITH ended (id, successor, message) AS (VALUES `+rowsOf(len(old), 3)+`)
-		UPDATE runs SET state = 'canceled', finished_at = ?, superseded_by = ended.successor, waiting = '', message = ended.message, generation = generation + 1,
-		fire_at = CASE WHEN due_at > 0 AND fire_at > ? THEN due_at ELSE fire_at END
-		FROM ended WHERE runs.id = ended.id`, append(values, micros(now), micros(now))...)
+		UPDATE runs SET state = 'canceled', finished_at = ?, superseded_by = ended.successor, waiting = '', message = ended.message, generation = generation + 1
+		FROM ended WHERE runs.id = ended.id`, append(values, micros(now))...)
 	if err != nil {
 		return nil, fmt.Errorf("supersede %d runs: %w", len(old), err)
 	}
 	return old, nil
+}
+
+// callOff lets the fires come anew whose starts were made early, when something
+// else came between: fire_at is part of what makes a run the only one of its fire.
+func callOff(ctx context.Context, q session, by []scheduler.Run, names []any, now time.Time) error {
+	args := append(slices.Clip(names), micros(now))
+	for _, r := range by {
+		args = append(args, r.ID)
+	}
+	_, err := q.exec(ctx, `UPDATE runs SET fire_at = due_at WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND due_at > 0 AND due_at < fire_at
+		AND id NOT IN (`+placeholders(len(by))+`)`, args...)
+	if err != nil {
+		return fmt.Errorf("call off early starts: %w", err)
+	}
+	return nil
 }
 
 // Cancel ends an unfinished run: see scheduler.Journal.

@@ -1,0 +1,274 @@
+package quota_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"curfew/scheduler/quota"
+)
+
+// permutations calls f with each order of 0 to n-1.
+func permutations(n int, f func([]int)) {
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	var permute func(int)
+	permute = func(k int) {
+		if k == n {
+			f(order)
+			return
+		}
+		for i := k; i < n; i++ {
+			order[k], order[i] = order[i], order[k]
+			permute(k + 1)
+			order[k], order[i] = order[i], order[k]
+		}
+	}
+	permute(0)
+}
+
+// ranked gives the order in which runs of these ranks go.
+func ranked(ranks []float64) []int {
+	order := make([]int, len(ranks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case ranks[a] < ranks[b]:
+			return -1
+		case ranks[a] > ranks[b]:
+			return 1
+		}
+		return 0
+	})
+	return order
+}
+
+// drawBudgets gives accounts that have made some of their calls.
+func drawBudgets(t *rapid.T, l quota.Limit, accounts ...string) []quota.Budget {
+	list := make([]quota.Budget, len(accounts))
+	for i, a := range accounts {
+		list[i].Account = a
+		for range rapid.IntRange(0, l.Calls).Draw(t, "made") {
+			list[i].Taken = append(list[i].Taken, t0.Add(-time.Duration(rapid.IntRange(0, 1799).Draw(t, "ago"))*time.Second))
+		}
+	}
+	return list
+}
+
+// instants gives when calls go that are made one after the other, each by any account.
+func instants(l quota.Limit, budgets []quota.Budget, accounts []string, n int) []time.Time {
+	at := make([]time.Time, n)
+	for i := range at {
+		_, at[i] = l.Best(t0, budgets, []quota.Claim{{Accounts: accounts, Calls: i}}, accounts)
+	}
+	return at
+}
+
+func TestStopsInTheOrderOfTheirRankCostLeast(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
+		accounts := []string{"a", "b"}[:rapid.IntRange(1, 2).Draw(t, "accounts")]
+		budgets := drawBudgets(t, l, accounts...)
+		costs := rapid.SliceOfN(rapid.Float64Range(0, 10), 1, 6).Draw(t, "costs")
+		at := instants(l, budgets, accounts, len(costs))
+		spent := func(order []int) float64 {
+			total := 0.0
+			for place, i := range order {
+				total += costs[i] * at[place].Sub(t0).Hours()
+			}
+			return total
+		}
+		ranks := make([]float64, len(costs))
+		for i, c := range costs {
+			ranks[i] = quota.StopRank(c)
+		}
+		least := math.Inf(1)
+		permutations(len(costs), func(order []int) { least = min(least, spent(order)) })
+		if got := spent(ranked(ranks)); got > least+1e-9 {
+			t.Fatalf("stops by rank cost %g, the best order %g", got, least)
+		}
+	})
+}
+
+func TestStartsInTheOrderOfTheirRankAreUpSoonest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
+		accounts := []string{"a", "b"}[:rapid.IntRange(1, 2).Draw(t, "accounts")]
+		budgets := drawBudgets(t, l, accounts...)
+		takes := rapid.SliceOfN(rapid.IntRange(1, 90), 1, 6).Draw(t, "takes") // half minutes
+		at := instants(l, budgets, accounts, len(takes))
+		up := func(order []int) time.Time {
+			var last time.Time
+			for place, i := range order {
+				if end := at[place].Add(time.Duration(takes[i]) * 30 * time.Second); end.After(last) {
+					last = end
+				}
+			}
+			return last
+		}
+		ranks := make([]float64, len(takes))
+		for i, n := range takes {
+			ranks[i] = quota.StartRank(time.Duration(n)*30*time.Second, rapid.Float64Range(0, 1000).Draw(t, "cost"))
+		}
+		soonest := up(ranked(ranks))
+		permutations(len(takes), func(order []int) {
+			if other := up(order); other.Before(soonest) {
+				t.Fatalf("by rank all are up at %v, in the order %v at %v", soonest, order, other)
+			}
+		})
+	})
+}
+
+func TestCheapestOfEquallyLongStartsGoesFirst(t *testing.T) {
+	if quota.StartRank(3*time.Minute, 1) >= quota.StartRank(3*time.Minute+10*time.Second, 1.25) {
+		t.Error("of two starts that take as long, the dearer goes first")
+	}
+	if quota.Before(quota.StartRank(time.Minute, 1e6)) >= quota.StopRank(1e6) {
+		t.Error("a scheduled stop goes before what a person asked for")
+	}
+}
+
+// optimum tries every order and every account: when the last call can go at best.
+func optimum(l quota.Limit, budgets []quota.Budget, calls [][]string) time.Time {
+	best := time.Time{}
+	taken := map[string][]time.Time{}
+	for _, b := range budgets {
+		taken[b.Account] = b.Taken
+	}
+	var try func(left [][]string, last time.Time)
+	try = func(left [][]string, last time.Time) {
+		if !best.IsZero() && last.After(best) {
+			return
+		}
+		if len(left) == 0 {
+			best = last
+			return
+		}
+		for _, a := range left[0] { // calls of one account are alike: their order is of no matter
+			before := taken[a]
+			at := l.Next(t0, before, 0)
+			for n := len(before); n > 0 && before[n-1].After(at); n = 0 {
+				at = l.Next(before[n-1], before, 0)
+			}
+			taken[a] = append(slices.Clone(before), at)
+			next := last
+			if at.After(last) {
+				next = at
+			}
+			try(left[1:], next)
+			taken[a] = before
+		}
+	}
+	try(calls, t0)
+	return best
+}
+
+func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
+	sets := [][]string{{"a"}, {"b"}, {"a", "b"}, {"a", "b", "c"}} // as projects of one company share accounts
+	rapid.Check(t, func(t *rapid.T) {
+		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
+		budgets := drawBudgets(t, l, "a", "b", "c")
+		var claims []quota.Claim
+		var calls [][]string
+		for _, set := range sets {
+			n := rapid.IntRange(0, 2).Draw(t, "claim")
+			claims = append(claims, quota.Claim{Accounts: set, Calls: n})
+			for range n {
+				calls = append(calls, set)
+			}
+		}
+		if len(calls) == 0 {
+			return
+		}
+		got, want := l.Last(t0, budgets, claims), optimum(l, budgets, calls)
+		if !got.Equal(want) {
+			t.Fatalf("last call after %v, the best assignment ends after %v", got.Sub(t0), want.Sub(t0))
+		}
+	})
+}
+
+func TestForecastsTellOfWhatCannotGoAtOnce(t *testing.T) {
+	l := quota.PerAccount
+	got := l.Forecasts(t0, []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}, {Account: "d"}}, []quota.Claim{
+		{Accounts: []string{"a"}, Calls: 40}, {Accounts: []string{"c", "b"}, Calls: 50}, {Accounts: []string{"a", "b"}, Calls: 41}, {Accounts: []string{"d"}, Calls: 30}, {Calls: 5},
+	})
+	if len(got) != 1 {
+		t.Fatalf("forecasts = %+v, want one: those of a, b and c share them, and d is at once", got)
+	}
+	f := got[0]
+	if f.Calls != 131 || !slices.Equal(f.Accounts, []string{"a", "b", "c"}) || f.Needed != 5 || !f.Last.Equal(t0.Add(30*time.Minute+time.Second)) {
+		t.Errorf("forecast = %+v, want 131 calls of a, b and c, done with the second window, at once with 5 accounts", f)
+	}
+}
+
+func TestBackwardCallsAreInTimeWithinTheLimitAndAsLateAsCanBe(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
+		starts := make([]quota.Start, rapid.IntRange(1, 6).Draw(t, "starts"))
+		for i := range starts {
+			starts[i] = quota.Start{
+				Latest: t0.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "latest")) * time.Minute), Accounts: []string{"a"}, Cost: rapid.Float64Range(0, 9).Draw(t, "cost"),
+			}
+		}
+		calls := l.Backward(starts)
+		for i, at := range calls {
+			if at.After(starts[i].Latest) {
+				t.Fatalf("call %d goes at %v, after %v", i, at, starts[i].Latest)
+			}
+		}
+		if exceeds(l, slices.Clone(calls)) {
+			t.Fatalf("calls %v exceed %d in %v", calls, l.Calls, l.Window)
+		}
+		// The mirrored problem is the one that TestLastCall has: each call as early as
+		// it may, in the best of all orders.
+		first := slices.MinFunc(calls, time.Time.Compare)
+		permutations(len(starts), func(order []int) {
+			var made []time.Time
+			for _, i := range order {
+				made = append(made, latestFit(l, made, starts[i].Latest))
+			}
+			if earliest := slices.MinFunc(made, time.Time.Compare); earliest.After(first) {
+				t.Fatalf("the first call goes at %v, and could go at %v", first, earliest)
+			}
+		})
+	})
+}
+
+// latestFit is the last instant up to at that fits: at itself, or a window before
+// one of the calls made.
+func latestFit(l quota.Limit, made []time.Time, at time.Time) time.Time {
+	span := l.Window + quota.Guard
+	options := []time.Time{at}
+	for _, m := range made {
+		if before := m.Add(-span); before.Before(at) {
+			options = append(options, before)
+		}
+	}
+	slices.SortFunc(options, func(a, b time.Time) int { return b.Compare(a) })
+	for _, o := range options {
+		if !exceeds(quota.Limit{Calls: l.Calls, Window: span - 1}, append(slices.Clone(made), o)) {
+			return o
+		}
+	}
+	panic("the earliest option always fits")
+}
+
+func TestDearestIsStartedLast(t *testing.T) {
+	l := quota.Limit{Calls: 1, Window: 30 * time.Minute}
+	calls := l.Backward([]quota.Start{
+		{Latest: t0, Accounts: []string{"a"}, Cost: 1}, {Latest: t0, Accounts: []string{"a"}, Cost: 3}, {Latest: t0, Accounts: []string{"a"}, Cost: 2},
+		{Latest: t0, Accounts: []string{"b"}, Fixed: true}, {Latest: t0, Accounts: []string{"b"}},
+	})
+	span := l.Window + quota.Guard
+	want := []time.Time{t0.Add(-2 * span), t0, t0.Add(-span), t0, t0.Add(-span)}
+	if !slices.EqualFunc(calls, want, time.Time.Equal) {
+		t.Errorf("calls = %v, want %v", calls, want)
+	}
+}
