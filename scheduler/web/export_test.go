@@ -2,11 +2,11 @@ package web
 
 import "slices"
 
-// Routes gives the paths of the API, sorted.
+// Routes gives the methods and paths of the API, sorted.
 func Routes() []string {
 	var paths []string
 	for _, r := range (&Server{}).routes() {
-		paths = append(paths, r.path)
+		paths = append(paths, r.method+" "+r.path)
 	}
 	slices.Sort(paths)
 	return paths

@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -62,6 +62,57 @@ func (f fixed) Statuses(context.Context) ([]scheduler.EnvironmentStatus, error) 
 
 func (f fixed) Fires(from, _ time.Time) []plan.Fire {
 	return []plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}}
+}
+
+func (f fixed) Act(_ context.Context, name string, action plan.Action) (scheduler.Run, error) {
+	if name != "dev-01" {
+		return scheduler.Run{}, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, name)
+	}
+	return scheduler.Run{ID: "01a20a66-0000-7000-8000-000000000004", Environment: name, Action: action, Trigger: scheduler.TriggerManual, State: scheduler.Queued, FireAt: fireAt}, nil
+}
+
+func (f fixed) Cancel(_ context.Context, id string) (scheduler.Run, error) {
+	return scheduler.Run{ID: id, State: scheduler.Canceled}, f.unlessFinished(id)
+}
+
+func (f fixed) Approve(_ context.Context, id string) ([]scheduler.Run, error) {
+	return []scheduler.Run{{ID: "other"}, {ID: id, State: scheduler.Queued}}, f.unlessFinished(id)
+}
+
+func (f fixed) unlessFinished(id string) error {
+	if id == finished.ID {
+		return scheduler.ErrFinished
+	}
+	return nil
+}
+
+func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, error) {
+	if o.Until.IsZero() {
+		return o, &scheduler.Invalid{Message: "until: an override must have an end"}
+	}
+	o.ID, o.From = "k3f9x2ab", fireAt
+	return o, nil
+}
+
+func (f fixed) Release(_ context.Context, id string) (scheduler.Override, error) {
+	switch id {
+	case "k3f9x2ab":
+		return kept.Override, nil
+	case "over":
+		return scheduler.Override{}, scheduler.ErrOver
+	}
+	return scheduler.Override{}, scheduler.ErrNoOverride
+}
+
+func (f fixed) Overrides(context.Context) ([]scheduler.OverrideStatus, error) {
+	return []scheduler.OverrideStatus{kept}, nil
+}
+
+var kept = scheduler.OverrideStatus{
+	Override: scheduler.Override{
+		ID: "k3f9x2ab", Environments: []string{"dev-01", "gone-01"}, Keep: plan.Running, From: fireAt, Until: fireAt.Add(time.Hour), CreatedAt: fireAt, Reason: "a demo",
+	},
+	State: "active", Stale: []string{"gone-01"},
 }
 
 var (
@@ -133,7 +184,10 @@ func TestAnswers(t *testing.T) {
 		{"an unknown run", "GET", "/api/v1/runs/9", 404, `"title":"no such run"`},
 		{"an unknown environment", "GET", "/api/v1/environments/nobody", 404, `"title":"no such environment"`},
 		{"an unknown address", "GET", "/api/v1/nothing", 404, `"title":"no such address"`},
-		{"a change", "POST", "/api/v1/runs", 405, `"title":"this version only reads"`},
+		{"a method that an address does not take", "POST", "/api/v1/runs", 405, `"detail":"it takes GET"`},
+		{"a change where there is no token", "POST", "/api/v1/environments/dev-01/start", 403, `"title":"changes are refused"`},
+		{"overrides", "GET", "/api/v1/overrides", 200, `"items":[{"id":"k3f9x2ab","environments":["dev-01","gone-01"],"keep":"running","from":"2026-11-23T19:00:00+01:00","until":"2026-11-23T20:00:00+01:00","reason":"a demo",` +
+			`"created_at":"2026-11-23T19:00:00+01:00","released_at":null,"state":"active","stale":["gone-01"]}]`},
 		{"an unknown state", "GET", "/api/v1/runs?state=done", 400, `state: want one of`},
 		{"an unknown parameter never widens", "GET", "/api/v1/runs?enviroment=dev-01", 400, `enviroment: want one of the parameters`},
 		{"an instant without an offset", "GET", "/api/v1/fires?from=2026-11-23T19:00:00", 400, `from: want RFC 3339 with an offset`},
@@ -218,7 +272,7 @@ func TestLostDatabaseIsNotReadyAndSaysNothingOfItself(t *testing.T) {
 func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 	h := handler(onLoopback, "", nil)
 	var doc struct {
-		Paths      map[string]any
+		Paths      map[string]map[string]any
 		Components struct {
 			Schemas map[string]struct{ Properties map[string]any }
 		}
@@ -226,19 +280,30 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 	if err := json.Unmarshal([]byte(body(t, ask(h, "GET", "localhost", "/api/v1/openapi.json", ""))), &doc); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := slices.Sorted(maps.Keys(doc.Paths)), web.Routes(); !slices.Equal(got, want) {
+	var described []string
+	for path, methods := range doc.Paths {
+		for method := range methods {
+			described = append(described, strings.ToUpper(method)+" "+path)
+		}
+	}
+	slices.Sort(described)
+	if got, want := described, web.Routes(); !slices.Equal(got, want) {
 		t.Errorf("the document names %v, served is %v", got, want)
 	}
-	for path := range doc.Paths {
+	for path, methods := range doc.Paths {
+		if methods["get"] == nil {
+			continue
+		}
 		path = strings.NewReplacer("{name}", "dev-01", "{id}", "01a20a66-0000-7000-8000-000000000003").Replace(path)
 		if res := ask(h, "GET", "localhost", path, ""); res.StatusCode != 200 {
 			t.Errorf("%s is in the document and answers %d", path, res.StatusCode)
 		}
 	}
-	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}} {
+	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}, "Override": web.Override{}, "OverrideRequest": web.OverrideRequest{}} {
 		var fields []string
 		for f := range reflect.TypeOf(v).Fields() {
-			fields = append(fields, f.Tag.Get("json"))
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields = append(fields, name)
 		}
 		var described []string
 		for p := range doc.Components.Schemas[name].Properties {
@@ -249,6 +314,82 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 		if !slices.Equal(fields, described) {
 			t.Errorf("%s is described with %v, and has %v", name, described, fields)
 		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	const run = "/api/v1/runs/01a20a66-0000-7000-8000-000000000003"
+	override := `{"environments":["dev-01"],"keep":"running","until":"2026-11-24T19:00:00Z"}`
+	tests := []struct {
+		name, method, path, body string
+		status                   int
+		says                     string
+	}{
+		{"a start", "POST", "/api/v1/environments/dev-01/start", "", 202, `"action":"start","trigger":"manual","state":"queued"`},
+		{"a stop", "POST", "/api/v1/environments/dev-01/stop", "", 202, `"action":"stop","trigger":"manual"`},
+		{"of nothing", "POST", "/api/v1/environments/dev-99/stop", "", 404, `no such environment: \"dev-99\"`},
+		{"a parameter that nobody reads", "POST", "/api/v1/environments/dev-01/stop?force=1", "", 400, "force: want one of"},
+		{"a cancellation", "POST", "/api/v1/runs/9/cancel", "", 200, `"state":"canceled"`},
+		{"of a finished run", "POST", run + "/cancel", "", 409, "does not wait for that"},
+		{"an approval answers with the run that was named", "POST", "/api/v1/runs/9/approve", "", 200, `"id":"9"`},
+		{"of a run that waits for none", "POST", run + "/approve", "", 409, "does not wait for that"},
+		{"an override", "POST", "/api/v1/overrides", override, 201, `"id":"k3f9x2ab"`},
+		{"an override without an end", "POST", "/api/v1/overrides", `{"environments":["dev-01"],"keep":"running"}`, 400, "must have an end"},
+		{"a misspelt field", "POST", "/api/v1/overrides", `{"enviroments":["dev-01"]}`, 400, "enviroments"},
+		{"a field of another kind", "POST", "/api/v1/overrides", `{"environments":"dev-01"}`, 400, "environments cannot be a JSON string"},
+		{"an instant without an offset", "POST", "/api/v1/overrides", `{"until":"2026-11-24T19:00:00"}`, 400, "RFC 3339 with an offset"},
+		{"two bodies", "POST", "/api/v1/overrides", override + override, 400, "something after"},
+		{"no body", "POST", "/api/v1/overrides", "", 400, "the body"},
+		{"a body beyond all bounds", "POST", "/api/v1/overrides", `{"reason":"` + strings.Repeat("x", 2<<20) + `"}`, 400, "larger than 1 MiB"},
+		{"a release", "DELETE", "/api/v1/overrides/k3f9x2ab", "", 200, `"id":"k3f9x2ab"`},
+		{"of one that has ended", "DELETE", "/api/v1/overrides/over", "", 409, "has ended"},
+		{"of one that never was", "DELETE", "/api/v1/overrides/nobody", "", 404, "no such override"},
+		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
+		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
+	}
+	h := web.New(web.Options{
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: auth.NewSecret("known"), Reload: func(context.Context) error { return nil },
+	}).Handler(onLoopback)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req := httptest.NewRequest(tt.method, "http://localhost"+tt.path, strings.NewReader(tt.body))
+			req.Header.Set("Authorization", "Bearer known")
+			req.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, req)
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.says) {
+				t.Errorf("%s %s = %d %s, want %d and %q", tt.method, tt.path, w.Code, w.Body, tt.status, tt.says)
+			}
+			req = httptest.NewRequest(tt.method, "http://localhost"+tt.path, strings.NewReader(tt.body))
+			req.Header.Set("Authorization", "Bearer unknown")
+			w = httptest.NewRecorder()
+			h.ServeHTTP(w, req)
+			if w.Code != http.StatusUnauthorized {
+				t.Errorf("with a wrong token, on loopback = %d, want 401", w.Code)
+			}
+		})
+	}
+}
+
+func TestFormOfABrowserIsNoOverride(t *testing.T) {
+	req := httptest.NewRequest("POST", "http://localhost/api/v1/overrides", strings.NewReader("keep=running"))
+	req.Header.Set("Authorization", "Bearer known")
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	handler(onLoopback, "known", nil).ServeHTTP(w, req)
+	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "application/json") {
+		t.Errorf("a form = %d %s, want 400", w.Code, w.Body)
+	}
+}
+
+func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
+	h := web.New(web.Options{
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: auth.NewSecret("known"),
+		Reload: func(context.Context) error { return &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"} },
+	}).Handler(onLoopback)
+	res := ask(h, "POST", "localhost", "/-/reload", "known")
+	if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
+		t.Errorf("reload = %d %s, want 422 with the error", res.StatusCode, got)
 	}
 }
 
