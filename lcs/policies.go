@@ -51,7 +51,11 @@ type bounded struct{ timeout time.Duration }
 
 func (p *bounded) Do(req *policy.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Raw().Context(), p.timeout)
-	resp, err := req.Clone(ctx).Next()
+	req = req.Clone(ctx)
+	// On a connection that was used before, net/http sends a GET a second time when
+	// the first gets no answer: LCS would count a call that nobody here knows of.
+	req.Raw().Close = true
+	resp, err := req.Next()
 	if err != nil {
 		cancel()
 		return nil, err

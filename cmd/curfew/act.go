@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,29 +31,26 @@ func newAct(e env, action plan.Action) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		runs, err := act(c.Context(), client, action, names)
+		runs, err := each(names, func(name string) (web.Run, error) { return client.Act(c.Context(), name, action) })
 		if err == nil && *wait {
 			err = waitFor(c.Context(), client, runs)
 		}
-		if perr := printRuns(e, runs, form.value); perr != nil {
-			return perr
-		}
-		return err
+		return errors.Join(printRuns(e, runs, form.value), err)
 	}
 	return c
 }
 
-// act asks for one run after the other; those before an error are given too.
-func act(ctx context.Context, client *web.Client, action plan.Action, names []string) ([]web.Run, error) {
-	runs := []web.Run{}
+// each asks for one thing after the other; what came before an error is given too.
+func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
+	list := []T{}
 	for _, name := range names {
-		r, err := client.Act(ctx, name, action)
+		v, err := ask(name)
 		if err != nil {
-			return runs, err
+			return list, err
 		}
-		runs = append(runs, r)
+		list = append(list, v)
 	}
-	return runs, nil
+	return list, nil
 }
 
 // waitFor looks at the runs until each is at its end.
@@ -85,6 +83,9 @@ func printRuns(e env, runs []web.Run, form string) error {
 	if form == "json" {
 		return printJSON(e.stdout, runs)
 	}
+	if len(runs) == 0 {
+		return nil // what went wrong is told
+	}
 	rows := make([][]string, len(runs))
 	for i, r := range runs {
 		rows[i] = []string{r.Environment, r.Action, r.State, r.ID, text(r.OperationActivityID), text(r.Message)}
@@ -93,7 +94,7 @@ func printRuns(e env, runs []web.Run, form string) error {
 }
 
 // newDecide is cancel or approve: what a person decides about runs.
-func newDecide(e env, use, short string, decide func(*web.Client, context.Context, string) (web.Run, error)) *cobra.Command {
+func newDecide(e env, use, short string, decide func(ctx context.Context, c *web.Client, id string) (web.Run, error)) *cobra.Command {
 	form := newOutput("table", "json")
 	c := &cobra.Command{Use: use + " RUN…", Short: short, Args: cobra.MinimumNArgs(1)}
 	server := serverFlag(c, e)
@@ -103,18 +104,8 @@ func newDecide(e env, use, short string, decide func(*web.Client, context.Contex
 		if err != nil {
 			return err
 		}
-		runs := []web.Run{}
-		for _, id := range ids {
-			r, derr := decide(client, c.Context(), id)
-			if err = derr; err != nil {
-				break
-			}
-			runs = append(runs, r)
-		}
-		if perr := printRuns(e, runs, form.value); perr != nil {
-			return perr
-		}
-		return err
+		runs, err := each(ids, func(id string) (web.Run, error) { return decide(c.Context(), client, id) })
+		return errors.Join(printRuns(e, runs, form.value), err)
 	}
 	return c
 }

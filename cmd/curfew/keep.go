@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -115,18 +116,11 @@ func newRelease(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		ended := []web.Override{}
-		for _, id := range ids {
-			o, rerr := client.Release(c.Context(), id)
-			if err = rerr; err != nil {
-				break
-			}
-			ended = append(ended, o)
+		ended, err := each(ids, func(id string) (web.Override, error) { return client.Release(c.Context(), id) })
+		if err != nil && len(ended) == 0 {
+			return err
 		}
-		if perr := printOverrides(e, ended, form.value); perr != nil {
-			return perr
-		}
-		return err
+		return errors.Join(printOverrides(e, ended, form.value), err)
 	}
 	return c
 }

@@ -95,8 +95,12 @@ func newRoot(e env) *cobra.Command {
 	root.AddCommand(
 		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config),
 		newEnvironments(e, config), newStatus(e), newHistory(e), newAct(e, plan.Start), newAct(e, plan.Stop),
-		newDecide(e, "cancel", "Ends runs that are not at their end", (*web.Client).Cancel),
-		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", (*web.Client).Approve),
+		newDecide(e, "cancel", "Ends runs that are not at their end", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
+			return c.Cancel(ctx, id)
+		}),
+		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
+			return c.Approve(ctx, id)
+		}),
 		newKeep(e), newOverrides(e), newRelease(e), newSchema(e), newVersion(e), newHealthcheck(e),
 	)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {

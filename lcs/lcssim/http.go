@@ -190,6 +190,7 @@ func (s *Sim) answer(r *Request, req *http.Request, now time.Time) reply {
 		return unauthorized("")
 	}
 	f := s.strike(*r, now)
+	r.Struck = slices.Sorted(maps.Keys(f))
 	if out, ok := early(f, r); ok {
 		return out
 	}

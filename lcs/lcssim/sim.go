@@ -88,6 +88,7 @@ type Request struct {
 	User          string // the token's digest, never the token
 	Status        int
 	Accepted      bool // a start or stop that LCS carried out
+	Struck        []FaultKind
 	ActivityID    string
 	MSVersion     string
 	ContentType   string

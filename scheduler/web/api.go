@@ -82,7 +82,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &file):
 		problem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays in force", file.Message)
 	case errors.Is(err, scheduler.ErrNoEnvironment):
-		problem(w, http.StatusNotFound, "no such environment", "the schedule file in force does not have it: "+err.Error())
+		problem(w, http.StatusNotFound, "no such environment", "the schedule file in force does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoOverride):
 		problem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
 	case errors.Is(err, scheduler.ErrOver):

@@ -327,7 +327,7 @@ func TestChanges(t *testing.T) {
 	}{
 		{"a start", "POST", "/api/v1/environments/dev-01/start", "", 202, `"action":"start","trigger":"manual","state":"queued"`},
 		{"a stop", "POST", "/api/v1/environments/dev-01/stop", "", 202, `"action":"stop","trigger":"manual"`},
-		{"of nothing", "POST", "/api/v1/environments/dev-99/stop", "", 404, `no such environment: \"dev-99\"`},
+		{"of nothing", "POST", "/api/v1/environments/dev-99/stop", "", 404, `does not have \"dev-99\"`},
 		{"a parameter that nobody reads", "POST", "/api/v1/environments/dev-01/stop?force=1", "", 400, "force: want one of"},
 		{"a cancellation", "POST", "/api/v1/runs/9/cancel", "", 200, `"state":"canceled"`},
 		{"of a finished run", "POST", run + "/cancel", "", 409, "does not wait for that"},

@@ -1,0 +1,406 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	toxiproxy "github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"curfew/lcs/lcssim"
+	"curfew/scheduler/store/pgtest"
+	"curfew/scheduler/web"
+)
+
+// A storm is how long and how hard replicas are treated.
+type storm struct {
+	environments int
+	lasts        time.Duration
+	kill         time.Duration // between two kills
+	restarts     int           // of the database
+	seed         uint64
+}
+
+// stormOf is short by default; CURFEW_CHAOS=full is what `make chaos` runs.
+func stormOf() storm {
+	if os.Getenv("CURFEW_CHAOS") == "full" {
+		return storm{environments: 300, lasts: 10 * time.Minute, kill: 5 * time.Second, restarts: 2, seed: 20261124}
+	}
+	return storm{environments: 120, lasts: 100 * time.Second, kill: 5 * time.Second, restarts: 1, seed: 20261124}
+}
+
+const (
+	replicas   = 3
+	inProject  = 10
+	roundTrip  = 10 // minutes in which each environment is stopped and started once
+	pgLatency  = 15 // ms, each way
+	lcsLatency = 40
+)
+
+// A fleet is replicas of the built binary on one PostgreSQL and one simulated LCS,
+// with unreliable ways to both.
+type fleet struct {
+	t      *testing.T
+	storm  storm
+	rand   *rand.Rand
+	sim    *lcssim.Sim
+	pg     *pgtest.Server
+	toLCS  *toxiproxy.Proxy
+	toPG   *toxiproxy.Proxy
+	config string
+	dsn    string
+	each   []*replica
+}
+
+type replica struct {
+	cmd  *exec.Cmd
+	log  *os.File
+	addr string
+}
+
+// TestReplicasLoseAndDoubleNothing kills random replicas, restarts the database
+// and disturbs the network, and then looks whether each fire had its run, each
+// run its one accepted call, and LCS never had to throttle.
+func TestReplicasLoseAndDoubleNothing(t *testing.T) {
+	t.Parallel()
+	if _, err := binary(); err != nil {
+		t.Fatal(err)
+	}
+	f := newFleet(t, stormOf())
+	began := time.Now()
+	for i := range f.each {
+		f.start(i)
+	}
+	f.ready(30 * time.Second)
+	counted := time.Now() // fires before this may have come before the schedules were known
+	kills := f.rage(began.Add(f.storm.lasts))
+	f.calm()
+	until := time.Now()
+	runs := f.settled(patience)
+	f.judge(runs, counted, until)
+	t.Logf("seed %d: %d environments, %v, %d kills, %d database restarts: %d runs, %d operations of LCS, 429: %d",
+		f.storm.seed, f.storm.environments, f.storm.lasts, kills, f.storm.restarts, len(runs), f.sim.Accepted("", lcssim.Any), f.sim.Throttled())
+}
+
+func newFleet(t *testing.T, s storm) *fleet {
+	t.Helper()
+	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, replicas)}
+	pg, err := pgtest.Start(t.Context())
+	if err != nil {
+		if os.Getenv("CI") == "" && strings.Contains(err.Error(), pgtest.ErrAbsent.Error()) {
+			t.Skip(err)
+		}
+		t.Fatal(err)
+	}
+	f.pg = pg
+	t.Cleanup(func() { _ = pg.Stop() })
+	database, err := pg.Create(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens []string
+	for i := range s.environments / inProject {
+		tokens = append(tokens, fmt.Sprintf("%s-%d", e2eToken, i))
+	}
+	f.sim = lcssim.New(lcssim.Options{StartTime: 5 * time.Second, StopTime: 5 * time.Second, Tokens: tokens, Keep: 1_000_000})
+	server := httptest.NewServer(f.sim.Handler())
+	t.Cleanup(server.Close)
+	toxics := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	f.toLCS = f.proxy(toxics, "lcs", strings.TrimPrefix(server.URL, "http://"))
+	f.toPG = f.proxy(toxics, "postgres", pg.Addr())
+	f.dsn = pg.URL(database, f.toPG.Listen)
+	f.writeFile(tokens)
+	f.toxic(f.toPG, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, pgLatency, pgLatency/2))
+	f.toxic(f.toLCS, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, lcsLatency, lcsLatency))
+	t.Cleanup(func() {
+		for i := range f.each {
+			f.kill(i)
+		}
+	})
+	return f
+}
+
+func (f *fleet) proxy(server *toxiproxy.ApiServer, name, upstream string) *toxiproxy.Proxy {
+	f.t.Helper()
+	p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
+	if err := p.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(p.Stop)
+	return p
+}
+
+func (f *fleet) toxic(p *toxiproxy.Proxy, kind, name, attributes string) {
+	f.t.Helper()
+	_, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"type":%q,"name":%q,"stream":"downstream","toxicity":1,"attributes":%s}`, kind, name, attributes)))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// writeFile has a tenth of the environments stopped, and another started, at each
+// minute. Each project has an account of its own: 300 environments are more than
+// one may call.
+func (f *fleet) writeFile(tokens []string) {
+	f.t.Helper()
+	dir := f.t.TempDir()
+	var b strings.Builder
+	b.WriteString("version: 1\ntimezone: UTC\naccounts:\n")
+	for i, token := range tokens {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("token-%d", i)), []byte(token), 0o600); err != nil {
+			f.t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "  - {name: a%d, mode: static, token: {file: token-%d}}\n", i, i)
+	}
+	b.WriteString("projects:\n")
+	for i := range tokens {
+		fmt.Fprintf(&b, "  - {name: p%d, id: %d, account: a%d, endpoint: \"http://%s\"}\n", i, e2eProject+i, i, f.toLCS.Listen)
+	}
+	b.WriteString("environments:\n")
+	for i := range f.storm.environments {
+		project := i / inProject
+		f.sim.AddEnvironment(int64(e2eProject+project), lcssim.Environment{ID: e2eID(i), Name: fmt.Sprintf("LCS %d", i)})
+		fmt.Fprintf(&b, "  - {name: dev-%03d, project: p%d, id: %s, tags: [g%d]}\n", i, project, e2eID(i), i%roundTrip)
+	}
+	b.WriteString("schedules:\n")
+	for g := range roundTrip {
+		half := (g + roundTrip/2) % roundTrip
+		fmt.Fprintf(&b, "  - {name: group-%d, environments: [\"tag:g%d\"], stop: \"%d-59/%d * * * *\", start: \"%d-59/%d * * * *\"}\n", g, g, g, roundTrip, half, roundTrip)
+	}
+	f.config = filepath.Join(dir, "schedules.yaml")
+	if err := os.WriteFile(f.config, []byte(b.String()), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// start runs a replica; it may die at any moment.
+func (f *fleet) start(i int) {
+	f.t.Helper()
+	path, err := binary()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(filepath.Dir(f.config), fmt.Sprintf("replica-%d.log", i)), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", 20500+i)}
+	r.cmd = exec.Command(path, "--config", f.config, "serve", "--listen", r.addr, "--database", f.dsn, "--log-format", "json")
+	r.cmd.Stderr = log
+	if err := r.cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.each[i] = r
+}
+
+func (f *fleet) kill(i int) {
+	if r := f.each[i]; r != nil {
+		_ = r.cmd.Process.Kill()
+		_ = r.cmd.Wait()
+		_ = r.log.Close()
+	}
+}
+
+// ready waits until each replica answers.
+func (f *fleet) ready(within time.Duration) {
+	f.t.Helper()
+	for i := range f.each {
+		f.eventually(within, fmt.Sprintf("replica %d is ready", i), func() bool {
+			res, err := http.Get("http://" + f.each[i].addr + "/readyz")
+			if err != nil {
+				return false
+			}
+			defer res.Body.Close()
+			return res.StatusCode == http.StatusOK
+		})
+	}
+}
+
+func (f *fleet) eventually(within time.Duration, what string, is func() bool) {
+	f.t.Helper()
+	look := time.NewTicker(200 * time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(within); !is(); <-look.C {
+		if time.Now().After(end) {
+			f.t.Fatalf("not within %v: %s\n%s", within, what, f.tail())
+		}
+	}
+}
+
+// tail is the end of each replica's log.
+func (f *fleet) tail() string {
+	var b strings.Builder
+	for i := range f.each {
+		text, err := os.ReadFile(filepath.Join(filepath.Dir(f.config), fmt.Sprintf("replica-%d.log", i)))
+		fmt.Fprintf(&b, "replica %d: %v\n%s\n", i, err, text[max(0, len(text)-2000):])
+	}
+	return b.String()
+}
+
+// rage kills a random replica again and again, restarts the database, and resets
+// connections, until an instant; it tells how often it killed.
+func (f *fleet) rage(until time.Time) int {
+	f.t.Helper()
+	began := time.Now()
+	kill := time.NewTicker(f.storm.kill)
+	defer kill.Stop()
+	reset := time.NewTicker(7 * time.Second)
+	defer reset.Stop()
+	kills, restarts := 0, 0
+	for time.Now().Before(until) {
+		select {
+		case <-kill.C:
+			i := f.rand.IntN(replicas)
+			f.kill(i)
+			f.start(i)
+			kills++
+		case <-reset.C:
+			p := []*toxiproxy.Proxy{f.toLCS, f.toPG}[f.rand.IntN(2)]
+			f.toxic(p, "reset_peer", "reset", `{"timeout":0}`)
+			time.Sleep(300 * time.Millisecond)
+			if err := p.Toxics.RemoveToxic(f.t.Context(), "reset"); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+		if due := time.Duration(restarts+1) * until.Sub(began) / time.Duration(f.storm.restarts+1); restarts < f.storm.restarts && time.Since(began) > due {
+			restarts++
+			if err := f.pg.Down(f.t.Context()); err != nil {
+				f.t.Fatal(err)
+			}
+			time.Sleep(3 * time.Second)
+			if err := f.pg.Up(f.t.Context()); err != nil {
+				f.t.Fatal(err)
+			}
+		}
+	}
+	return kills
+}
+
+// calm ends the storm; every replica runs.
+func (f *fleet) calm() {
+	f.t.Helper()
+	for i, r := range f.each {
+		if r.cmd.Process.Signal(os.Signal(nil)) == nil {
+			continue
+		}
+		f.kill(i) // it may have ended by itself when the database was away as it started
+		f.start(i)
+	}
+	f.ready(time.Minute)
+}
+
+// settled waits until every run of the storm is at its end; fires go on meanwhile.
+func (f *fleet) settled(within time.Duration) []web.Run {
+	f.t.Helper()
+	end := time.Now()
+	var all []web.Run
+	f.eventually(within, "every run is at its end", func() bool {
+		all = f.runs()
+		return len(all) > 0 && !slices.ContainsFunc(all, func(r web.Run) bool { return r.FinishedAt == nil && r.FireAt.Before(end) })
+	})
+	return all
+}
+
+func (f *fleet) runs() []web.Run {
+	var all []web.Run
+	cursor := ""
+	for {
+		res, err := http.Get("http://" + f.each[0].addr + "/api/v1/runs?limit=1000" + cursor)
+		if err != nil {
+			return nil
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		var page web.List[web.Run]
+		if err != nil || json.Unmarshal(body, &page) != nil {
+			return nil
+		}
+		all = append(all, page.Items...)
+		if page.NextCursor == nil {
+			return all
+		}
+		cursor = "&cursor=" + *page.NextCursor
+	}
+}
+
+// judge holds the runs against what the plan says and what LCS saw.
+func (f *fleet) judge(runs []web.Run, from, to time.Time) {
+	f.t.Helper()
+	byFire := map[string][]web.Run{}
+	for _, r := range runs {
+		byFire[fireKey(r.FireAt, r.Environment, r.Action)] = append(byFire[fireKey(r.FireAt, r.Environment, r.Action)], r)
+	}
+	operations := map[string][]time.Time{} // accepted, by environment and verb
+	for _, r := range f.sim.Requests() {
+		if r.Accepted {
+			key := r.Environment + string(r.Verb)
+			operations[key] = append(operations[key], r.At)
+		}
+	}
+	lost, doubled, failed := 0, 0, 0
+	for _, fire := range f.plan(from, to) {
+		found := byFire[fireKey(fire.At, fire.Environment, fire.Action)]
+		if len(found) != 1 {
+			lost++
+			f.t.Errorf("the fire of %s has %d runs: %s of %s", fire.At.Format(time.TimeOnly), len(found), fire.Action, fire.Environment)
+			continue
+		}
+		r := found[0]
+		if r.State != "succeeded" && (r.State != "canceled" || r.SupersededBy == nil) {
+			failed++
+			f.t.Errorf("the %s of %s at %s is %s: %s", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), r.State, *r.Message)
+		}
+		var n int
+		fmt.Sscanf(r.Environment, "dev-%d", &n)
+		calls := 0
+		for _, at := range operations[strings.ReplaceAll(e2eID(n), "-", "")+r.Action] {
+			if !at.Before(r.FireAt) && at.Before(r.FireAt.Add(roundTrip*time.Minute)) {
+				calls++
+			}
+		}
+		if calls > 1 {
+			doubled++
+			f.t.Errorf("the %s of %s at %s was accepted %d times", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), calls)
+		}
+	}
+	for _, r := range f.sim.Requests() {
+		if r.Status == http.StatusTooManyRequests {
+			f.t.Errorf("LCS answered 429 at %s to a %s call of project %d, environment %q", r.At.Format(time.StampMilli), r.Verb, r.Project, r.Environment)
+		}
+	}
+	f.t.Logf("lost %d, doubled %d, failed %d", lost, doubled, failed)
+}
+
+func fireKey(at time.Time, environment, action string) string {
+	return fmt.Sprint(at.Unix(), environment, action)
+}
+
+// plan is what `curfew plan` says of the time between.
+func (f *fleet) plan(from, to time.Time) []web.Fire {
+	f.t.Helper()
+	path, err := binary()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	out, err := exec.Command(path, "--config", f.config, "plan", "--from", from.Format(time.RFC3339), "--to", to.Format(time.RFC3339), "-o", "json").Output()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	var fires []web.Fire
+	if err := json.Unmarshal(out, &fires); err != nil || len(fires) == 0 {
+		f.t.Fatalf("plan = %d fires, %v", len(fires), err)
+	}
+	return fires
+}
