@@ -3,7 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -46,13 +46,16 @@ var binary = sync.OnceValues(func() (string, error) {
 
 // A site is one daemon on its own simulated LCS behind a real socket.
 type site struct {
-	t      *testing.T
-	sim    *lcssim.Sim
-	dir    string
-	listen string
-	cmd    *exec.Cmd
-	wait   func() error
-	log    *lockedBuffer
+	t        *testing.T
+	sim      *lcssim.Sim
+	dir      string
+	db       string   // the database; a file in dir when ""
+	more     []string // arguments of serve
+	listen   string
+	endpoint string
+	cmd      *exec.Cmd
+	wait     func() error
+	log      *lockedBuffer
 	// hook sees each request before it is answered and after.
 	mu   sync.Mutex
 	hook func(r *http.Request, done bool)
@@ -96,8 +99,16 @@ func newSite(t *testing.T, schedules string) *site {
 		_, _ = w.Write(rec.Body.Bytes())
 	}))
 	t.Cleanup(server.Close)
+	s.endpoint = server.URL
 	s.write("token", e2eToken)
-	s.write("schedules.yaml", fmt.Sprintf(`version: 1
+	s.write("schedules.yaml", s.file(schedules))
+	t.Cleanup(s.kill)
+	return s
+}
+
+// file is a schedule file with these schedules.
+func (s *site) file(schedules string) string {
+	return fmt.Sprintf(`version: 1
 timezone: UTC
 accounts: [{name: main, mode: static, token: {file: token}}]
 projects: [{name: contoso, id: %d, account: main, endpoint: "%s"}]
@@ -105,9 +116,7 @@ environments:
   - {name: dev-00, project: contoso, id: %s}
   - {name: dev-01, project: contoso, id: %s}
 schedules:
-%s`, e2eProject, server.URL, e2eID(0), e2eID(1), schedules))
-	t.Cleanup(s.kill)
-	return s
+%s`, e2eProject, s.endpoint, e2eID(0), e2eID(1), schedules)
 }
 
 func e2eID(i int) string { return fmt.Sprintf("55eb4327-9346-4c7b-82bd-%012d", i) }
@@ -141,8 +150,10 @@ func (s *site) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0",
-		"--database", filepath.Join(s.dir, "curfew.db"), "--log-level", "debug")
+	cmd := exec.Command(path, append([]string{
+		"--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0",
+		"--database", cmp.Or(s.db, filepath.Join(s.dir, "curfew.db")), "--log-level", "debug", "--log-format", "json",
+	}, s.more...)...)
 	cmd.Env = append(os.Environ(), "CURFEW_API_TOKEN="+e2eAPI)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -228,27 +239,18 @@ func (s *site) runs() []web.Run {
 // finished waits until n runs are at their end, and gives them.
 func (s *site) finished(n int) []web.Run {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
-	defer cancel()
-	look := time.NewTicker(100 * time.Millisecond)
-	defer look.Stop()
-	for {
+	var runs []web.Run
+	s.until(fmt.Sprintf("%d runs are at their end", n), func() bool {
 		done := 0
-		runs := s.runs()
+		runs = s.runs()
 		for _, r := range runs {
 			if r.FinishedAt != nil {
 				done++
 			}
 		}
-		if done >= n {
-			return runs
-		}
-		select {
-		case <-look.C:
-		case <-ctx.Done():
-			s.t.Fatalf("not %d runs at their end within %v: %+v\n%s", n, patience, runs, s.log)
-		}
-	}
+		return done >= n
+	})
+	return runs
 }
 
 // nextMinute gives the next whole minute that is at least ahead away, and the
@@ -293,13 +295,37 @@ func TestBinaryStopsAndStartsAndProvesIt(t *testing.T) {
 // history is what `curfew history` prints.
 func (s *site) history() string {
 	s.t.Helper()
+	return s.curfew("history")
+}
+
+// curfew runs a command that talks to the daemon, and gives what it prints.
+func (s *site) curfew(args ...string) string {
+	s.t.Helper()
 	var out, errs bytes.Buffer
-	code := run(s.t.Context(), env{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, getenv: func(string) string { return "" }},
-		[]string{"history", "--server", "http://" + s.listen})
-	if code != exitDone {
-		s.t.Fatalf("curfew history exited %d: %s", code, &errs)
+	given := map[string]string{"CURFEW_SERVER": "http://" + s.listen, "CURFEW_API_TOKEN": e2eAPI}
+	e := env{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, getenv: func(name string) string { return given[name] }}
+	if code := run(s.t.Context(), e, args); code != exitDone {
+		s.t.Fatalf("curfew %v exited %d: %s", args, code, &errs)
 	}
 	return out.String()
+}
+
+// logged waits until the log says something.
+func (s *site) logged(text string) {
+	s.t.Helper()
+	s.until("the log says "+text, func() bool { return strings.Contains(s.log.String(), text) })
+}
+
+// until looks again and again, for as long as patience lasts.
+func (s *site) until(what string, is func() bool) {
+	s.t.Helper()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(patience); !is(); <-look.C {
+		if time.Now().After(end) {
+			s.t.Fatalf("not within %v: %s\n%s", patience, what, s.log)
+		}
+	}
 }
 
 func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
