@@ -106,12 +106,8 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 // Run takes up what an earlier process left, then turns fires into runs and
 // works on them until ctx ends. It returns when no call is in flight any more.
 func (e *Engine) Run(ctx context.Context) error {
-	err := e.takeUp(ctx, time.Now())
-	switch {
-	case ended(ctx):
-		return nil // told to stop before it had begun
-	case err != nil:
-		return fmt.Errorf("start the engine: %w", err)
+	if err := e.begins(ctx); ended(ctx) || err != nil {
+		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.keepTime(ctx) })
@@ -125,6 +121,25 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 func ended(ctx context.Context) bool { return ctx.Err() != nil }
+
+// begins takes up what there is, and tries again for a while when the database
+// goes away just then. Told to stop meanwhile, it has nothing to say.
+func (e *Engine) begins(ctx context.Context) error {
+	for began := time.Now(); ; {
+		err := e.takeUp(ctx, time.Now())
+		switch {
+		case err == nil || ended(ctx):
+			return nil
+		case time.Since(began) > beginFor:
+			return fmt.Errorf("start the engine: %w", err)
+		}
+		e.log.Error("the engine cannot begin; trying again", zap.Error(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(beginEvery):
+		}
+	}
+}
 
 // takeUp goes on where an earlier process ended.
 func (e *Engine) takeUp(ctx context.Context, now time.Time) error {
