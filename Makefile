@@ -4,7 +4,7 @@ GOFUMPT_VERSION       := v0.12.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: build test lint schema fuzz bench demo image clean
+.PHONY: build test chaos lint schema fuzz bench demo image clean
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -14,7 +14,13 @@ build:
 NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
 test:
-	go test -race $(NORACE) -timeout 20m ./...
+	go test -race $(NORACE) -timeout 30m ./...
+
+# What CI runs for a minute or two, in full: three replicas of the built binary for
+# ten minutes, a month of faults, long sequences of changes, a year of history.
+chaos:
+	CURFEW_CHAOS=full go test -count=1 -v -timeout 40m -run 'TestReplicasLose|TestHistoryOfAYear' ./cmd/curfew ./scheduler/store
+	CURFEW_CHAOS=full go test -count=1 -v -timeout 90m -run 'TestEachRunOfARandomMonth|TestWhateverIsDone|TestKilledAtAny' ./scheduler
 
 lint:
 	go vet ./...

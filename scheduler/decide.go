@@ -27,17 +27,32 @@ type finding struct {
 	carriedOut bool
 }
 
-// maxMisses is how often in a row LCS may leave an environment out before it is
-// taken to be unknown: a single empty page has been seen to be a slip.
-const maxMisses = 2
+// How often in a row LCS may leave an environment out before it is taken to be
+// unknown. A single empty page has been seen to be a slip; one that LCS did list
+// before is looked for half an hour long, a look every quarter of a minute.
+const (
+	maxMisses      = 2
+	maxMissesKnown = 120
+)
+
+// unlisted tells whether LCS left the environment out so often that it is not to
+// be waited for.
+func unlisted(o Observation) bool {
+	if o.Name == "" {
+		return o.Misses >= maxMisses
+	}
+	return o.Misses >= maxMissesKnown
+}
 
 // decide is the rule by which a run goes on: from the last observation, which
 // the caller has made sure is newer than the last call.
 func decide(r Run, o Observation, last Outcome, now time.Time, d Defaults) finding {
 	target, opposite, moving := states(r.Action)
 	switch {
-	case o.Misses >= maxMisses:
+	case unlisted(o):
 		return finding{verdict: hopeless, message: "LCS does not list the environment in this project; check its id and project in the schedule file"}
+	case o.Misses > 0 && r.State == Verifying && now.Sub(r.AcceptedAt) >= d.VerifyTimeout:
+		return verifying(r, o, now, d)
 	case o.Misses > 0:
 		return finding{verdict: look, wait: WaitMissing, message: "LCS did not list the environment; looking again"}
 	case o.Condition == lcs.Unsupported:

@@ -22,7 +22,9 @@ const (
 	defaultRefresh   = 5 * time.Minute  // every environment is looked at this often, when nothing else does
 	housekeeping     = 20 * time.Second // half of a project's metadata calls stay free for runs
 	sweep            = 15               // every so many passes of housekeeping, lost tickets are looked for and old rows removed
-	ledgerKept       = time.Hour        // metadata calls are of no interest after their minute
+	beginFor         = time.Minute      // a database that is away for longer at the start ends the daemon
+	beginEvery       = 2 * time.Second
+	ledgerKept       = time.Hour // metadata calls are of no interest after their minute
 	defaultRetention = 400 * 24 * time.Hour
 	pruneBatches     = 20 // of history, in one pass of housekeeping
 )

@@ -33,9 +33,10 @@ func seasonOf() season {
 
 // A weather injects faults, and knows of each what an oracle must.
 type weather struct {
-	w     *world
-	rand  *rand.Rand
-	heals map[string][]time.Time // by normalised id: when somebody set a stuck environment right
+	w    *world
+	rand *rand.Rand
+	// serviced is when each environment is in servicing, which hides its state.
+	serviced map[int][]lcssim.Fault
 }
 
 // terminal are the faults after which a run is to fail.
@@ -65,7 +66,9 @@ func (x *weather) storm(day time.Time) {
 			x.w.sim.Inject(f)
 		case n == 9:
 			begin := day.Add(time.Duration(x.rand.IntN(24*60)) * time.Minute)
-			x.w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow, Environment: envID(i), From: begin, Until: begin.Add(time.Duration(10+x.rand.IntN(80)) * time.Minute)})
+			servicing := lcssim.Fault{Kind: lcssim.ServicingWindow, Environment: envID(i), From: begin, Until: begin.Add(time.Duration(10+x.rand.IntN(80)) * time.Minute)}
+			x.w.sim.Inject(servicing)
+			x.serviced[i] = append(x.serviced[i], servicing)
 		}
 	}
 	for range 6 {
@@ -81,7 +84,6 @@ func (x *weather) heal() {
 		id := envID(i)
 		if s := x.w.sim.State(id); s == lcssim.Starting || s == lcssim.Stopping {
 			x.w.sim.Set(id, map[lcssim.State]lcssim.State{lcssim.Starting: lcssim.Finished, lcssim.Stopping: lcssim.Stopped}[s])
-			x.heals[lcs.NormalizeID(id)] = append(x.heals[lcs.NormalizeID(id)], time.Now())
 		}
 	}
 }
@@ -95,7 +97,7 @@ func TestEachRunOfARandomMonthEndsAsTheOracleSays(t *testing.T) {
 		for i := range s.environments/20 + 1 {
 			w.accounts = append(w.accounts, fmt.Sprintf("account-%d", i))
 		}
-		x := &weather{w: w, rand: rand.New(rand.NewPCG(s.seed, 1)), heals: map[string][]time.Time{}}
+		x := &weather{w: w, rand: rand.New(rand.NewPCG(s.seed, 1)), serviced: map[int][]lcssim.Fault{}}
 		w.schedule.Uptime = []plan.Window{window(t, "07:00-12:00"), window(t, "15:00-19:00")} // four fires a day
 		until("2000-01-03 00:00:00")
 		w.start()
@@ -214,7 +216,13 @@ func (x *weather) oracle(i int, r scheduler.Run, asked []lcssim.Request, next ti
 			}
 		}
 	}
-	if x.w.setup.Defaults.Deadline <= r.FinishedAt.Sub(r.FireAt) && accepted == 0 && !x.inState(i, r, asked, r.FinishedAt) {
+	for _, f := range x.serviced[i] {
+		late := r.AcceptedAt.Add(x.w.setup.Defaults.VerifyTimeout)
+		if accepted == 1 && !late.Before(f.From) && late.Before(f.Until) && !f.From.After(r.AcceptedAt.Add(3*time.Minute)) {
+			return scheduler.Failed, "servicing hid the state until verify_timeout had passed"
+		}
+	}
+	if x.w.setup.Defaults.Deadline <= r.FinishedAt.Sub(r.FireAt) && accepted == 0 && !inState(r, asked, r.FinishedAt) {
 		return scheduler.Failed, "the deadline passed"
 	}
 	return scheduler.Succeeded, "nothing stood in its way: " + requests(mine)
@@ -222,7 +230,7 @@ func (x *weather) oracle(i int, r scheduler.Run, asked []lcssim.Request, next ti
 
 // inState tells whether the environment was where the run wants it, going by the
 // operations that LCS carried out.
-func (x *weather) inState(i int, r scheduler.Run, asked []lcssim.Request, at time.Time) bool {
+func inState(r scheduler.Run, asked []lcssim.Request, at time.Time) bool {
 	state := plan.Stop // they begin stopped
 	for _, q := range asked {
 		if q.Accepted && q.At.Before(at) && !slices.Contains(q.Struck, lcssim.AcceptedNoChange) && !slices.Contains(q.Struck, lcssim.EndsFailed) {

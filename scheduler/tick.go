@@ -67,7 +67,7 @@ func (e *Engine) tick(ctx context.Context, now time.Time) error {
 	}
 	early = besides(early, runs)
 	runs = append(runs, early...)
-	f.hold(runs, now)
+	f.hold(runs)
 	res, err := e.store.CommitTick(ctx, c, now, runs)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (e *Engine) due(ctx context.Context, f *inForce, last, now time.Time) ([]Ru
 
 // hold has a fire that would stop more environments than allowed wait for an
 // approval.
-func (f *inForce) hold(runs []Run, now time.Time) {
+func (f *inForce) hold(runs []Run) {
 	stops := 0
 	for _, r := range runs {
 		if r.Action == plan.Stop && !r.State.Finished() {

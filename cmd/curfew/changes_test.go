@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -233,6 +234,7 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 	s.db = dsn
 	s.start()
 	s.ready(http.StatusOK)
+	s.until("the schedules are known", func() bool { return s.metric("curfew_last_tick_timestamp_seconds") != "0" })
 	if err := server.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +250,11 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 	if runs := s.finished(1); len(runs) != 1 || runs[0].State != "succeeded" || len(runs[0].Attempts) != 1 {
 		t.Errorf("runs = %+v, want the stop, succeeded with one call", runs)
 	}
-	password := strings.SplitN(strings.SplitN(dsn, "postgres:", 3)[2], "@", 2)[0]
+	address, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := address.User.Password()
 	if strings.Contains(s.log.String(), password) {
 		t.Error("the log shows the password of the database")
 	}

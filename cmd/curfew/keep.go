@@ -29,7 +29,7 @@ func newKeep(e env) *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&o.running, "running", false, "keep them running")
 	f.BoolVar(&o.stopped, "stopped", false, "keep them stopped")
-	f.StringVar(&o.until, "until", "", "until this instant: RFC 3339 with an offset, 31 days from now at most")
+	f.StringVar(&o.until, "until", "", "until this instant: RFC 3339 with an offset, or a day, which begins at midnight UTC; 31 days from now at most")
 	f.StringVar(&o.length, "for", "", "for so long: 3h, 2d")
 	f.StringVar(&o.from, "from", "", "from this instant: RFC 3339 with an offset (now)")
 	f.StringVar(&o.why, "reason", "", "why, for others to read")
@@ -67,12 +67,12 @@ func (o keepOptions) request(names []string, now time.Time) (web.OverrideRequest
 	}
 	var err error
 	if o.from != "" {
-		if ask.From, err = parseInstant("from", o.from, time.Local); err != nil {
+		if ask.From, err = parseInstant("from", o.from, time.UTC); err != nil {
 			return ask, err
 		}
 	}
 	if o.until != "" {
-		ask.Until, err = parseInstant("until", o.until, time.Local)
+		ask.Until, err = parseInstant("until", o.until, time.UTC)
 		return ask, err
 	}
 	length, ok := config.ParseDuration(o.length)

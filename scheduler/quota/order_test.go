@@ -263,8 +263,11 @@ func latestFit(l quota.Limit, made []time.Time, at time.Time) time.Time {
 func TestDearestIsStartedLast(t *testing.T) {
 	l := quota.Limit{Calls: 1, Window: 30 * time.Minute}
 	calls := l.Backward([]quota.Start{
-		{Latest: t0, Accounts: []string{"a"}, Cost: 1}, {Latest: t0, Accounts: []string{"a"}, Cost: 3}, {Latest: t0, Accounts: []string{"a"}, Cost: 2},
-		{Latest: t0, Accounts: []string{"b"}, Fixed: true}, {Latest: t0, Accounts: []string{"b"}},
+		{Latest: t0, Accounts: []string{"a"}, Cost: 1},
+		{Latest: t0, Accounts: []string{"a"}, Cost: 3},
+		{Latest: t0, Accounts: []string{"a"}, Cost: 2},
+		{Latest: t0, Accounts: []string{"b"}, Fixed: true},
+		{Latest: t0, Accounts: []string{"b"}},
 	})
 	span := l.Window + quota.Guard
 	want := []time.Time{t0.Add(-2 * span), t0, t0.Add(-span), t0, t0.Add(-span)}

@@ -20,13 +20,12 @@ var postgres struct {
 }
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	m.Run() // the test binary exits with its code
 	if postgres.server != nil {
 		if err := postgres.server.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
-	os.Exit(code)
 }
 
 // postgresServer is one server for all tests of the package. In CI it must be there.

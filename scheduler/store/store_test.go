@@ -327,7 +327,7 @@ func (b *bench) abandon(r scheduler.Run) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- dead.Work(ctx, func(context.Context, scheduler.Ticket) (time.Duration, error) {
-			b.reserve(r, t0)
+			b.reserve(r, t0) //nolint:contextcheck // of the test, which outlives the step
 			close(working)
 			<-ctx.Done() // a step that does not come back
 			return 0, ctx.Err()

@@ -117,7 +117,7 @@ func freePort(ctx context.Context) (int, error) {
 
 // Up starts the server after Down.
 func (s *Server) Up(ctx context.Context) error {
-	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -p %d -c unix_socket_directories=%s -c fsync=off -c max_connections=200", s.port, s.dir)
+	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -p %d -c unix_socket_directories=%s -c fsync=off -c max_connections=400", s.port, s.dir)
 	return s.run(ctx, "pg_ctl", "-w", "-D", s.data(), "-l", filepath.Join(s.dir, "log"), "-o", options, "start")
 }
 
@@ -132,7 +132,7 @@ func (s *Server) Stop() error {
 }
 
 func (s *Server) run(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...) //nolint:gosec // the programs of the server that was found
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
 	output := filepath.Join(s.dir, name+".output") // a pipe would be kept open by the server
