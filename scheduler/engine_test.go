@@ -267,6 +267,7 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 		{"an accepted call that changes nothing fails after verify_timeout", []lcssim.Fault{{Kind: lcssim.AcceptedNoChange}}, scheduler.Failed, 1, 47 * time.Minute},
 		{"an operation that ends as failed fails", []lcssim.Fault{{Kind: lcssim.EndsFailed}}, scheduler.Failed, 1, 5 * time.Minute},
 		{"metadata away for a while is waited for", []lcssim.Fault{{Kind: lcssim.Error503, Verb: lcssim.Metadata, From: monday(18, 50), Until: monday(19, 5)}}, scheduler.Succeeded, 1, 25 * time.Minute},
+		{"metadata that lists nothing for ten minutes is waited for, of an environment that was listed before", []lcssim.Fault{{Kind: lcssim.EmptyData, Verb: lcssim.Metadata, From: monday(19, 0), Until: monday(19, 10)}}, scheduler.Succeeded, 1, 20 * time.Minute},
 		{"one empty page of metadata is a slip", []lcssim.Fault{{Kind: lcssim.EmptyData, Verb: lcssim.Metadata, From: monday(19, 0), Times: 1}}, scheduler.Succeeded, 1, 6 * time.Minute},
 	}
 	for _, tt := range tests {

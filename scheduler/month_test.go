@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -28,7 +29,11 @@ func seasonOf() season {
 	if os.Getenv("CURFEW_CHAOS") == "full" {
 		return season{environments: 200, days: 30, seed: 20261124}
 	}
-	return season{environments: 24, days: 4, seed: 20261124}
+	days, err := strconv.Atoi(os.Getenv("CURFEW_CHAOS")) // so many days, for something between
+	if err != nil {
+		days = 3
+	}
+	return season{environments: 24, days: days, seed: 20261124}
 }
 
 // A weather injects faults, and knows of each what an oracle must.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // the container has no zone files
 
@@ -135,7 +136,7 @@ func noCommand(c *cobra.Command, args []string) error {
 	}
 	hint := "; see 'curfew --help'"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + near[0] + "?"
+		hint = "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usage("unknown command %q%s", args[0], hint)
 }

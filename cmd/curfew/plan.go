@@ -7,7 +7,9 @@ import (
 	"github.com/emersion/go-ical"
 	"github.com/spf13/cobra"
 
+	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/quota"
 	"curfew/scheduler/web"
 )
 
@@ -53,6 +55,7 @@ func printPlan(e env, path string, o planOptions) error {
 		return err
 	}
 	fires := p.Fires(from, to, o.environments...)
+	warnQuota(e, cfg, fires)
 	switch o.form.value {
 	case "json":
 		rows := make([]web.Fire, len(fires))
@@ -99,6 +102,46 @@ func printFires(e env, p *plan.Plan, fires []plan.Fire) error {
 		rows[i] = []string{f.At.Format(clock), string(f.Action), f.Environment, f.Schedule, reason}
 	}
 	return printTable(e.stdout, "AT ACTION ENVIRONMENT SCHEDULE REASON", rows)
+}
+
+// warnQuota says of each instant and action that LCS's limits do not let be done
+// at once how long it takes. The calls that the daemon makes are not known here.
+func warnQuota(e env, cfg *config.Config, fires []plan.Fire) {
+	type burst struct {
+		at     int64
+		action plan.Action
+	}
+	project := map[string]string{}
+	for _, env := range cfg.Environments {
+		project[env.Name] = env.Project
+	}
+	calls := map[burst]map[string]int{}
+	var order []plan.Fire
+	for _, f := range fires {
+		b := burst{f.At.Unix(), f.Action}
+		if calls[b] == nil {
+			calls[b] = map[string]int{}
+			order = append(order, f)
+		}
+		calls[b][project[f.Environment]]++
+	}
+	for _, f := range order {
+		claims, budgets := claimsOf(cfg, calls[burst{f.At.Unix(), f.Action}])
+		for _, c := range quota.PerAccount.Forecasts(f.At, budgets, claims) {
+			_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %d %ss at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
+				f.At.Format(clock), c.Calls, f.Action, count(len(c.Accounts), "account"), c.Last.In(f.At.Location()).Format(clock), c.Needed)
+		}
+	}
+}
+
+func claimsOf(cfg *config.Config, calls map[string]int) (claims []quota.Claim, budgets []quota.Budget) {
+	for _, p := range cfg.Projects {
+		claims = append(claims, quota.Claim{Accounts: p.Accounts, Calls: calls[p.Name]})
+	}
+	for _, a := range cfg.Accounts {
+		budgets = append(budgets, quota.Budget{Account: a.Name})
+	}
+	return claims, budgets
 }
 
 // printCalendar writes fires as iCalendar events of no length.

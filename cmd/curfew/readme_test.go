@@ -14,7 +14,7 @@ import (
 
 // elsewhere are the README's commands that other tests run: make test and the
 // demo by .ci/run, serve by the end-to-end tests, docker where there is an engine.
-var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "curfew serve", "docker build -t curfew .", "docker run -d --name curfew"}
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make chaos", "curfew serve", "docker build -t curfew .", "docker run -d --name curfew"}
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
@@ -55,7 +55,7 @@ func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
 			t.Errorf("the README has a command that no test runs: %s", line)
 			continue
 		}
-		code, out, errs := command(t, map[string]string{"CURFEW_CONFIG": filepath.Join(dir, "schedules.yaml"), "CURFEW_SERVER": server}, strings.Fields(args)...)
+		code, out, errs := command(t, map[string]string{"CURFEW_CONFIG": filepath.Join(dir, "schedules.yaml"), "CURFEW_SERVER": server, "CURFEW_API_TOKEN": e2eAPI}, words(args)...)
 		if code != exitDone || out == "" {
 			t.Errorf("%s exited %d: %s", line, code, errs)
 		}
@@ -65,6 +65,19 @@ func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
 		t.Errorf("%d commands were run, want 8 at least", ran)
 	}
 	s.stop()
+}
+
+// words splits a command line; a text in double quotes is one word.
+func words(line string) []string {
+	var list []string
+	for i, part := range strings.Split(line, `"`) {
+		if i%2 == 1 {
+			list = append(list, part)
+		} else {
+			list = append(list, strings.Fields(part)...)
+		}
+	}
+	return list
 }
 
 func read(t *testing.T, path string) string {
