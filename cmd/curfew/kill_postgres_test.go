@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"curfew/lcs/lcssim"
+)
+
+// A counter stands between a daemon and its database and counts what the daemon
+// sends from an instant on. Before the message of a number it calls strike, and
+// lets nothing more through.
+type counter struct {
+	upstream string
+	from     time.Time
+	strike   func()
+
+	mu   sync.Mutex // guards left; every connection counts
+	left int
+}
+
+// listen serves until the test ends.
+func (c *counter) listen(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			down, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go c.carry(down)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func (c *counter) carry(down net.Conn) {
+	up, err := net.Dial("tcp", c.upstream)
+	if err != nil {
+		_ = down.Close()
+		return
+	}
+	go func() {
+		_, _ = io.Copy(down, up)
+		_ = down.Close()
+	}()
+	defer up.Close()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := down.Read(buf)
+		if err != nil || c.counts() {
+			return
+		}
+		if _, err := up.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// counts tells whether this message is the one, or came after it.
+func (c *counter) counts() bool {
+	if time.Now().Before(c.from) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.left--; c.left == 0 {
+		c.strike()
+	}
+	return c.left <= 0
+}
+
+// TestBinaryKilledBetweenMessagesToPostgresMakesOneAcceptedCall kills the daemon
+// before the n-th message that it sends to its database after a fire: on its way
+// through a run that is between any two accesses.
+func TestBinaryKilledBetweenMessagesToPostgresMakesOneAcceptedCall(t *testing.T) {
+	if _, err := binary(); err != nil {
+		t.Fatal(err)
+	}
+	points := []int{1, 4, 8, 12, 17, 22, 27, 33, 40, 50}
+	if os.Getenv("CURFEW_CHAOS") == "full" {
+		points = nil
+		for n := range 60 {
+			points = append(points, n+1)
+		}
+	}
+	server, _ := newPostgres(t)
+	at, cron := nextMinute(45 * time.Second)
+	t.Run("points", func(t *testing.T) { // all are done before the server stops
+		for _, n := range points {
+			t.Run(fmt.Sprintf("message %d", n), func(t *testing.T) {
+				t.Parallel()
+				name, err := server.Create(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
+				dead := make(chan struct{})
+				c := &counter{upstream: server.Addr(), from: at, left: n, strike: sync.OnceFunc(func() { _ = s.cmd.Process.Kill(); close(dead) })}
+				s.db = server.URL(name, c.listen(t))
+				s.start()
+				<-dead
+				s.kill()
+				s.db = server.URL(name, "")
+				s.start()
+				runs := s.finished(1)
+				if len(runs) != 1 || runs[0].State != "succeeded" {
+					t.Errorf("runs = %+v, want one that succeeded", runs)
+				}
+				if n := s.sim.Accepted("", lcssim.Any); n != 1 {
+					t.Errorf("LCS carried out %d operations, want 1", n)
+				}
+				if n := s.sim.Throttled(); n != 0 {
+					t.Errorf("LCS answered 429 %d times, want never", n)
+				}
+				s.stop()
+			})
+		}
+	})
+}
