@@ -205,7 +205,7 @@ func TestLargeStopOfTheBinaryWaitsForAnApproval(t *testing.T) {
 	s.stop()
 }
 
-// newPostgres is a server of its own with an empty database.
+// newPostgres is a server of its own, and the name of an empty database on it.
 func newPostgres(t *testing.T) (*pgtest.Server, string) {
 	t.Helper()
 	server, err := pgtest.Start(t.Context())
@@ -220,7 +220,7 @@ func newPostgres(t *testing.T) (*pgtest.Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return server, server.URL(name, "")
+	return server, name
 }
 
 func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
@@ -228,7 +228,8 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 	if _, err := binary(); err != nil {
 		t.Fatal(err)
 	}
-	server, dsn := newPostgres(t)
+	server, name := newPostgres(t)
+	dsn := server.URL(name, "")
 	at, cron := nextMinute(20 * time.Second)
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
 	s.db = dsn

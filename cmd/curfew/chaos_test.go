@@ -97,19 +97,8 @@ func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 func newFleet(t *testing.T, s storm) *fleet {
 	t.Helper()
 	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, replicas)}
-	pg, err := pgtest.Start(t.Context())
-	if err != nil {
-		if os.Getenv("CI") == "" && strings.Contains(err.Error(), pgtest.ErrAbsent.Error()) {
-			t.Skip(err)
-		}
-		t.Fatal(err)
-	}
+	pg, database := newPostgres(t)
 	f.pg = pg
-	t.Cleanup(func() { _ = pg.Stop() })
-	database, err := pg.Create(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
 	var tokens []string
 	for i := range s.environments / inProject {
 		tokens = append(tokens, fmt.Sprintf("%s-%d", e2eToken, i))

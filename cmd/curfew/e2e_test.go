@@ -253,6 +253,17 @@ func (s *site) finished(n int) []web.Run {
 	return runs
 }
 
+// calledOnce fails the test unless LCS accepted one call and throttled none.
+func (s *site) calledOnce() {
+	s.t.Helper()
+	if n := s.sim.Accepted("", lcssim.Any); n != 1 {
+		s.t.Errorf("LCS carried out %d operations, want 1", n)
+	}
+	if n := s.sim.Throttled(); n != 0 {
+		s.t.Errorf("LCS answered 429 %d times, want never", n)
+	}
+}
+
 // nextMinute gives the next whole minute that is at least ahead away, and the
 // cron expression that fires then.
 func nextMinute(ahead time.Duration) (time.Time, string) {
@@ -388,12 +399,7 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 			if len(runs) != 1 || runs[0].State != "succeeded" {
 				t.Errorf("runs = %+v, want one that succeeded", runs)
 			}
-			if n := s.sim.Accepted("", lcssim.Any); n != 1 {
-				t.Errorf("LCS carried out %d operations, want 1", n)
-			}
-			if n := s.sim.Throttled(); n != 0 {
-				t.Errorf("LCS answered 429 %d times, want never", n)
-			}
+			s.calledOnce()
 			s.stop()
 		})
 	}
