@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/http"
@@ -118,7 +120,9 @@ func refused(t *testing.T, database string, as *syscall.Credential) string {
 		t.Fatal(err)
 	}
 	s := newSite(t, "  - {name: evening, environments: [dev-00], stop: \"19:00\"}\n")
-	cmd := exec.Command(path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0", "--database", database)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0", "--database", database)
 	if as != nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 		for _, place := range []string{filepath.Dir(path), path, s.dir, filepath.Join(s.dir, "schedules.yaml"), filepath.Dir(s.dir)} {
@@ -142,12 +146,13 @@ func TestDamagedDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 	s.start()
 	s.stop()
 	path := filepath.Join(s.dir, "curfew.db")
+	page := rootOfRuns(t, path)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	damage := map[string]func(b []byte) []byte{
-		"a page in the middle": func(b []byte) []byte { copy(b[len(b)/2:], strings.Repeat("garbage ", 1024)); return b },
+		"a page in the middle": func(b []byte) []byte { copy(b[page:], strings.Repeat("garbage ", 512)); return b },
 		"the first page":       func(b []byte) []byte { copy(b, strings.Repeat("garbage ", 512)); return b },
 		"cut off":              func(b []byte) []byte { return b[:len(b)/2+100] },
 	}
@@ -167,6 +172,21 @@ func TestDamagedDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// rootOfRuns gives the offset in the file of a page that is surely in use.
+func rootOfRuns(t *testing.T, path string) (offset int64) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var size int64
+	if err := errors.Join(db.QueryRow(`SELECT rootpage - 1 FROM sqlite_master WHERE name = 'runs'`).Scan(&offset), db.QueryRow(`PRAGMA page_size`).Scan(&size)); err != nil {
+		t.Fatal(err)
+	}
+	return offset * size
 }
 
 func sum(t *testing.T, path string) [32]byte {

@@ -11,8 +11,8 @@ import (
 )
 
 // A counter stands between a daemon and its database and counts what the daemon
-// sends from an instant on. Before the message of a number it calls strike, and
-// lets nothing more through.
+// sends from an instant on. Before the message of a number it calls strike, which
+// lasts until the daemon is dead: nothing more gets through.
 type counter struct {
 	upstream string
 	from     time.Time
@@ -103,12 +103,13 @@ func TestBinaryKilledBetweenMessagesToPostgresMakesOneAcceptedCall(t *testing.T)
 					t.Fatal(err)
 				}
 				s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
-				dead := make(chan struct{})
-				c := &counter{upstream: server.Addr(), from: at, left: n, strike: sync.OnceFunc(func() { _ = s.cmd.Process.Kill(); close(dead) })}
+				reached, dead := make(chan struct{}), make(chan struct{})
+				c := &counter{upstream: server.Addr(), from: at, left: n, strike: func() { close(reached); <-dead }}
 				s.db = server.URL(name, c.listen(t))
 				s.start()
-				<-dead
+				<-reached
 				s.kill()
+				close(dead)
 				s.db = server.URL(name, "")
 				s.start()
 				runs := s.finished(1)

@@ -27,6 +27,7 @@ const (
 	stepTimeout   = 3 * time.Minute // above the LCS client's own
 	stopTimeout   = 8 * time.Second // the daemon must be gone after 10
 	retryDelay    = 5 * time.Second // after a step that could not read or write the database
+	startDelay    = 2 * time.Second // between attempts to start River when the database goes away just then
 	maxAttempts   = 1000
 )
 
@@ -175,8 +176,8 @@ func (s *Store) Work(ctx context.Context, step func(context.Context, scheduler.T
 	// Ending the context given to Start would cut off the calls in flight.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	if err := s.queue.Start(life); err != nil {
-		return fmt.Errorf("start River: %w", err)
+	if !s.startQueue(ctx, life) {
+		return nil
 	}
 	s.keepLease(ctx)
 	<-ctx.Done()
@@ -193,6 +194,25 @@ func (s *Store) Work(ctx context.Context, step func(context.Context, scheduler.T
 		return fmt.Errorf("stop River: %w", err)
 	}
 	return nil
+}
+
+// startQueue has River hand out tickets within life. A database that is away does
+// not end the daemon: it is tried again until ctx ends. It tells whether River runs.
+func (s *Store) startQueue(ctx, life context.Context) bool {
+	for {
+		err := s.queue.Start(life)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() == nil {
+			s.log.Error("no run is worked on yet; trying again", zap.Error(err), zap.Duration("in", startDelay))
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(startDelay):
+		}
+	}
 }
 
 // slogTo sends River's warnings and errors to the daemon's log.
