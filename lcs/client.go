@@ -35,9 +35,7 @@ const (
 
 // ClientOptions are optional; the zero value is a client for production.
 type ClientOptions struct {
-	// Scope of the token; by default the endpoint with "//.default", the double
-	// slash included, as Microsoft's authentication page has it.
-	Scope     string
+	Scope     string // of the token, DefaultScope when empty
 	Transport policy.Transporter
 	Timeout   time.Duration // for one request, 60 s when zero
 	Version   string        // of the program, for User-Agent
@@ -76,9 +74,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}
-	if o.Scope == "" {
-		o.Scope = endpoint + "//.default"
-	}
+	o.Scope = cmp.Or(o.Scope, DefaultScope(endpoint))
 	if o.Transport == nil {
 		o.Transport = defaultTransport()
 	}
@@ -91,6 +87,10 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
 	return c, nil
 }
+
+// DefaultScope is the scope of an endpoint's tokens: the endpoint with "//.default",
+// the double slash included, as Microsoft's page "Authentication" has it.
+func DefaultScope(endpoint string) string { return strings.TrimRight(endpoint, "/") + "//.default" }
 
 func cleanVersion(v string) string {
 	if v == "" {

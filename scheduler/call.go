@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/lcs"
+	"curfew/lcs/auth"
 	"curfew/scheduler/plan"
 )
 
@@ -108,6 +109,7 @@ type answer struct {
 	retryAfter time.Duration // with throttled, 0 when LCS did not say
 	signIn     bool          // the account cannot sign in
 	retryAt    time.Time     // with signIn, when its credential may be asked again
+	revision   string        // with signIn, of what it signed in with
 }
 
 // answerOf reads the client's result.
@@ -129,9 +131,9 @@ func answerOf(op lcs.Operation, err error) answer {
 		a.outcome, a.signIn = OutcomeUnauthorized, true
 	case lcs.NotSent:
 		a.outcome = OutcomeUnsent
-		var credential interface{ NextTry() time.Time }
-		if errors.As(err, &credential) {
-			a.signIn, a.retryAt = true, credential.NextTry()
+		var failed *auth.Error
+		if errors.As(err, &failed) {
+			a.signIn, a.retryAt, a.revision = true, failed.NextTry(), failed.Revision()
 		}
 	case lcs.Forbidden, lcs.NotFound, lcs.Invalid:
 		a.outcome = OutcomeRejected
@@ -150,7 +152,7 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 	switch a.outcome {
 	case OutcomeAccepted:
 		r.State, r.AcceptedAt, r.OperationActivityID, r.Waiting = Verifying, c.Done, a.activity, WaitVerify
-		e.metrics.accountUp.WithLabelValues(c.Account).Set(1)
+		e.accountUp(c.Account)
 		return e.interval, nil
 	case OutcomeRejected:
 		r.State, r.FinishedAt = Failed, c.Done
@@ -173,22 +175,6 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 	case OutcomeAmbiguous, OutcomePending: // the ledger itself spaces the next call
 	}
 	return shortest, nil // look at once: metadata tells what a refused or lost call came to
-}
-
-// accountAway holds what the account does: everything when it cannot sign in, the
-// calls of one project when it is LCS that does not accept it there. It lasts until
-// the credential may be asked again, or for wait where the credential does not say.
-func (e *Engine) accountAway(ctx context.Context, c Call, a answer, wait time.Duration) (until time.Time, err error) {
-	if until = a.retryAt; !until.After(c.Done) {
-		until = c.Done.Add(wait)
-	}
-	e.metrics.accountUp.WithLabelValues(c.Account).Set(0)
-	scope, message := AccountHold(c.Account), "account cannot sign in; its runs wait"
-	if a.outcome == OutcomeUnauthorized {
-		scope, message = MemberHold(c.Account, c.Project), "LCS does not accept the account for this project; its runs wait"
-	}
-	e.log.Warn(message, zap.String("account", c.Account), zap.Int64("project_id", c.Project), zap.Time("until", until), zap.String("message", a.message))
-	return until, e.store.Hold(ctx, Hold{Scope: scope, Until: until, Reason: a.message})
 }
 
 // throttled holds the environment, and the account's verb where the answer must

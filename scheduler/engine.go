@@ -41,6 +41,9 @@ type Options struct {
 	// RefreshInterval is how old an observation may become when no run needs a
 	// newer one; 5 minutes when zero.
 	RefreshInterval time.Duration
+	// Notify is told what people want to hear of, beside the log; nil for nobody. It
+	// must not block.
+	Notify func(Notice)
 	// Retention is how long runs are kept after their end; 400 days when zero.
 	Retention time.Duration
 }
@@ -66,9 +69,11 @@ type Engine struct {
 	scanned    map[int64]time.Time // when a scan of the project last came to its end
 	unreadable map[int64]int       // how often in a row metadata could not be read
 
-	learned learned
-	drift   drift
-	worst   time.Duration // the worst lateness so far; of the ticking alone
+	notify   func(Notice)
+	accounts accountsSeen
+	learned  learned
+	drift    drift
+	worst    time.Duration // the worst lateness so far; of the ticking alone
 }
 
 // New makes an engine. It does nothing until Run.
@@ -90,6 +95,8 @@ func New(o Options) (*Engine, error) {
 	}
 	e.learned.takes, e.learned.at, e.learned.begun = map[string]time.Duration{}, map[string]time.Time{}, map[begunKey]struct{}{}
 	e.drift.wrong = map[string]sighting{}
+	e.notify = o.Notify
+	e.accounts.sightings, e.accounts.revisions, e.accounts.told = map[string]sightingOf{}, map[string]string{}, map[string]time.Time{}
 	s, err := newInForce(o.Setup)
 	if err != nil {
 		return nil, err
@@ -115,7 +122,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.keepTime(ctx) })
 	g.Go(func() error { return e.ticking(ctx) })
 	g.Go(func() error { return e.housekeeping(ctx) })
-	g.Go(func() error { return e.store.Work(ctx, e.step) })
+	g.Go(func() error { return e.store.Work(ctx, e.guarded) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run the engine: %w", err)
 	}
@@ -151,6 +158,9 @@ func (e *Engine) takeUp(ctx context.Context, now time.Time) error {
 	}
 	if runs > 0 || calls > 0 {
 		e.log.Info("took up unfinished runs", zap.Int("runs", runs), zap.Int("calls_cut_off", calls))
+	}
+	if err := e.shortenAccountHolds(ctx, now); err != nil {
+		return err
 	}
 	return e.syncRules(ctx, now)
 }
@@ -221,6 +231,12 @@ func (e *Engine) housekeeping(ctx context.Context) error {
 		e.refreshStale(ctx, time.Now())
 		if err := e.correct(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			e.log.Warn("drift not corrected; the next pass tries again", zap.Error(err))
+		}
+		if err := e.freeAccounts(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			e.log.Warn("not looked whether accounts can sign in again; the next pass does", zap.Error(err))
+		}
+		if pass%sweep == 1 {
+			e.renewLogins(ctx, time.Now())
 		}
 		if pass%sweep == 0 {
 			e.reissue(ctx)

@@ -199,6 +199,7 @@ func (e *Engine) Reload(ctx context.Context, s *Setup) error {
 	if _, err := e.change(func(*inForce) (*inForce, error) { return f, nil }); err != nil {
 		return err
 	}
+	e.forgetAccounts(f)
 	e.rewind()
 	e.nudge()
 	return e.cancelGone(ctx, f)

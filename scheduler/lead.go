@@ -194,5 +194,5 @@ func (e *Engine) missedLead(r Run) {
 
 // warn logs what an operator should look at and has no run state of its own.
 func (e *Engine) warn(r Run, message string, fields ...zap.Field) {
-	e.runLog(r).Warn(message, append(fields, zap.String("event", "warning"))...)
+	e.tell(e.runLog(r), Notice{Event: EventWarning, Run: &r, Message: message}, fields...)
 }

@@ -16,6 +16,7 @@ type metrics struct {
 	calls      *prometheus.CounterVec
 	arrival    *prometheus.HistogramVec
 	accountUp  *prometheus.GaugeVec
+	lapses     *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -49,8 +50,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		accountUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "curfew_account_up", Help: "1 when the account could last sign in, 0 when not.",
 		}, []string{"account"}),
+		lapses: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "curfew_account_login_lapses_timestamp_seconds", Help: "When the stored login of a delegated account ends unless it is refreshed before.",
+		}, []string{"account"}),
 	}
-	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp} {
+	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -74,6 +74,8 @@ func (p Project) client(account string) LCS {
 type Account struct {
 	Name   string
 	Client LCS
+	// Credential is what Client signs in with; nil when nothing is known of it.
+	Credential Credential
 }
 
 // Defaults are the engine's limits from the file's defaults section.

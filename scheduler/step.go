@@ -30,6 +30,22 @@ type situation struct {
 	now     time.Time
 }
 
+// guarded is step, in which a bug must not cost more than the step: the run is
+// looked at again. Of what a panic says, which could be anything, only the kind is
+// shown.
+func (e *Engine) guarded(ctx context.Context, t Ticket) (again time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.log.Error("a bug in curfew: a step of a run panicked; the run is looked at again", zap.String("run_id", t.Run),
+				zap.String("kind", fmt.Sprintf("%T", p)), zap.StackSkip("stack", 2))
+			err = errPanicked
+		}
+	}()
+	return e.step(ctx, t)
+}
+
+var errPanicked = errors.New("a step panicked")
+
 // step takes a run as far as it can go now, and says when to look again.
 func (e *Engine) step(ctx context.Context, t Ticket) (time.Duration, error) {
 	run, err := e.store.Run(ctx, t.Run)

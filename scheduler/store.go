@@ -120,6 +120,11 @@ type Ledger interface {
 	LastCall(ctx context.Context, project int64, environment string) (c Call, ok bool, err error)
 	// Hold forbids calls of a scope until an instant; an earlier hold is replaced.
 	Hold(ctx context.Context, h Hold) error
+	// Release ends holds before their time and has the unfinished runs of these
+	// projects that wait for an account looked at at once; it tells how many.
+	Release(ctx context.Context, now time.Time, scopes, projects []string) (runs int, err error)
+	// ShortenHolds lets the holds of these scopes end earlier, but not before now.
+	ShortenHolds(ctx context.Context, now time.Time, scopes []string, by time.Duration) error
 	// Holds gives the holds that last beyond now.
 	Holds(ctx context.Context, now time.Time) ([]Hold, error)
 	// Prune removes metadata calls and holds that ended before an instant.

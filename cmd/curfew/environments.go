@@ -3,13 +3,13 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/zap"
 
 	"curfew/lcs"
 	"curfew/scheduler/config"
@@ -30,35 +30,38 @@ func newEnvironments(e env, path *string) *cobra.Command {
 	form := newOutput("table", "json")
 	var projects []string
 	var asYAML bool
-	c := &cobra.Command{
-		Use: "environments", Short: "Lists what LCS has now, straight from LCS",
-		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, _, err := loadQuietly(*path, e.stderr)
-			if err != nil {
-				return err
-			}
-			found, err := lookup(c.Context(), e, cfg, projects)
-			if err != nil {
-				return err
-			}
-			return printEnvironments(e, found, asYAML, form.value)
-		},
-	}
+	c := &cobra.Command{Use: "environments", Short: "Lists what LCS has now, straight from LCS"}
 	f := c.Flags()
+	place := databaseFlag(c, e)
 	f.StringArrayVar(&projects, "project", nil, "only this project `NAME`; may be repeated")
 	f.BoolVar(&asYAML, "yaml", false, "print entries to paste into the schedule file")
 	f.VarP(form, "output", "o", "form of the output")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, _, err := loadQuietly(*path, e.stderr)
+		if err != nil {
+			return err
+		}
+		all, closer, err := newCommandClients(c.Context(), e, cfg, place)
+		if err != nil {
+			return err
+		}
+		found, err := lookup(c.Context(), all, projects)
+		if err = errors.Join(err, closer.Close()); err != nil {
+			return err
+		}
+		return printEnvironments(e, found, asYAML, form.value)
+	}
 	return c
 }
 
 // lookup reads the metadata of every project, within LCS's limits.
-func lookup(ctx context.Context, e env, cfg *config.Config, only []string) ([]seen, error) {
+func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
+	cfg := all.cfg
 	for _, name := range only {
 		if !slices.ContainsFunc(cfg.Projects, func(p config.Project) bool { return p.Name == name }) {
 			return nil, usage("no project %q in %s", name, cfg.Path)
 		}
 	}
-	all := newClients(e, cfg, zap.NewNop())
 	all.limiter = func() lcs.Limiter { return lcs.NewLimiter() }
 	found := []seen{}
 	for _, p := range cfg.Projects {

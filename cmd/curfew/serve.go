@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"curfew/lcs/auth"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -26,28 +27,28 @@ import (
 const defaultListen = "127.0.0.1:8080"
 
 type serveOptions struct {
-	config, listen, database, logFormat, logLevel, retention string
+	config, listen, logFormat, logLevel, retention string
+
+	database database
 }
 
 func newServe(e env, path *string) *cobra.Command {
 	var o serveOptions
+	var place func() (database, error)
 	c := &cobra.Command{
 		Use: "serve", Short: "Runs the daemon",
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.config = *path
-			if !c.Flags().Changed("database") && e.getenv("CURFEW_DATABASE_FILE") != "" {
-				secret, err := secretOf(e, "CURFEW_DATABASE")
-				if err != nil {
-					return err
-				}
-				o.database = secret.Reveal()
+			var err error
+			if o.database, err = place(); err != nil {
+				return err
 			}
 			return serve(c.Context(), e, o)
 		},
 	}
+	place = databaseFlag(c, e)
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
-	f.StringVar(&o.database, "database", cmp.Or(e.getenv("CURFEW_DATABASE"), "curfew.db"), "SQLite `file`, or the postgres:// URL of a database that replicas share (CURFEW_DATABASE, CURFEW_DATABASE_FILE)")
 	f.StringVar(&o.retention, "retention", cmp.Or(e.getenv("CURFEW_RETENTION"), "400d"), "how long runs and calls are kept after their end (CURFEW_RETENTION)")
 	logFlags(c, e, &o)
 	return c
@@ -89,7 +90,7 @@ type daemon struct {
 	cfg       *config.Config
 	plan      *plan.Plan
 	listen    string
-	database  string
+	database  database
 	retention time.Duration
 	demo      bool
 	interval  time.Duration // between looks, the engine's own when zero
@@ -99,25 +100,24 @@ type daemon struct {
 
 // run builds everything, then runs it until ctx ends.
 func (d *daemon) run(ctx context.Context) (err error) {
-	token, err := secretOf(d.env, "CURFEW_API_TOKEN")
+	token, err := rotatingOf(d.env, "CURFEW_API_TOKEN")
 	if err != nil {
 		return err
-	}
-	clients := newClients(d.env, d.cfg, d.log)
-	setup, err := newSetup(d.cfg, d.plan, clients)
-	if err != nil {
-		return coded{err, exitInvalid}
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; give another address with --listen", d.listen, err)
 	}
 	defer func() { _ = listener.Close() }()
-	st, err := store.Open(ctx, store.Options{DSN: d.database, Logger: d.log})
+	st, err := d.database.open(ctx, d.log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	clients, setup, err := d.setUp(ctx, st)
+	if err != nil {
+		return err
+	}
 	if d.prepare != nil {
 		if err := d.prepare(ctx, st, setup.Rules); err != nil {
 			return err
@@ -137,7 +137,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: engine, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token, Reload: reload.reload})
+	site := web.New(web.Options{Engine: engine, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload})
 	d.announce(listener.Addr())
 	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)
@@ -149,6 +149,25 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	d.log.Info("curfew stopped")
 	return nil
+}
+
+// setUp makes the engine's side of the schedule file.
+func (d *daemon) setUp(ctx context.Context, st *store.Store) (*clients, *scheduler.Setup, error) {
+	c := newClients(d.env, d.cfg, d.log)
+	logins, _, err := d.database.logins(ctx, d.env, st)
+	switch {
+	case err == nil:
+		c.logins = logins
+	case delegates(d.cfg):
+		return nil, nil, err
+	default: // a reload that brings the first delegated account says it again
+		c.logins = auth.NoLogins{Reason: err}
+	}
+	setup, err := newSetup(d.cfg, d.plan, c)
+	if err != nil {
+		return nil, nil, coded{err, exitInvalid}
+	}
+	return c, setup, nil
 }
 
 // unlessStopped forgets an error that is only the echo of being told to stop.
@@ -180,7 +199,7 @@ func (d *daemon) announce(addr net.Addr) {
 			zap.String("pages", "http://"+addr.String()), zap.String("look", "curfew status, curfew history; with --server http://"+addr.String()))
 	}
 	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
-		zap.String("database", store.Place(d.database)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
+		zap.String("database", store.Place(d.database.dsn)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
 }
 

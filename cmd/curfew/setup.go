@@ -21,6 +21,7 @@ type clients struct {
 	cfg     *config.Config
 	log     *zap.Logger
 	limiter func() lcs.Limiter // nil: the caller accounts for its calls
+	logins  auth.Logins        // of accounts that people sign in to
 
 	credentials map[string]*auth.Credential // by everything that they are made of
 	limiters    map[string]lcs.Limiter
@@ -36,7 +37,7 @@ func newClients(e env, cfg *config.Config, log *zap.Logger) *clients {
 // the accounts are the same: a new one would try a bad password again.
 func (c *clients) with(cfg *config.Config) *clients {
 	next := newClients(c.env, cfg, c.log)
-	next.credentials, next.limiter = c.credentials, c.limiter
+	next.credentials, next.limiter, next.logins = c.credentials, c.limiter, c.logins
 	return next
 }
 
@@ -45,11 +46,11 @@ func (c *clients) of(p config.Project, account string) (*lcs.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	cred, err := c.credential(a, p.Region)
+	cred, err := c.credential(a, p)
 	if err != nil {
 		return nil, err
 	}
-	opts := &lcs.ClientOptions{Scope: cmp.Or(p.Scope, a.Scope), Version: version, Logger: c.log, OnVersionEOL: c.ends}
+	opts := &lcs.ClientOptions{Scope: scopeOf(p, a), Version: version, Logger: c.log, OnVersionEOL: c.ends}
 	if c.limiter != nil {
 		if c.limiters[account] == nil {
 			c.limiters[account] = c.limiter()
@@ -72,15 +73,21 @@ func (c *clients) account(name string) (config.Account, error) {
 	return config.Account{}, fmt.Errorf("use account %s: it is not in %s", name, c.cfg.Path)
 }
 
-func (c *clients) credential(a config.Account, region string) (*auth.Credential, error) {
-	key := fmt.Sprintf("%s %q %q %q %q %q %q %+v %+v", auth.CloudName(region), a.Name, a.Mode, a.Tenant, a.ClientID, a.Username, a.Authority,
+// scopeOf is what a token for a project is asked for.
+func scopeOf(p config.Project, a config.Account) string {
+	return cmp.Or(p.Scope, a.Scope, lcs.DefaultScope(p.Endpoint))
+}
+
+func (c *clients) credential(a config.Account, p config.Project) (*auth.Credential, error) {
+	key := fmt.Sprintf("%s %q %q %q %q %q %q %+v %+v", auth.CloudName(p.Region), a.Name, a.Mode, a.Tenant, a.ClientID, a.Username, a.Authority,
 		place(a.Password), place(a.Token))
 	if cred := c.credentials[key]; cred != nil {
 		return cred, nil
 	}
 	cred, err := auth.New(auth.Options{
 		Account: a.Name, Mode: a.Mode, Tenant: a.Tenant, ClientID: a.ClientID, Username: a.Username,
-		Password: c.source(a.Password), Token: c.source(a.Token), Region: region, Authority: a.Authority, Logger: c.log,
+		Password: c.source(a.Password), Token: c.source(a.Token), Logins: c.logins,
+		Scope: scopeOf(p, a), Region: p.Region, Authority: a.Authority, Logger: c.log,
 	})
 	if err != nil {
 		return nil, err
@@ -144,7 +151,15 @@ func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, e
 			if err != nil {
 				return nil, err
 			}
-			project.Accounts = append(project.Accounts, scheduler.Account{Name: name, Client: client})
+			account, err := c.account(name)
+			if err != nil {
+				return nil, err
+			}
+			cred, err := c.credential(account, p)
+			if err != nil {
+				return nil, err
+			}
+			project.Accounts = append(project.Accounts, scheduler.Account{Name: name, Client: client, Credential: cred})
 		}
 		s.Projects = append(s.Projects, project)
 	}
@@ -168,20 +183,41 @@ func rulesOf(cfg *config.Config, p *plan.Plan) []scheduler.Rule {
 	return rules
 }
 
-// secretOf reads a secret from the variable name, or from the file that
-// name_FILE names. Both set is an error; neither gives an empty secret.
-func secretOf(e env, name string) (auth.Secret, error) {
+// sourceOf says where the secret of a variable is: in the variable, or in the file
+// that NAME_FILE names. Both set is an error; neither gives a source that holds nothing.
+func sourceOf(e env, name string) (auth.Source, error) {
 	value, file := e.getenv(name), e.getenv(name+"_FILE")
 	switch {
 	case value != "" && file != "":
-		return auth.Secret{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
+		return auth.Source{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
 	case file != "":
-		s, err := auth.Source{File: file}.Read()
-		if err != nil {
-			return s, fmt.Errorf("%s_FILE: %w", name, err)
-		}
-		return s, nil
+		return auth.Source{File: file}, nil
 	default:
-		return auth.NewSecret(value), nil
+		return auth.Source{Env: name, Getenv: e.getenv}, nil
 	}
+}
+
+// secretOf reads the secret of a variable; it is empty when none is set.
+func secretOf(e env, name string) (auth.Secret, error) {
+	s, err := rotatingOf(e, name)
+	if err != nil {
+		return auth.Secret{}, err
+	}
+	return s.Current(), nil
+}
+
+// rotatingOf gives the secret of a variable, which a daemon reads anew at each use.
+func rotatingOf(e env, name string) (*auth.Rotating, error) {
+	source, err := sourceOf(e, name)
+	if err != nil {
+		return nil, err
+	}
+	if source.File == "" && e.getenv(name) == "" {
+		return &auth.Rotating{}, nil
+	}
+	s, err := auth.NewRotating(source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
 }

@@ -1,16 +1,11 @@
 package auth
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
 // A Kind says who can mend a failed sign-in.
@@ -29,73 +24,89 @@ type Error struct {
 	Account string
 	Kind    Kind
 	Code    string // OAuth error, such as invalid_grant
+	Number  string // Entra's own, such as AADSTS50126, for people to look up
 	Message string
-	next    time.Time
+
+	mode       string
+	revision   string        // of what was signed in with
+	retryAfter time.Duration // as long as the host asks
+	next       time.Time
 }
 
 // Error says what failed and who must do what.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "sign in account %s: %s", e.Account, e.Message)
-	switch e.Kind {
-	case NeedsPerson:
-		b.WriteString("; check the user name and password, that the account has no MFA and is not locked")
-	case Configuration:
-		b.WriteString("; check client_id and tenant, that the app allows public client flows and has consent for Dynamics Lifecycle services")
-	case Transient:
-		b.WriteString("; it is tried again")
+	if what := meanings()[e.Number]; what != "" {
+		fmt.Fprintf(&b, " (%s)", what)
 	}
+	b.WriteString("; ")
+	b.WriteString(e.remedy())
 	return b.String()
+}
+
+// remedy is what to do next, by mode: each has its own way back.
+func (e *Error) remedy() string {
+	switch {
+	case e.Kind == Transient:
+		return "it is tried again"
+	case e.Kind == NeedsPerson && e.mode == ModeDelegated:
+		return "run: curfew login " + e.Account
+	case e.Kind == NeedsPerson:
+		return "check the user name and password, that the account has no MFA and is not locked"
+	case e.mode == ModeStatic:
+		return "check where the schedule file says that its token is"
+	default:
+		return "check client_id and tenant, that the app allows public client flows and has consent for Dynamics Lifecycle services"
+	}
 }
 
 // NextTry is when the credential may be asked again: it refuses before that.
 func (e *Error) NextTry() time.Time { return e.next }
 
-// oauth is what the token endpoint says of a failure.
-type oauth struct {
-	Code        string `json:"error"`
-	Description string `json:"error_description"`
-}
+// Revision is the Credential's Revision at the attempt that failed.
+func (e *Error) Revision() string { return e.revision }
 
-// aadsts is Entra's own number, which people look up; the rest of a description
-// is not repeated.
-var aadsts = regexp.MustCompile(`AADSTS\d+`)
-
-// classify reads a credential's error without repeating its text: that can be
-// the whole answer, tokens included.
-func classify(account string, err error) *Error {
-	e := &Error{Account: account, Kind: Transient, Message: "no answer from the sign-in host"}
-	var failed *azidentity.AuthenticationFailedError
-	if !errors.As(err, &failed) || failed.RawResponse == nil {
-		return e
-	}
-	status := failed.RawResponse.StatusCode
-	e.Message = fmt.Sprintf("the sign-in host answered %d", status)
-	var o oauth
-	if body, err := runtime.Payload(failed.RawResponse); err == nil {
-		if json.Unmarshal(body, &o) != nil {
-			o = oauth{}
-		}
-	}
-	if plainCode.MatchString(o.Code) {
-		e.Code = o.Code
-		e.Message = strings.TrimSpace(fmt.Sprintf("Entra answered %s %s", o.Code, aadsts.FindString(o.Description)))
-	}
-	e.Kind = kindOf(status, e.Code)
-	return e
-}
-
-var plainCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+var (
+	// aadsts is Entra's own number; the rest of a description is not repeated.
+	aadsts    = regexp.MustCompile(`AADSTS\d+`)
+	plainCode = regexp.MustCompile(`^[a-z_]{1,40}$`)
+)
 
 func kindOf(status int, code string) Kind {
 	switch {
 	case code == "temporarily_unavailable", status >= 500, status == http.StatusRequestTimeout, status == http.StatusTooManyRequests:
 		return Transient
+	case code == "":
+		return Transient // a proxy's page, say
 	case code == "invalid_grant", code == "interaction_required":
 		return NeedsPerson
-	case status == http.StatusOK: // an answer that cannot be read: a proxy's page, say
-		return Transient
 	default:
 		return Configuration
+	}
+}
+
+// meanings says in words what Entra's numbers mean, as far as LCS users are known
+// to meet them. Nothing is decided by them: they come and go.
+func meanings() map[string]string {
+	return map[string]string{
+		"AADSTS50034":   "no such user in this tenant",
+		"AADSTS50053":   "the account is locked after too many bad passwords, or its address is blocked",
+		"AADSTS50055":   "the password has expired",
+		"AADSTS50057":   "the account is disabled",
+		"AADSTS50076":   "MFA is required: use mode delegated",
+		"AADSTS50079":   "the user must register for MFA: use mode delegated",
+		"AADSTS50126":   "wrong user name or password",
+		"AADSTS50173":   "the login was revoked, or the password was changed since",
+		"AADSTS53003":   "blocked by Conditional Access; device code may be blocked: try --browser",
+		"AADSTS65001":   "the app has no consent for Dynamics Lifecycle services",
+		"AADSTS70008":   "the login has expired",
+		"AADSTS70043":   "the login has expired by a sign-in frequency policy of Conditional Access",
+		"AADSTS700016":  "no app with this client_id in the tenant",
+		"AADSTS700082":  "the login has expired: it was not used for 90 days",
+		"AADSTS7000218": "the app does not allow public client flows",
+		"AADSTS7000112": "the app is disabled",
+		"AADSTS90002":   "no such tenant",
+		"AADSTS500011":  "the tenant does not know this LCS endpoint: check the region and scope",
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 )
 
 // maxSecret bounds a secret's file: a token is some kilobytes.
@@ -83,4 +84,35 @@ func readFile(path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("read a secret: %s is empty", path)
 	}
 	return NewSecret(text), nil
+}
+
+// A Rotating secret is read anew at each use. While it cannot be read, the one that
+// was last read stands. The zero value is no secret.
+type Rotating struct {
+	source Source
+
+	mu   sync.Mutex // guards last
+	last Secret
+}
+
+// NewRotating reads a secret for the first time.
+func NewRotating(s Source) (*Rotating, error) {
+	first, err := s.Read()
+	if err != nil {
+		return nil, err
+	}
+	return &Rotating{source: s, last: first}, nil
+}
+
+// Current gives the secret of the moment.
+func (r *Rotating) Current() Secret {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.source.File == "" && r.source.Env == "" {
+		return Secret{}
+	}
+	if now, err := r.source.Read(); err == nil {
+		r.last = now
+	}
+	return r.last
 }

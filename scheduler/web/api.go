@@ -209,3 +209,14 @@ func (s *Server) fires(r *http.Request) (any, error) {
 	}
 	return list(items(s.opts.Engine.Fires(from, to), FireOf), ""), nil
 }
+
+func (s *Server) accounts(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	found, err := s.opts.Engine.Accounts(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return list(items(found, accountOf), ""), nil
+}

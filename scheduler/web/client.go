@@ -122,6 +122,13 @@ func (c *Client) Overrides(ctx context.Context) ([]Override, error) {
 	return page.Items, err
 }
 
+// Accounts gives the accounts of the daemon's file.
+func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
+	var page List[Account]
+	err := c.get(ctx, "/api/v1/accounts", &page)
+	return page.Items, err
+}
+
 // Override makes an override.
 func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, error) {
 	var made Override

@@ -85,6 +85,37 @@ func overrideOf(o scheduler.OverrideStatus) Override {
 	return out
 }
 
+// An Account is an account of the schedule file and whether it can sign in.
+type Account struct {
+	Name     string     `json:"name"`
+	Mode     string     `json:"mode"`
+	Projects []string   `json:"projects"`
+	State    string     `json:"state"` // up, away or unknown
+	Since    *time.Time `json:"since"`
+	NextTry  *time.Time `json:"next_try"` // of an account that is away
+	Message  *string    `json:"message"`  // why it is away
+	Login    *Login     `json:"login"`    // of a delegated account
+}
+
+// A Login is what is known of a delegated account's login.
+type Login struct {
+	User        string    `json:"user"`
+	SignedInAt  time.Time `json:"signed_in_at"`
+	RefreshedAt time.Time `json:"refreshed_at"`
+	LapsesAt    time.Time `json:"lapses_at"` // unless it is refreshed before
+}
+
+func accountOf(a scheduler.AccountStatus) Account {
+	out := Account{
+		Name: a.Name, Mode: a.Mode, Projects: a.Projects, State: string(a.State), Since: moment(a.Since, time.UTC),
+		NextTry: moment(a.NextTry, time.UTC), Message: given(a.Message),
+	}
+	if l := a.Login; l != nil {
+		out.Login = &Login{User: l.User, SignedInAt: l.SignedInAt, RefreshedAt: l.RefreshedAt, LapsesAt: l.LapsesAt()}
+	}
+	return out
+}
+
 // A List is a page of a listing; NextCursor is null on the last one.
 type List[T any] struct {
 	Items      []T     `json:"items"`

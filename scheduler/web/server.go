@@ -48,6 +48,7 @@ type Shown interface {
 	FindRun(ctx context.Context, id string) (scheduler.Run, error)
 	Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error)
 	Fires(from, to time.Time) []plan.Fire
+	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
 }
 
 var _ Engine = (*scheduler.Engine)(nil)
@@ -58,8 +59,10 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger
 	Version  string
-	Demo     bool        // every page says that it is a demo
-	Token    auth.Secret // changes need it, and off loopback reading too; empty: there is none
+	Demo     bool // every page says that it is a demo
+	// Token gives the token of the moment: changes need it, and off loopback reading
+	// too. Empty, or nil: there is none.
+	Token func() auth.Secret
 	// Reload reads the schedule file again; a *scheduler.Invalid says what is wrong
 	// with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) error
@@ -149,6 +152,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/overrides", s.reply(http.StatusOK, s.overrides)},
 		{"POST", "/api/v1/overrides", s.reply(http.StatusCreated, s.override)},
 		{"DELETE", "/api/v1/overrides/{id}", s.reply(http.StatusOK, s.release)},
+		{"GET", "/api/v1/accounts", s.reply(http.StatusOK, s.accounts)},
 		{"POST", "/api/v1/reload", s.reply(http.StatusOK, s.reload)},
 		{"GET", "/api/v1/openapi.json", s.openAPI},
 	}
@@ -179,7 +183,7 @@ func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
 				next(w, r)
 			case local:
 				problem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
-			case s.opts.Token.Reveal() == "":
+			case s.token() == "":
 				problem(w, http.StatusForbidden, "the API is closed", "off loopback, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon")
 			default:
 				unauthorized(w)
@@ -196,7 +200,7 @@ func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
 			switch {
 			case s.known(r):
 				next(w, r)
-			case s.opts.Token.Reveal() == "":
+			case s.token() == "":
 				problem(w, http.StatusForbidden, "changes are refused", "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
 			default:
 				unauthorized(w)
@@ -205,9 +209,17 @@ func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
 	}
 }
 
+// token is the one of the moment, "" when there is none.
+func (s *Server) token() string {
+	if s.opts.Token == nil {
+		return ""
+	}
+	return s.opts.Token().Reveal()
+}
+
 // known tells whether a request carries the token.
 func (s *Server) known(r *http.Request) bool {
-	token := s.opts.Token.Reveal()
+	token := s.token()
 	sent, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return bearer && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
 }

@@ -131,7 +131,7 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: auth.NewSecret(token)}).Handler(addr)
+	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() auth.Secret { return auth.NewSecret(token) }}).Handler(addr)
 }
 
 func ask(h http.Handler, method, host, path, token string) *http.Response {
@@ -348,7 +348,7 @@ func TestChanges(t *testing.T) {
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: auth.NewSecret("known"), Reload: func(context.Context) error { return nil },
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() auth.Secret { return auth.NewSecret("known") }, Reload: func(context.Context) error { return nil },
 	}).Handler(onLoopback)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -384,7 +384,7 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: auth.NewSecret("known"),
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() auth.Secret { return auth.NewSecret("known") },
 		Reload: func(context.Context) error { return &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"} },
 	}).Handler(onLoopback)
 	res := ask(h, "POST", "localhost", "/-/reload", "known")

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"curfew/lcs"
+	"curfew/lcs/auth"
+	"curfew/scheduler/config"
+)
+
+// A checked project is one row of `curfew login --check`.
+type checked struct {
+	Project      string `json:"project"`
+	ID           int64  `json:"id"`
+	Region       string `json:"region"`
+	OK           bool   `json:"ok"`
+	Environments int    `json:"environments"` // on the first page that LCS lists
+	Message      string `json:"message"`
+}
+
+// check reads the first page of each project's metadata, and tells what is missing.
+func check(ctx context.Context, e env, all *clients, a config.Account, projects []config.Project, form string) error {
+	rows := make([]checked, 0, len(projects))
+	failed := 0
+	for _, p := range projects {
+		row, err := checkProject(ctx, all, a, p)
+		if err != nil {
+			return err
+		}
+		if !row.OK {
+			failed++
+		}
+		rows = append(rows, row)
+	}
+	if err := printChecked(e, rows, form); err != nil {
+		return err
+	}
+	if failed > 0 {
+		return fmt.Errorf("account %s cannot work for %s", a.Name, count(failed, "project"))
+	}
+	return nil
+}
+
+func checkProject(ctx context.Context, all *clients, a config.Account, p config.Project) (checked, error) {
+	row := checked{Project: p.Name, ID: p.ID, Region: regionOf(p)}
+	client, err := all.of(p, a.Name)
+	if err != nil {
+		return row, err
+	}
+	page, err := client.EnvironmentsPage(ctx, p.ID, 1)
+	if ctx.Err() != nil {
+		return row, context.Cause(ctx)
+	}
+	row.Environments = len(page.Environments)
+	if err == nil && row.Environments > 0 {
+		row.OK, row.Message = true, "metadata is read"
+		if gone := missing(all.cfg, p, page); len(gone) > 0 {
+			row.OK, row.Message = false, "metadata is read, but LCS does not list "+strings.Join(gone, ", ")+": check their ids"
+		}
+		return row, nil
+	}
+	row.Message = "LCS lists no environment: check the project's id, and that the account is project owner or environment administrator in it"
+	if err != nil {
+		row.Message = errorText(err)
+	}
+	if elsewhere := livesIn(ctx, all, a, p, err); elsewhere != "" {
+		row.Message = fmt.Sprintf("the project lives in region %s, not in %s: change its region in the schedule file (%s)", elsewhere, row.Region, row.Message)
+	}
+	return row, nil
+}
+
+// errorText leaves out what a failed sign-in has in front of it.
+func errorText(err error) string {
+	var failed *auth.Error
+	if errors.As(err, &failed) {
+		return failed.Error()
+	}
+	return err.Error()
+}
+
+// missing names environments of the file that a complete listing does not have.
+func missing(cfg *config.Config, p config.Project, page lcs.Page) []string {
+	if page.More {
+		return nil
+	}
+	listed := map[string]bool{}
+	for _, env := range page.Environments {
+		listed[lcs.NormalizeID(env.ID)] = true
+	}
+	var gone []string
+	for _, env := range cfg.Environments {
+		if env.Project == p.Name && !listed[lcs.NormalizeID(env.ID)] {
+			gone = append(gone, env.Name)
+		}
+	}
+	return gone
+}
+
+func regionOf(p config.Project) string {
+	if at, _ := lcs.Endpoint(p.Region); at != p.Endpoint {
+		return p.Endpoint
+	}
+	return p.Region
+}
+
+// livesIn looks for a project in the other regions of its cloud. An account that
+// cannot sign in is not tried there: a bad password stays bad.
+func livesIn(ctx context.Context, all *clients, a config.Account, p config.Project, why error) string {
+	var failed *auth.Error
+	var answer *lcs.Error
+	if errors.As(why, &failed) || regionOf(p) != p.Region || errors.As(why, &answer) && answer.Kind != lcs.Unauthorized &&
+		answer.Kind != lcs.Forbidden && answer.Kind != lcs.NotFound && answer.Kind != lcs.Refused {
+		return ""
+	}
+	for _, region := range lcs.Regions() {
+		if region == p.Region || auth.CloudName(region) != auth.CloudName(p.Region) {
+			continue
+		}
+		other := p
+		other.Region, other.Scope = region, ""
+		other.Endpoint, _ = lcs.Endpoint(region)
+		alone := newClients(all.env, all.cfg, all.log) // what one region refuses is not held against the next
+		alone.logins = all.logins
+		client, err := alone.of(other, a.Name)
+		if err != nil {
+			continue
+		}
+		if page, err := client.EnvironmentsPage(ctx, p.ID, 1); err == nil && len(page.Environments) > 0 {
+			return region
+		}
+	}
+	return ""
+}
+
+func printChecked(e env, rows []checked, form string) error {
+	if form == "json" {
+		return printJSON(e.stdout, rows)
+	}
+	table := make([][]string, len(rows))
+	for i, r := range rows {
+		ok := "no"
+		if r.OK {
+			ok = "yes"
+		}
+		table[i] = []string{r.Project, strconv.FormatInt(r.ID, 10), r.Region, ok, strconv.Itoa(r.Environments), r.Message}
+	}
+	return printTable(e.stdout, "PROJECT ID REGION OK ENVIRONMENTS MESSAGE", table)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"curfew/lcs/auth"
+	"curfew/scheduler"
+	"curfew/scheduler/config"
+	"curfew/scheduler/store"
+)
+
+// A database is where runs and logins are kept.
+type database struct {
+	dsn string
+	// renew reads the DSN again, nil when it cannot change.
+	renew func() (string, error)
+}
+
+// databaseFlag adds --database; the function gives it once the flags are read.
+func databaseFlag(c *cobra.Command, e env) func() (database, error) {
+	const name = "database"
+	value := c.Flags().String(name, cmp.Or(e.getenv("CURFEW_DATABASE"), "curfew.db"),
+		"SQLite `file`, or the postgres:// URL of a database that replicas share (CURFEW_DATABASE, CURFEW_DATABASE_FILE)")
+	return func() (database, error) {
+		if c.Flags().Changed(name) || e.getenv("CURFEW_DATABASE_FILE") == "" {
+			return database{dsn: *value}, nil
+		}
+		source, err := sourceOf(e, "CURFEW_DATABASE")
+		if err != nil {
+			return database{}, err
+		}
+		d := database{renew: func() (string, error) {
+			secret, err := source.Read()
+			return secret.Reveal(), err
+		}}
+		d.dsn, err = d.renew()
+		return d, err
+	}
+}
+
+// open opens the database for the daemon.
+func (d database) open(ctx context.Context, log *zap.Logger) (*store.Store, error) {
+	return store.Open(ctx, store.Options{DSN: d.dsn, Renew: d.renew, Logger: log})
+}
+
+// logins gives the place where the logins of delegated accounts are kept: files
+// beside a SQLite database, encrypted rows of a shared one. The rows are reached
+// through st, or through a database that is opened here when st is nil; the
+// caller closes it.
+func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logins, io.Closer, error) {
+	if !store.Shared(d.dsn) {
+		return auth.LoginFiles{Dir: filepath.Join(filepath.Dir(d.dsn), "tokens")}, io.NopCloser(nil), nil
+	}
+	keys, err := sourceOf(e, "CURFEW_SECRET_KEY")
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := keys.Read()
+	if err == nil {
+		_, err = auth.ParseKeys(text)
+	}
+	if err != nil {
+		return nil, nil, usage("an account of mode %s on a shared database needs CURFEW_SECRET_KEY, or CURFEW_SECRET_KEY_FILE: %w", auth.ModeDelegated, err)
+	}
+	closer := io.NopCloser(nil)
+	if st == nil {
+		if st, err = d.open(ctx, zap.NewNop()); err != nil {
+			return nil, nil, err
+		}
+		closer = st
+	}
+	return auth.Sealed{Logins: loginRows{st}, Keys: keys.Read}, closer, nil
+}
+
+// delegates tells whether a file has accounts that people sign in to.
+func delegates(cfg *config.Config) bool {
+	for _, a := range cfg.Accounts {
+		if a.Mode == config.ModeDelegated {
+			return true
+		}
+	}
+	return false
+}
+
+// loginRows are the rows of a shared database, in auth's words.
+type loginRows struct{ store *store.Store }
+
+// Load reads an account's row.
+func (r loginRows) Load(ctx context.Context, account string) (data []byte, revision string, err error) {
+	data, revision, err = r.store.Login(ctx, account)
+	if err != nil {
+		// It passes: the daemon waits for its database.
+		return nil, "", &auth.Error{Account: account, Kind: auth.Transient, Message: err.Error()}
+	}
+	return data, revision, nil
+}
+
+// Save replaces an account's row.
+func (r loginRows) Save(ctx context.Context, account string, data []byte, basedOn *string) (string, error) {
+	revision, err := r.store.SaveLogin(ctx, account, data, basedOn)
+	if errors.Is(err, scheduler.ErrStale) {
+		return "", auth.ErrChanged
+	}
+	return revision, err
+}

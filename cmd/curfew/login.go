@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/pkg/browser"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"curfew/lcs/auth"
+	"curfew/scheduler/config"
+)
+
+type loginOptions struct {
+	browser, check bool
+	port           int
+	database       func() (database, error)
+	form           *output
+}
+
+func newLogin(e env, path *string) *cobra.Command {
+	o := loginOptions{form: newOutput("table", "json")}
+	c := &cobra.Command{
+		Use: "login ACCOUNT", Args: cobra.ExactArgs(1),
+		Short: "Signs in to an account of mode delegated, or with --check tells what an account lacks",
+		Long: "Signs in to an account of mode delegated, by a code that is entered on any device or, with --browser, in a\n" +
+			"browser on this machine. A daemon that runs picks the login up by itself. With --check nobody signs in: for\n" +
+			"an account of any mode, the metadata of each of its projects is read, and what is missing is told.",
+	}
+	f := c.Flags()
+	f.BoolVar(&o.browser, "browser", false, "sign in in a browser on this machine: for tenants whose Conditional Access blocks device codes")
+	f.IntVar(&o.port, "port", 0, "with --browser: the `port` on localhost that the browser comes back to, for an SSH tunnel; 0 for any")
+	f.BoolVar(&o.check, "check", false, "sign in nobody; read the metadata of the account's projects")
+	f.VarP(o.form, "output", "o", "with --check: form of the output")
+	o.database = databaseFlag(c, e)
+	c.RunE = func(c *cobra.Command, args []string) error { return login(c.Context(), e, *path, args[0], o) }
+	return c
+}
+
+func login(ctx context.Context, e env, path, name string, o loginOptions) (err error) {
+	if o.check && (o.browser || o.port != 0) || o.port != 0 && !o.browser || o.port < 0 || o.port > 65535 {
+		return usage("login: want --check, or --browser with or without a --port, or none of them")
+	}
+	cfg, _, err := loadQuietly(path, e.stderr)
+	if err != nil {
+		return err
+	}
+	account, projects, err := accountOf(cfg, name)
+	if err != nil {
+		return err
+	}
+	all, closer, err := newCommandClients(ctx, e, cfg, o.database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closer.Close()) }()
+	if o.check {
+		return check(ctx, e, all, account, projects, o.form.value)
+	}
+	if account.Mode != config.ModeDelegated {
+		return usage("account %s signs in by itself (mode %s); only accounts of mode %s take a login; see --check", name, account.Mode, config.ModeDelegated)
+	}
+	return signIn(ctx, e, all, account, projects[0], o)
+}
+
+func signIn(ctx context.Context, e env, all *clients, a config.Account, p config.Project, o loginOptions) error {
+	cred, err := all.credential(a, p)
+	if err != nil {
+		return err
+	}
+	got, err := cred.SignIn(ctx, auth.SignIn{
+		Scope: scopeOf(p, a), Browser: o.browser, Port: o.port,
+		Show: func(message string) { _, _ = fmt.Fprintln(e.stderr, message) },
+		Open: func(address string) {
+			browser.Stdout, browser.Stderr = io.Discard, io.Discard
+			_ = browser.OpenURL(address) // the address was shown
+		},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(e.stdout, "account %s: signed in as %s. A daemon that runs uses it at once. To see whether LCS accepts it: curfew login %s --check\n", a.Name, got.User, a.Name)
+	return err
+}
+
+// accountOf gives an account of the file, with the projects that use it.
+func accountOf(cfg *config.Config, name string) (config.Account, []config.Project, error) {
+	var projects []config.Project
+	for _, p := range cfg.Projects {
+		for _, used := range p.Accounts {
+			if used == name {
+				projects = append(projects, p)
+			}
+		}
+	}
+	var names []string
+	for _, a := range cfg.Accounts {
+		names = append(names, a.Name)
+		switch {
+		case a.Name != name:
+		case len(projects) == 0:
+			return a, nil, usage("no project of %s uses the account %s: its LCS endpoint is not known", cfg.Path, name)
+		default:
+			return a, projects, nil
+		}
+	}
+	return config.Account{}, nil, usage("no account %q in %s; it has %v", name, cfg.Path, names)
+}
+
+// newCommandClients makes the clients of a command beside the daemon.
+func newCommandClients(ctx context.Context, e env, cfg *config.Config, place func() (database, error)) (*clients, io.Closer, error) {
+	all := newClients(e, cfg, zap.NewNop())
+	if !delegates(cfg) {
+		return all, io.NopCloser(nil), nil
+	}
+	db, err := place()
+	if err != nil {
+		return nil, nil, err
+	}
+	logins, closer, err := db.logins(ctx, e, nil)
+	all.logins = logins
+	return all, closer, err
+}

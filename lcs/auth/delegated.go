@@ -1,0 +1,254 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/cache"
+	"github.com/AzureAD/microsoft-authentication-library-for-go/apps/public"
+	"go.uber.org/zap"
+)
+
+// A delegated account signs in with what a person's login left: a refresh token,
+// which MSAL redeems and renews.
+type delegated struct {
+	opts    Options
+	log     *zap.Logger
+	witness *witness
+	client  public.Client
+	memory  *memory
+	record  record
+	based   string // revision of the login store that record is, or is based on
+	unsaved bool   // record is newer than the store
+}
+
+func newDelegated(o Options, log *zap.Logger) (*delegated, error) {
+	if o.Logins == nil {
+		return nil, errors.New("mode delegated needs a place to keep its login")
+	}
+	d := &delegated{opts: o, log: log, witness: newWitness(o.Transport), memory: &memory{}}
+	var err error
+	d.client, err = d.newClient(d.memory)
+	return d, err
+}
+
+func (d *delegated) newClient(m *memory) (public.Client, error) {
+	host := strings.TrimRight(cloudOf(d.opts.Region, d.opts.Authority).ActiveDirectoryAuthorityHost, "/")
+	client, err := public.New(d.opts.ClientID, public.WithAuthority(host+"/"+d.opts.Tenant), public.WithCache(m),
+		public.WithHTTPClient(d.witness), public.WithInstanceDiscovery(d.opts.Authority == ""))
+	if err != nil {
+		return client, errors.New("tenant, client_id or authority is not usable")
+	}
+	return client, nil
+}
+
+// revision reads the store: a login made by another process is seen at once.
+func (d *delegated) revision(ctx context.Context) (string, error) {
+	data, revision, err := d.opts.Logins.Load(ctx, d.opts.Account)
+	if err != nil {
+		return "", err
+	}
+	if revision == d.based {
+		return revision, nil
+	}
+	r, err := parseRecord(data)
+	if err != nil {
+		return "", &Error{Kind: NeedsPerson, Message: "its stored login " + err.Error(), mode: ModeDelegated}
+	}
+	d.record, d.based, d.unsaved = r, revision, false
+	return revision, nil
+}
+
+func (d *delegated) token(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, *Error) {
+	if !d.record.usable() {
+		return azcore.AccessToken{}, &Error{Kind: NeedsPerson, Message: "nobody has signed in yet"}
+	}
+	if d.unsaved {
+		d.save(ctx)
+	}
+	d.memory.text, d.memory.fresh = d.record.Cache, nil
+	d.witness.forget()
+	result, err := d.silent(ctx, o)
+	if d.memory.fresh != nil {
+		d.record.Cache, d.record.RefreshedAt, d.unsaved = d.memory.fresh, time.Now().UTC(), true
+		d.save(ctx)
+	}
+	switch {
+	case errors.Is(err, errNoToken):
+		return azcore.AccessToken{}, &Error{Kind: NeedsPerson, Message: "its stored login holds no token"}
+	case err != nil:
+		return azcore.AccessToken{}, d.witness.failure()
+	}
+	return azcore.AccessToken{Token: result.AccessToken, ExpiresOn: result.ExpiresOn}, nil
+}
+
+var errNoToken = errors.New("no token")
+
+// silent gives a token without a person. Claims make MSAL pass its cache by.
+func (d *delegated) silent(ctx context.Context, o policy.TokenRequestOptions) (public.AuthResult, error) {
+	accounts, err := d.client.Accounts(ctx)
+	if err != nil {
+		return public.AuthResult{}, err
+	}
+	if len(accounts) == 0 {
+		return public.AuthResult{}, errNoToken
+	}
+	options := []public.AcquireSilentOption{public.WithSilentAccount(accounts[0])}
+	if o.Claims != "" {
+		options = append(options, public.WithClaims(o.Claims))
+	}
+	return d.client.AcquireTokenSilent(ctx, o.Scopes, options...)
+}
+
+// save writes a renewed login, unless somebody has signed in meanwhile: a person's
+// login always stands. What cannot be written is kept, and written next time.
+func (d *delegated) save(ctx context.Context) {
+	data, err := d.record.bytes()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+		defer cancel()
+		var revision string
+		revision, err = d.opts.Logins.Save(ctx, d.opts.Account, data, &d.based)
+		if err == nil {
+			d.based, d.unsaved = revision, false
+			return
+		}
+	}
+	if errors.Is(err, ErrChanged) {
+		d.unsaved = false // the next attempt reads what is there now
+		return
+	}
+	d.log.Warn("the renewed login could not be kept; it is in memory, and is written at the next sign-in", zap.Error(err))
+}
+
+const saveTimeout = 10 * time.Second
+
+// A memory is MSAL's view of a record. Errors of the store stay out of it: MSAL
+// would throw the fresh token away.
+type memory struct {
+	text  []byte
+	fresh []byte // what MSAL exported, nil when it did not
+}
+
+var _ cache.ExportReplace = (*memory)(nil)
+
+// Replace gives MSAL what is kept.
+func (m *memory) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
+	if m.fresh != nil || len(m.text) == 0 {
+		return nil // MSAL has the newest, or there is none
+	}
+	if err := into.Unmarshal(m.text); err != nil {
+		return errNoToken // its own words could hold tokens
+	}
+	return nil
+}
+
+// Export takes what MSAL renewed.
+func (m *memory) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
+	if text, err := from.Marshal(); err == nil {
+		m.fresh = text
+	}
+	return nil
+}
+
+// A SignIn says how a person signs in.
+type SignIn struct {
+	Scope   string
+	Browser bool // the authorization code flow with PKCE on this machine; otherwise a device code
+	Port    int  // on localhost, where the browser comes back to; any free one when 0
+	// Show tells the person what to do.
+	Show func(message string)
+	// Open opens an address in a browser. It may fail: the address was shown.
+	Open func(address string)
+}
+
+// browserPatience is how long a person may take in a browser. A device code has
+// an end of its own, 15 minutes.
+const browserPatience = 15 * time.Minute
+
+// SignIn has a person sign in to a delegated account, and keeps the login. It may
+// be called while a daemon uses the account.
+func (c *Credential) SignIn(ctx context.Context, s SignIn) (Login, error) {
+	d, is := c.signer.(*delegated)
+	if !is {
+		return Login{}, fmt.Errorf("sign in account %s: mode %s takes no login; only accounts of mode %s do", c.account, c.mode, ModeDelegated)
+	}
+	if err := c.enter(ctx); err != nil {
+		return Login{}, err
+	}
+	defer c.leave()
+	fresh := &memory{} // nothing of an earlier login is kept
+	client, err := d.newClient(fresh)
+	if err != nil {
+		return Login{}, fmt.Errorf("sign in account %s: %w", c.account, err)
+	}
+	d.witness.forget()
+	result, err := ask(ctx, client, s)
+	if err != nil {
+		return Login{}, d.refused(ctx, err)
+	}
+	user := result.Account.PreferredUsername
+	if want := d.opts.Username; want != "" && !strings.EqualFold(want, user) {
+		return Login{}, fmt.Errorf("sign in account %s: %s signed in, the schedule file wants %s; nothing was kept", c.account, user, want)
+	}
+	now := time.Now().UTC()
+	r := record{Version: recordVersion, Login: Login{User: user, SignedInAt: now, RefreshedAt: now}, Cache: fresh.fresh}
+	if !r.usable() {
+		return Login{}, fmt.Errorf("sign in account %s: Entra gave no refresh token, so the login would end within the hour; nothing was kept", c.account)
+	}
+	data, err := r.bytes()
+	if err == nil {
+		_, err = d.opts.Logins.Save(ctx, c.account, data, nil)
+	}
+	if err != nil {
+		return Login{}, fmt.Errorf("keep the login of account %s: %w", c.account, err)
+	}
+	return r.Login, nil
+}
+
+// ask goes through the flow that a person takes part in.
+func ask(ctx context.Context, client public.Client, s SignIn) (public.AuthResult, error) {
+	scopes := []string{s.Scope}
+	if s.Browser {
+		ctx, cancel := context.WithTimeoutCause(ctx, browserPatience, errNobody)
+		defer cancel()
+		return client.AcquireTokenInteractive(ctx, scopes, public.WithRedirectURI(fmt.Sprintf("http://localhost:%d", s.Port)),
+			public.WithOpenURL(func(address string) error {
+				s.Show("To sign in, go on in the browser. If none opens, open this address on this machine:\n" + address)
+				s.Open(address)
+				return nil
+			}))
+	}
+	code, err := client.AcquireTokenByDeviceCode(ctx, scopes)
+	if err != nil {
+		return public.AuthResult{}, err
+	}
+	s.Show(code.Result.Message)
+	return code.AuthenticationResult(ctx)
+}
+
+var errNobody = errors.New("nobody signed in within 15 minutes")
+
+// refused says why a person's sign-in did not succeed, without the library's
+// words, which can hold tokens.
+func (d *delegated) refused(ctx context.Context, err error) error {
+	f := d.witness.last
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("sign in account %s: %w", d.opts.Account, context.Cause(ctx))
+	case errors.Is(err, context.DeadlineExceeded), f != nil && (f.Code == "expired_token" || f.Code == "authorization_pending"):
+		return fmt.Errorf("sign in account %s: %w; run the command again", d.opts.Account, errNobody)
+	case f == nil: // the browser came back with an error
+		f = &Error{Kind: NeedsPerson, Message: "the sign-in page refused", Number: aadsts.FindString(err.Error())}
+		f.Message = strings.TrimSpace(f.Message + " " + f.Number)
+	case f.Code == "authorization_declined", f.Code == "access_denied":
+		f.Kind, f.Message = NeedsPerson, "the sign-in was declined"
+	}
+	f.Account, f.mode = d.opts.Account, ModeDelegated
+	return f
+}

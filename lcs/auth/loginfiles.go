@@ -1,0 +1,107 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/google/renameio/v2"
+)
+
+// LoginFiles keep logins in a directory, a file for each account that only its
+// owner may read. Processes may share it: a file is replaced as a whole, under a
+// lock.
+type LoginFiles struct{ Dir string }
+
+var _ Logins = LoginFiles{}
+
+const lockRetry = 20 * time.Millisecond
+
+func (l LoginFiles) path(account string) string { return filepath.Join(l.Dir, account+".json") }
+
+// Load reads an account's file.
+func (l LoginFiles) Load(_ context.Context, account string) (data []byte, revision string, err error) {
+	data, err = os.ReadFile(l.path(account))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, "", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("read the login of account %s: %w; run curfew login as the user that the daemon runs as", account, err)
+	}
+	return data, digest(string(data)), nil
+}
+
+// Save replaces an account's file. What a killed process left unfinished is removed.
+func (l LoginFiles) Save(ctx context.Context, account string, data []byte, basedOn *string) (revision string, err error) {
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return "", fmt.Errorf("create the directory of logins: %w", err)
+	}
+	path := l.path(account)
+	lock := flock.New(path + ".lock")
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return "", fmt.Errorf("lock the login of account %s: %w", account, err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	_, now, err := l.Load(ctx, account)
+	if err != nil {
+		return "", err
+	}
+	if basedOn != nil && *basedOn != now {
+		return "", ErrChanged
+	}
+	l.sweep(account)
+	if err := renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(l.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
+		return "", fmt.Errorf("write the login of account %s: %w", account, err)
+	}
+	return digest(string(data)), l.sync()
+}
+
+// sweep removes the unfinished files of killed processes: they hold tokens.
+func (l LoginFiles) sweep(account string) {
+	entries, err := os.ReadDir(l.Dir)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if rest, ok := unfinished(e.Name(), account); ok && rest != "" {
+			_ = os.Remove(filepath.Join(l.Dir, e.Name()))
+		}
+	}
+}
+
+// unfinished tells whether a file is a temporary one of an account: renameio adds
+// digits to the name, and a dot before it.
+func unfinished(name, account string) (digits string, ok bool) {
+	prefix := "." + account + ".json"
+	if len(name) <= len(prefix) || name[:len(prefix)] != prefix {
+		return "", false
+	}
+	digits = name[len(prefix):]
+	for _, r := range digits {
+		if r < '0' || r > '9' {
+			return "", false
+		}
+	}
+	return digits, true
+}
+
+// sync makes the new name of a file last beyond a power cut.
+func (l LoginFiles) sync() error {
+	dir, err := os.Open(l.Dir)
+	if err != nil {
+		return fmt.Errorf("keep a login: %w", err)
+	}
+	err = dir.Sync()
+	if cerr := dir.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("keep a login: %w", err)
+	}
+	return nil
+}

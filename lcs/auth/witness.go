@@ -1,0 +1,96 @@
+package auth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+)
+
+const (
+	maxAnswer        = 1 << 20 // of the sign-in host: a token is some kilobytes
+	longestHostHold  = 30 * time.Minute
+	headerRetryAfter = "Retry-After"
+)
+
+// A witness stands between a library and the sign-in host, and remembers how the
+// host last failed. The libraries' own errors are of no use: they are of many
+// types, some have no cause, and their text can hold tokens.
+type witness struct {
+	next policy.Transporter
+	last *Error // nil while nothing failed; one request at a time
+}
+
+func newWitness(next policy.Transporter) *witness {
+	if next == nil {
+		next = &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	return &witness{next: next}
+}
+
+// forget begins a new attempt.
+func (w *witness) forget() { w.last = nil }
+
+// failure tells why the attempt failed.
+func (w *witness) failure() *Error {
+	if w.last == nil {
+		return &Error{Kind: Transient, Message: "the sign-in host's answer cannot be read"}
+	}
+	return w.last
+}
+
+// Do sends a request; an answer is read whole, within bounds.
+func (w *witness) Do(req *http.Request) (*http.Response, error) {
+	resp, err := w.next.Do(req)
+	if err != nil {
+		w.last = &Error{Kind: Transient, Message: "no answer from the sign-in host " + req.URL.Hostname()}
+		return nil, err //nolint:wrapcheck // the library looks at it
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	_ = resp.Body.Close()
+	if err == nil && len(body) > maxAnswer {
+		err = errors.New("the answer is too long")
+	}
+	if err != nil {
+		w.last = &Error{Kind: Transient, Message: "the answer of the sign-in host " + req.URL.Hostname() + " broke off"}
+		return nil, err
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	w.last = nil
+	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
+		w.last = failureOf(resp, body)
+	}
+	return resp, nil
+}
+
+// CloseIdleConnections is what MSAL wants of an HTTP client.
+func (w *witness) CloseIdleConnections() {
+	if c, ok := w.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// failureOf classifies an answer without repeating its text.
+func failureOf(resp *http.Response, body []byte) *Error {
+	e := &Error{Message: "the sign-in host answered " + strconv.Itoa(resp.StatusCode)}
+	var o struct {
+		Code        string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.Unmarshal(body, &o) == nil && plainCode.MatchString(o.Code) {
+		e.Code, e.Message = o.Code, "Entra answered "+o.Code
+		if e.Number = aadsts.FindString(o.Description); e.Number != "" {
+			e.Message += " " + e.Number
+		}
+	}
+	if seconds, err := strconv.Atoi(resp.Header.Get(headerRetryAfter)); err == nil && seconds > 0 {
+		e.retryAfter = min(time.Duration(seconds)*time.Second, longestHostHold)
+	}
+	e.Kind = kindOf(resp.StatusCode, e.Code)
+	return e
+}
