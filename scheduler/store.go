@@ -122,6 +122,11 @@ type Ledger interface {
 	Hold(ctx context.Context, h Hold) error
 	// Holds gives the holds that last beyond now.
 	Holds(ctx context.Context, now time.Time) ([]Hold, error)
+	// Release ends holds before their time and has the unfinished runs of these
+	// projects that wait for an account looked at at once; it tells how many. Where
+	// none of the scopes is held any more it does nothing: replicas that all call it
+	// do it once.
+	Release(ctx context.Context, now time.Time, scopes, projects []string) (runs int, err error)
 	// Prune removes metadata calls and holds that ended before an instant.
 	Prune(ctx context.Context, before time.Time) error
 }

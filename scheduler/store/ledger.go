@@ -300,6 +300,31 @@ func (s *Store) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, err
 	return list, nil
 }
 
+// Release ends holds before their time: see scheduler.Ledger.
+func (s *Store) Release(ctx context.Context, now time.Time, scopes, projects []string) (int, error) {
+	n := 0
+	err := s.do(ctx, func(q session) error {
+		if err := q.lock(ctx, lockJournal); err != nil {
+			return err
+		}
+		if err := q.lock(ctx, lockLedger); err != nil {
+			return err
+		}
+		ended, err := q.exec(ctx, `DELETE FROM holds WHERE scope IN (`+placeholders(len(scopes))+`) AND until > ?`, append(anys(scopes), micros(now))...)
+		if err != nil || ended == 0 { // another replica was first, or there was nothing to wait for
+			return err
+		}
+		runs, err := s.reticket(ctx, q, ``, `waiting = ? AND project IN (`+placeholders(len(projects))+`)`,
+			append([]any{string(scheduler.WaitAccount)}, anys(projects)...)...)
+		n = len(runs)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("release %d holds: %w", len(scopes), err)
+	}
+	return n, nil
+}
+
 func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {
 	holds := map[string]scheduler.Hold{}
 	rows, err := q.query(ctx, `SELECT scope, until, reason FROM holds WHERE until > ?`, micros(now))

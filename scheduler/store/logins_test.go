@@ -114,10 +114,7 @@ func TestOfLoginsBasedOnOneRevisionExactlyOneIsKept(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, b *bench) {
-				replicas := []*bench{b, b}
-				if strings.HasPrefix(b.dsn, "postgres://") { // a SQLite file has one process
-					replicas[1] = newBench(t, b.dsn)
-				}
+				replicas := b.replicas()
 				revision := ""
 				if !tt.first {
 					revision = b.saveLogin("main", "old")
