@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"curfew/lcs"
 	"curfew/scheduler"
@@ -323,6 +324,22 @@ func (s *Store) Release(ctx context.Context, now time.Time, scopes, projects []s
 		return 0, fmt.Errorf("release %d holds: %w", len(scopes), err)
 	}
 	return n, nil
+}
+
+// ShortenHolds lets holds end earlier: see scheduler.Ledger.
+func (s *Store) ShortenHolds(ctx context.Context, now time.Time, prefix string, by time.Duration) error {
+	err := s.do(ctx, func(q session) error {
+		if err := q.lock(ctx, lockLedger); err != nil {
+			return err
+		}
+		_, err := q.exec(ctx, `UPDATE holds SET until = CASE WHEN until - ? > ? THEN until - ? ELSE ? END WHERE until > ? AND substr(scope, 1, ?) = ?`,
+			by.Microseconds(), micros(now), by.Microseconds(), micros(now), micros(now), utf8.RuneCountInString(prefix), prefix)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("shorten the holds of %s: %w", prefix, err)
+	}
+	return nil
 }
 
 func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {

@@ -182,6 +182,45 @@ func TestOfReleasesAtOnceOneDoesTheWork(t *testing.T) {
 	})
 }
 
+func TestShortenedHoldEndsEarlierButNotBeforeNow(t *testing.T) {
+	ago, soon := -time.Minute, 20*time.Minute
+	tests := []struct {
+		name         string
+		scope        string
+		prefix       string
+		until, after time.Duration // from t0
+	}{
+		{"a long hold ends earlier by the duration", "account/main", "account/", time.Hour, 30 * time.Minute},
+		{"a short one ends now", "account/main", "account/", soon, 0},
+		{"one that ends by exactly the duration from now ends now", "account/main", "account/", 30 * time.Minute, 0},
+		{"one that has ended stays as it is", "account/main", "account/", ago, ago},
+		{"another kind of scope stays as it is", "environment/dev-01/stop", "account/", time.Hour, time.Hour},
+		{"a scope that has the prefix elsewhere stays as it is", "x/account/main", "account/", time.Hour, time.Hour},
+		{"a scope that is shorter than the prefix stays as it is", "account", "account/", time.Hour, time.Hour},
+		{"case matters", "Account/main", "account/", time.Hour, time.Hour},
+		{"a percent sign is no wildcard", "account/main", "%count/", time.Hour, time.Hour},
+		{"an underscore is no wildcard", "account/main", "accoun_/", time.Hour, time.Hour},
+		{"letters of more than one byte count as one", "account/zoë+bjørn", "account/zoë+bjø", time.Hour, 30 * time.Minute},
+		{"no prefix means every hold", "environment/dev-01/stop", "", time.Hour, 30 * time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			onBoth(t, func(t *testing.T, b *bench) {
+				if err := b.Hold(t.Context(), scheduler.Hold{Scope: tt.scope, Until: t0.Add(tt.until), Reason: "why"}); err != nil {
+					t.Fatal(err)
+				}
+				if err := b.ShortenHolds(t.Context(), t0, tt.prefix, 30*time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				holds, err := b.Holds(t.Context(), t0.Add(-24*time.Hour))
+				if want := t0.Add(tt.after); err != nil || len(holds) != 1 || !holds[0].Until.Equal(want) || holds[0].Reason != "why" {
+					t.Errorf("holds = %+v, %v; want one until %v", holds, err, want)
+				}
+			})
+		})
+	}
+}
+
 func TestOfApprovalsAtOnceOneLetsTheFireGo(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		replicas := b.replicas()
