@@ -27,7 +27,12 @@ import (
 type Options struct {
 	// DSN is the path of a SQLite file, which is created when it is missing, or
 	// the postgres:// URL of a database that replicas share.
-	DSN    string
+	DSN string
+	// Renew gives the DSN anew before each new connection to PostgreSQL, so that a
+	// password that was rotated is used without a restart. Only its user and its
+	// password are taken. What it gives as an error is logged, and the last ones
+	// are used. Nil: they never change.
+	Renew  func() (dsn string, err error)
 	Logger *zap.Logger
 	// Poll is how often to look for tickets that another process, or a wait that
 	// ended, made ready; 250 ms when zero, 1 s with PostgreSQL.
@@ -74,8 +79,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	switch {
 	case !isURL:
 		driver, err = s.openSQLite(ctx, o.DSN)
-	case scheme == "postgres" || scheme == "postgresql":
-		driver, err = s.openPostgres(ctx, o.DSN)
+	case isPostgres(o.DSN):
+		driver, err = s.openPostgres(ctx, o)
 	default:
 		err = fmt.Errorf("open database: %s:// is not supported; give the path of a SQLite file, or a postgres:// URL", scheme)
 	}
