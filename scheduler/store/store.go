@@ -99,7 +99,13 @@ func Place(dsn string) string {
 	if !ok {
 		return dsn
 	}
-	rest, _, _ = strings.Cut(rest, "?") // parameters may carry a password too
+	from := 0
+	if i := strings.IndexAny(rest, "@/"); i >= 0 && rest[i] == '@' {
+		from = i // as pgx reads it: there may be a question mark in the password
+	}
+	if i := strings.Index(rest[from:], "?"); i >= 0 {
+		rest = rest[:from+i] // parameters may carry a password too
+	}
 	end := strings.LastIndex(rest, "@")
 	if end < 0 {
 		return scheme + "://" + rest
