@@ -61,6 +61,34 @@ func (q *localQueue) Approve(ctx context.Context, id string, now time.Time) ([]s
 	return runs, err
 }
 
+// Release looks for the runs that got a new generation: the store tells how many.
+func (q *localQueue) Release(ctx context.Context, now time.Time, scopes, projects []string) (int, error) {
+	before, err := q.generations(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n, err := q.Store.Release(ctx, now, scopes, projects)
+	if err != nil {
+		return n, err
+	}
+	open, err := q.Unfinished(ctx)
+	for _, r := range open {
+		if old, ok := before[r.ID]; ok && r.Waiting == scheduler.WaitAccount && r.Generation != old {
+			q.issue(r)
+		}
+	}
+	return n, err
+}
+
+func (q *localQueue) generations(ctx context.Context) (map[string]int64, error) {
+	open, err := q.Unfinished(ctx)
+	known := make(map[string]int64, len(open))
+	for _, r := range open {
+		known[r.ID] = r.Generation
+	}
+	return known, err
+}
+
 func (q *localQueue) Reissue(context.Context) (int, error) { return 0, nil }
 
 // Work calls step for each ticket in a goroutine of its own, again after the delay

@@ -314,26 +314,13 @@ func (s *Store) Approve(ctx context.Context, id string, now time.Time) ([]schedu
 		return nil, err
 	}
 	var runs []scheduler.Run
-	err = s.do(ctx, func(q session) error {
-		held := `action = ? AND created_at = ? AND waiting = ? AND ` + unfinished
-		args := []any{string(one.Action), micros(one.CreatedAt), string(scheduler.WaitApproval)}
-		found, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE `+held+` ORDER BY rank, id`, args...)
-		if err != nil {
+	err = s.do(ctx, func(q session) (err error) {
+		if err := q.lock(ctx, lockJournal); err != nil {
 			return err
 		}
-		var tickets []scheduler.Ticket
-		for _, r := range found {
-			r.Generation++
-			r.Waiting, r.Message = "", "approved at "+now.UTC().Format(time.RFC3339)
-			tickets = append(tickets, scheduler.Ticket{Run: r.ID, Generation: r.Generation})
-			runs = append(runs, r)
-		}
-		_, err = q.exec(ctx, `UPDATE runs SET generation = generation + 1, waiting = '', message = ? WHERE `+held,
-			append([]any{"approved at " + now.UTC().Format(time.RFC3339)}, args...)...)
-		if err != nil {
-			return err
-		}
-		return s.issue(ctx, q, tickets)
+		runs, err = s.reticket(ctx, q, `, waiting = '', message = ?`, `action = ? AND created_at = ? AND waiting = ?`,
+			"approved at "+now.UTC().Format(time.RFC3339), string(one.Action), micros(one.CreatedAt), string(scheduler.WaitApproval))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("approve run %s: %w", id, err)

@@ -105,19 +105,19 @@ func (s *Store) deadTickets(ctx context.Context, q session) (map[scheduler.Ticke
 // takeOver gives runs new tickets, which void the old ones, and makes their calls
 // in flight ambiguous.
 func (s *Store) takeOver(ctx context.Context, q session, runs []scheduler.Run, now time.Time) (calls int, err error) {
+	if err := q.lock(ctx, lockJournal); err != nil {
+		return 0, err
+	}
 	ids := make([]any, len(runs))
-	fresh := make([]scheduler.Ticket, len(runs))
 	for i, r := range runs {
-		ids[i], fresh[i] = r.ID, scheduler.Ticket{Run: r.ID, Generation: r.Generation + 1}
+		ids[i] = r.ID
 	}
 	in := ` IN (` + placeholders(len(ids)) + `)`
 	if calls, err = cutOff(ctx, q, now, ` AND run`+in, ids...); err != nil {
 		return 0, err
 	}
-	if _, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE id`+in, ids...); err != nil {
-		return 0, err
-	}
-	return calls, s.issue(ctx, q, fresh)
+	_, err = s.reticket(ctx, q, ``, `id`+in, ids...)
+	return calls, err
 }
 
 // cutOff makes calls in flight ambiguous.

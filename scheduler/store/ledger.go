@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"curfew/lcs"
 	"curfew/scheduler"
@@ -298,6 +299,47 @@ func (s *Store) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, err
 	}
 	slices.SortFunc(list, func(a, b scheduler.Hold) int { return strings.Compare(a.Scope, b.Scope) })
 	return list, nil
+}
+
+// Release ends holds before their time: see scheduler.Ledger.
+func (s *Store) Release(ctx context.Context, now time.Time, scopes, projects []string) (int, error) {
+	n := 0
+	err := s.do(ctx, func(q session) error {
+		if err := q.lock(ctx, lockJournal); err != nil {
+			return err
+		}
+		if err := q.lock(ctx, lockLedger); err != nil {
+			return err
+		}
+		ended, err := q.exec(ctx, `DELETE FROM holds WHERE scope IN (`+placeholders(len(scopes))+`) AND until > ?`, append(anys(scopes), micros(now))...)
+		if err != nil || ended == 0 { // another replica was first, or there was nothing to wait for
+			return err
+		}
+		runs, err := s.reticket(ctx, q, ``, `waiting = ? AND project IN (`+placeholders(len(projects))+`)`,
+			append([]any{string(scheduler.WaitAccount)}, anys(projects)...)...)
+		n = len(runs)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("release %d holds: %w", len(scopes), err)
+	}
+	return n, nil
+}
+
+// ShortenHolds lets holds end earlier: see scheduler.Ledger.
+func (s *Store) ShortenHolds(ctx context.Context, now time.Time, prefix string, by time.Duration) error {
+	err := s.do(ctx, func(q session) error {
+		if err := q.lock(ctx, lockLedger); err != nil {
+			return err
+		}
+		_, err := q.exec(ctx, `UPDATE holds SET until = CASE WHEN until - ? > ? THEN until - ? ELSE ? END WHERE until > ? AND substr(scope, 1, ?) = ?`,
+			by.Microseconds(), micros(now), by.Microseconds(), micros(now), micros(now), utf8.RuneCountInString(prefix), prefix)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("shorten the holds of %s: %w", prefix, err)
+	}
+	return nil
 }
 
 func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {

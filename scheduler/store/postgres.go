@@ -22,13 +22,13 @@ const (
 
 // openPostgres opens a database that replicas share. Our statements and River's
 // go through database/sql on pgx; River listens for tickets through pgx itself.
-func (s *Store) openPostgres(ctx context.Context, dsn string) (riverdriver.Driver[*sql.Tx], error) {
+func (s *Store) openPostgres(ctx context.Context, o Options) (riverdriver.Driver[*sql.Tx], error) {
 	s.postgres = true
-	cfg, err := pgx.ParseConfig(dsn) // its errors hide the password
+	cfg, err := pgx.ParseConfig(o.DSN) // its errors hide the password
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w; want postgres://USER@HOST/DATABASE, with the password in the URL, in PGPASSWORD or in a passfile", err)
 	}
-	listen, err := pgxpool.ParseConfig(dsn)
+	listen, err := pgxpool.ParseConfig(o.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -39,17 +39,23 @@ func (s *Store) openPostgres(ctx context.Context, dsn string) (riverdriver.Drive
 		c.RuntimeParams["application_name"] = s.replica
 	}
 	listen.MinConns, listen.MaxConns = 0, 1
+	var options []stdlib.OptionOpenDB
+	if o.Renew != nil {
+		c := &credentials{renew: o.Renew, log: s.log, user: cfg.User, password: cfg.Password}
+		listen.BeforeConnect = c.beforeConnect
+		options = append(options, stdlib.OptionBeforeConnect(c.beforeConnect))
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, listen)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	s.closers = append(s.closers, closer(pool.Close))
-	s.db = stdlib.OpenDB(*cfg)
+	s.db = stdlib.OpenDB(*cfg, options...)
 	s.db.SetMaxOpenConns(connections)
 	s.db.SetMaxIdleConns(connections)
 	s.db.SetConnMaxIdleTime(idleConnection)
 	if err := s.Ping(ctx); err != nil {
-		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(dsn), err)
+		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(o.DSN), err)
 	}
 	return riverdatabasesql.NewWithPgxListener(s.db, pool), nil
 }

@@ -1,11 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -131,6 +134,24 @@ func (s *Store) issue(ctx context.Context, q session, tickets []scheduler.Ticket
 		return fmt.Errorf("issue %d tickets: %w", len(tickets), err)
 	}
 	return nil
+}
+
+// reticket gives the unfinished runs that match a new generation, which voids
+// their tickets, and new tickets, best rank first. The caller has the journal's
+// lock: two that change many runs could otherwise each wait for the other.
+func (s *Store) reticket(ctx context.Context, q session, set, where string, args ...any) ([]scheduler.Run, error) {
+	runs, err := queryRuns(ctx, q, `UPDATE runs SET generation = generation + 1`+set+` WHERE `+where+` AND `+unfinished+` RETURNING `+runColumns, args...)
+	if err != nil {
+		return nil, fmt.Errorf("void tickets: %w", err)
+	}
+	slices.SortFunc(runs, func(a, b scheduler.Run) int {
+		return cmp.Or(cmp.Compare(a.Rank, b.Rank), strings.Compare(a.ID, b.ID))
+	})
+	fresh := make([]scheduler.Ticket, len(runs))
+	for i, r := range runs {
+		fresh[i] = scheduler.Ticket{Run: r.ID, Generation: r.Generation}
+	}
+	return runs, s.issue(ctx, q, fresh)
 }
 
 // live are the states of a River job that will still be worked.

@@ -100,4 +100,10 @@ CREATE TABLE replicas (
 	id      TEXT PRIMARY KEY,
 	seen_at BIGINT NOT NULL
 );
+`, `
+CREATE TABLE logins (
+	account  TEXT PRIMARY KEY,
+	sealed   TEXT NOT NULL,
+	revision BIGINT NOT NULL
+);
 `}

@@ -59,12 +59,12 @@ func (q session) bind(query string) string {
 }
 
 // Locks that one transaction at a time may have, whichever replica it is of.
-// SQLite has one writer, who needs none. Where both are taken, the journal's
-// comes first.
+// SQLite has one writer, who needs none. Where several are taken, they are taken
+// in the order of leases, journal, ledger.
 const (
 	lockMigrations = 0x6375726665770000 + iota // "curfew", then a number
-	lockJournal                                // the tick, new runs, overrides and rules
-	lockLedger                                 // calls that are reserved
+	lockJournal                                // the tick, overrides, rules, and what changes many runs
+	lockLedger                                 // calls that are reserved, and what changes many holds
 	lockLeases
 )
 

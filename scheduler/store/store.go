@@ -27,7 +27,12 @@ import (
 type Options struct {
 	// DSN is the path of a SQLite file, which is created when it is missing, or
 	// the postgres:// URL of a database that replicas share.
-	DSN    string
+	DSN string
+	// Renew gives the DSN anew before each new connection to PostgreSQL, so that a
+	// password that was rotated is used without a restart. Only its user and its
+	// password are taken. What it gives as an error is logged, and the last ones
+	// are used. Nil: they never change.
+	Renew  func() (dsn string, err error)
 	Logger *zap.Logger
 	// Poll is how often to look for tickets that another process, or a wait that
 	// ended, made ready; 250 ms when zero, 1 s with PostgreSQL.
@@ -74,8 +79,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	switch {
 	case !isURL:
 		driver, err = s.openSQLite(ctx, o.DSN)
-	case scheme == "postgres" || scheme == "postgresql":
-		driver, err = s.openPostgres(ctx, o.DSN)
+	case isPostgres(o.DSN):
+		driver, err = s.openPostgres(ctx, o)
 	default:
 		err = fmt.Errorf("open database: %s:// is not supported; give the path of a SQLite file, or a postgres:// URL", scheme)
 	}
@@ -94,7 +99,13 @@ func Place(dsn string) string {
 	if !ok {
 		return dsn
 	}
-	rest, _, _ = strings.Cut(rest, "?") // parameters may carry a password too
+	from := 0
+	if i := strings.IndexAny(rest, "@/"); i >= 0 && rest[i] == '@' {
+		from = i // as pgx reads it: there may be a question mark in the password
+	}
+	if i := strings.Index(rest[from:], "?"); i >= 0 {
+		rest = rest[:from+i] // parameters may carry a password too
+	}
 	end := strings.LastIndex(rest, "@")
 	if end < 0 {
 		return scheme + "://" + rest

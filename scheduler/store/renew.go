@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
+)
+
+// credentials are the user and the password for new connections to PostgreSQL.
+type credentials struct {
+	renew func() (dsn string, err error)
+	log   *zap.Logger
+
+	mu             sync.Mutex // guards what follows; written before each new connection
+	user, password string
+}
+
+// beforeConnect gives a connection the newest user and password, and the last good
+// ones when the DSN cannot be had: the address and all else stay as they were.
+func (c *credentials) beforeConnect(_ context.Context, cfg *pgx.ConnConfig) error {
+	user, password, err := c.read()
+	if err != nil {
+		c.log.Warn("the user and the password of the database were not read anew; the last ones are used", zap.Error(err))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.user, c.password = user, password
+	}
+	cfg.User, cfg.Password = c.user, c.password
+	return nil
+}
+
+// errNoURL stands for what pgx says: of a broken URL it may quote the password.
+var errNoURL = errors.New("the DSN is no postgres:// URL; a password in it must be percent-encoded")
+
+func (c *credentials) read() (user, password string, err error) {
+	dsn, err := c.renew()
+	if err != nil {
+		return "", "", err
+	}
+	cfg, err := pgx.ParseConfig(dsn)
+	if err != nil || !isPostgres(dsn) {
+		return "", "", errNoURL
+	}
+	return cfg.User, cfg.Password, nil
+}
+
+// isPostgres tells whether a DSN is the URL of a PostgreSQL database.
+func isPostgres(dsn string) bool {
+	scheme, _, isURL := strings.Cut(dsn, "://")
+	return isURL && (scheme == "postgres" || scheme == "postgresql")
+}
