@@ -52,7 +52,7 @@ func TestTokenEndpoints(t *testing.T) {
 			}
 			return res.StatusCode
 		}
-		password := url.Values{"grant_type": {"password"}, "username": {"u"}, "password": {"p"}}
+		password := url.Values{"grant_type": {"password"}, "username": {"u"}, "password": {"p"}, "scope": {"offline_access"}}
 		status, v2 := post(t, e, "/contoso/oauth2/v2.0/token", password)
 		if _, number := v2["expires_in"].(float64); status != 200 || !number {
 			t.Errorf("v2 = %d %v, want a number of seconds", status, v2)
@@ -83,7 +83,7 @@ func TestTokenEndpoints(t *testing.T) {
 func TestDeviceCodeWaitsForThePerson(t *testing.T) {
 	e := lcssim.NewEntra(lcssim.EntraOptions{})
 	_, device := post(t, e, "/contoso/oauth2/v2.0/devicecode", url.Values{"client_id": {"x"}})
-	form := url.Values{"grant_type": {"device_code"}, "device_code": {device["device_code"].(string)}}
+	form := url.Values{"grant_type": {"device_code"}, "device_code": {device["device_code"].(string)}, "client_id": {"x"}}
 	if status, v := post(t, e, "/contoso/oauth2/v2.0/token", form); status != 400 || v["error"] != "authorization_pending" {
 		t.Errorf("before the code was entered = %d %v", status, v)
 	}
