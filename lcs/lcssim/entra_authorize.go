@@ -103,19 +103,15 @@ var (
 )
 
 // Browse does what a browser does with the address of an authorize page: it opens
-// it with get, and sends the form that it finds there to the app on this machine.
-func Browse(get func(*http.Request) (*http.Response, error), address string) error {
+// it with do, and sends the form that it finds there to the app on this machine.
+func Browse(do func(*http.Request) (*http.Response, error), address string) error {
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, address, nil)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", address, err)
+		return fmt.Errorf("open the authorize page: %w", err)
 	}
-	res, err := get(req)
+	page, err := pageOf(do, req)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", req.URL.Host, err)
-	}
-	page, err := readAll(res)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", req.URL.Host, err)
+		return err
 	}
 	action := formAction.FindStringSubmatch(page)
 	if action == nil {
@@ -130,11 +126,7 @@ func Browse(get func(*http.Request) (*http.Response, error), address string) err
 		return fmt.Errorf("send the form: %w", err)
 	}
 	post.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	if res, err = client.Do(post); err != nil {
-		return fmt.Errorf("send the form: %w", err)
-	}
-	_, err = readAll(res)
+	_, err = pageOf((&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do, post)
 	return err
 }
 
@@ -142,11 +134,15 @@ func Browse(get func(*http.Request) (*http.Response, error), address string) err
 // WithOpenURL wants.
 func (e *Entra) Browse(address string) error { return Browse(e.Do, address) }
 
-func readAll(res *http.Response) (string, error) {
+func pageOf(do func(*http.Request) (*http.Response, error), req *http.Request) (string, error) {
+	res, err := do(req)
+	if err != nil {
+		return "", fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)
+	}
 	defer func() { _ = res.Body.Close() }()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
-		return "", fmt.Errorf("read the page: %w", err)
+		return "", fmt.Errorf("%s %s: %w", req.Method, req.URL.Host, err)
 	}
 	return string(b), nil
 }
