@@ -40,6 +40,7 @@ type Fault struct {
 	Environment string    // id; "" for any
 	Project     int64     // 0 for any
 	Verb        Verb      // Any for each
+	User        string    // account that an Entra signed in, "" for any: with Project, somebody who is not its member
 	From, Until time.Time // zero: no bound
 	Times       int       // how often it strikes, 0 without end
 	Delay       time.Duration
@@ -87,6 +88,7 @@ func (f *Fault) matches(r Request, now time.Time) bool {
 		(f.Environment == "" || f.Environment == r.Environment) &&
 		(f.Project == 0 || f.Project == r.Project) &&
 		(f.Verb == Any || f.Verb == r.Verb) &&
+		(f.User == "" || f.User == r.Account) &&
 		f.lasts(now)
 }
 

@@ -2,6 +2,7 @@ package lcssim
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,7 +12,9 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -156,7 +159,7 @@ var errNoRoute = errors.New("no such path")
 
 func (s *Sim) parse(req *http.Request, now time.Time) (Request, error) {
 	r := Request{
-		At: now, Method: req.Method, Path: req.URL.Path, Query: req.URL.RawQuery, User: userOf(req),
+		At: now, Method: req.Method, Path: req.URL.Path, Query: req.URL.RawQuery,
 		MSVersion: req.Header.Get("x-ms-version"), ContentType: req.Header.Get("Content-Type"), ContentLength: req.ContentLength,
 	}
 	for _, route := range routes {
@@ -180,13 +183,14 @@ func (s *Sim) parse(req *http.Request, now time.Time) (Request, error) {
 	return r, errNoRoute
 }
 
-func userOf(req *http.Request) string {
-	sum := sha256.Sum256([]byte(req.Header.Get("Authorization")))
+// digest stands for a caller in the records and the quotas.
+func digest(caller string) string {
+	sum := sha256.Sum256([]byte(caller))
 	return hex.EncodeToString(sum[:8])
 }
 
 func (s *Sim) answer(r *Request, req *http.Request, now time.Time) reply {
-	if !s.signedIn(req) {
+	if !s.signedIn(r, req, now) {
 		return unauthorized("")
 	}
 	f := s.strike(*r, now)
@@ -209,12 +213,31 @@ func (s *Sim) answer(r *Request, req *http.Request, now time.Time) reply {
 	return late(f, out)
 }
 
-func (s *Sim) signedIn(req *http.Request) bool {
+// signedIn checks the token, and notes whose it is.
+func (s *Sim) signedIn(r *Request, req *http.Request, now time.Time) bool {
 	token, ok := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	if s.opts.Entra != nil {
-		return ok && s.opts.Entra.valid(token, s.opts.Now())
+	r.User = digest(token)
+	if s.opts.Entra == nil {
+		return ok && token != "" && (len(s.opts.Tokens) == 0 || slices.Contains(s.opts.Tokens, token))
 	}
-	return ok && token != "" && (len(s.opts.Tokens) == 0 || slices.Contains(s.opts.Tokens, token))
+	account, audience, valid := s.opts.Entra.holder(token, now)
+	if !ok || !valid || !meant(audience, cmp.Or(req.Host, req.URL.Host)) {
+		return false
+	}
+	r.User, r.Account = digest(account), account
+	return true
+}
+
+var lcsHost = regexp.MustCompile(`^lcsapi\.([a-z]+\.)?lcs\.(dynamics\.com|dynamics\.cn|microsoftdynamics\.us)$`)
+
+// meant tells whether a token's audience is the host that was asked. A host that is
+// none of LCS's takes every token.
+func meant(audience, host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	u, err := url.Parse(audience)
+	return !lcsHost.MatchString(host) || err == nil && u.Hostname() == host
 }
 
 // early are the faults that keep LCS from looking at the request.

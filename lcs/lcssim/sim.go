@@ -85,7 +85,8 @@ type Request struct {
 	Verb          Verb
 	Project       int64
 	Environment   string // normalised, "" for a page
-	User          string // the token's digest, never the token
+	User          string // a digest of the account, or of a token that no Entra issued; never the token
+	Account       string // the user name, when an Entra issued the token
 	Status        int
 	Accepted      bool // a start or stop that LCS carried out
 	Struck        []FaultKind
