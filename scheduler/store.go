@@ -121,20 +121,15 @@ type Ledger interface {
 	// Hold forbids calls of a scope until an instant; an earlier hold is replaced.
 	Hold(ctx context.Context, h Hold) error
 	// Release ends holds before their time and has the unfinished runs of these
-	// projects that wait for an account looked at at once; it tells how many.
-	Release(ctx context.Context, now time.Time, scopes, projects []string) (runs int, err error)
-	// ShortenHolds lets the holds of these scopes end earlier, but not before now.
-	ShortenHolds(ctx context.Context, now time.Time, scopes []string, by time.Duration) error
-	// Holds gives the holds that last beyond now.
-	Holds(ctx context.Context, now time.Time) ([]Hold, error)
-	// Release ends holds before their time and has the unfinished runs of these
 	// projects that wait for an account looked at at once; it tells how many. Where
 	// none of the scopes is held any more it does nothing: replicas that all call it
 	// do it once.
 	Release(ctx context.Context, now time.Time, scopes, projects []string) (runs int, err error)
-	// ShortenHolds lets holds whose scope begins with prefix end earlier by a
-	// duration, but not before now.
-	ShortenHolds(ctx context.Context, now time.Time, prefix string, by time.Duration) error
+	// ShortenHolds lets the holds of these scopes end earlier by a duration, but not
+	// before now.
+	ShortenHolds(ctx context.Context, now time.Time, scopes []string, by time.Duration) error
+	// Holds gives the holds that last beyond now.
+	Holds(ctx context.Context, now time.Time) ([]Hold, error)
 	// Prune removes metadata calls and holds that ended before an instant.
 	Prune(ctx context.Context, before time.Time) error
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"curfew/lcs"
 	"curfew/scheduler"
@@ -327,17 +326,17 @@ func (s *Store) Release(ctx context.Context, now time.Time, scopes, projects []s
 }
 
 // ShortenHolds lets holds end earlier: see scheduler.Ledger.
-func (s *Store) ShortenHolds(ctx context.Context, now time.Time, prefix string, by time.Duration) error {
+func (s *Store) ShortenHolds(ctx context.Context, now time.Time, scopes []string, by time.Duration) error {
 	err := s.do(ctx, func(q session) error {
 		if err := q.lock(ctx, lockLedger); err != nil {
 			return err
 		}
-		_, err := q.exec(ctx, `UPDATE holds SET until = CASE WHEN until - ? > ? THEN until - ? ELSE ? END WHERE until > ? AND substr(scope, 1, ?) = ?`,
-			by.Microseconds(), micros(now), by.Microseconds(), micros(now), micros(now), utf8.RuneCountInString(prefix), prefix)
+		_, err := q.exec(ctx, `UPDATE holds SET until = CASE WHEN until - ? > ? THEN until - ? ELSE ? END WHERE until > ? AND scope IN (`+placeholders(len(scopes))+`)`,
+			append([]any{by.Microseconds(), micros(now), by.Microseconds(), micros(now), micros(now)}, anys(scopes)...)...)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("shorten the holds of %s: %w", prefix, err)
+		return fmt.Errorf("shorten holds: %w", err)
 	}
 	return nil
 }
