@@ -69,7 +69,7 @@ func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logi
 	if err != nil {
 		return nil, nil, usage("an account of mode %s on a shared database needs CURFEW_SECRET_KEY, or CURFEW_SECRET_KEY_FILE: %w", auth.ModeDelegated, err)
 	}
-	closer := io.NopCloser(nil)
+	var closer io.Closer = io.NopCloser(nil)
 	if st == nil {
 		if st, err = d.open(ctx, zap.NewNop()); err != nil {
 			return nil, nil, err

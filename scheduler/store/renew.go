@@ -44,14 +44,14 @@ func (c *credentials) read() (user, password string, err error) {
 		return "", "", err
 	}
 	cfg, err := pgx.ParseConfig(dsn)
-	if err != nil || !isPostgres(dsn) {
+	if err != nil || !Shared(dsn) {
 		return "", "", errNoURL
 	}
 	return cfg.User, cfg.Password, nil
 }
 
-// isPostgres tells whether a DSN is the URL of a PostgreSQL database.
-func isPostgres(dsn string) bool {
+// Shared tells whether a DSN is of a database that replicas share, PostgreSQL.
+func Shared(dsn string) bool {
 	scheme, _, isURL := strings.Cut(dsn, "://")
 	return isURL && (scheme == "postgres" || scheme == "postgresql")
 }

@@ -79,7 +79,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	switch {
 	case !isURL:
 		driver, err = s.openSQLite(ctx, o.DSN)
-	case isPostgres(o.DSN):
+	case Shared(o.DSN):
 		driver, err = s.openPostgres(ctx, o)
 	default:
 		err = fmt.Errorf("open database: %s:// is not supported; give the path of a SQLite file, or a postgres:// URL", scheme)

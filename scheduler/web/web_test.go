@@ -29,6 +29,14 @@ var cet = time.FixedZone("CET", 3600)
 // fixed is an engine with one environment and three runs.
 type fixed struct{ down error }
 
+func (fixed) Accounts(context.Context) ([]scheduler.AccountStatus, error) {
+	at := time.Date(2026, 11, 1, 7, 0, 0, 0, time.UTC)
+	return []scheduler.AccountStatus{
+		{Name: "main", Mode: "password", Projects: []string{"contoso"}, State: scheduler.AccountAway, Since: at, Message: "wrong user name or password", NextTry: at.Add(time.Hour)},
+		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: scheduler.AccountUp, Since: at, Login: &auth.Login{User: "svc@contoso.com", SignedInAt: at, RefreshedAt: at}},
+	}, nil
+}
+
 func (f fixed) Ready(context.Context) error { return f.down }
 
 func (f fixed) Runs(_ context.Context, q scheduler.RunFilter) ([]scheduler.Run, string, error) {
