@@ -17,12 +17,7 @@ func Leaks(places map[string]string, secrets []string) []string {
 			found = append(found, fmt.Sprintf("%q is too short to be looked for", secret))
 			continue
 		}
-		forms := map[string]bool{secret: true, url.QueryEscape(secret): true, url.PathEscape(secret): true}
-		if j, err := json.Marshal(secret); err == nil {
-			forms[strings.Trim(string(j), `"`)] = true
-		}
-		forms[base64.RawStdEncoding.EncodeToString([]byte(secret))] = true
-		forms[base64.RawURLEncoding.EncodeToString([]byte(secret))] = true
+		forms := formsOf(secret)
 		for place, text := range places {
 			for form := range forms {
 				if strings.Contains(text, form) {
@@ -33,4 +28,20 @@ func Leaks(places map[string]string, secrets []string) []string {
 		}
 	}
 	return found
+}
+
+func formsOf(secret string) map[string]bool {
+	forms := map[string]bool{
+		secret: true, url.QueryEscape(secret): true, url.PathEscape(secret): true,
+		base64.RawStdEncoding.EncodeToString([]byte(secret)): true, base64.RawURLEncoding.EncodeToString([]byte(secret)): true,
+	}
+	for _, html := range []bool{true, false} { // zap does not escape <, > and &
+		var b strings.Builder
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(html)
+		if enc.Encode(secret) == nil {
+			forms[strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")] = true
+		}
+	}
+	return forms
 }

@@ -8,10 +8,11 @@ import (
 )
 
 func TestLeaksAreSeenInEachForm(t *testing.T) {
-	const secret = `pa ss"wörd/1`
+	const secret = `pa ss"wörd/1>>>?`
 	for name, text := range map[string]string{
-		"as it is": "x" + secret + "x", "in a form": "password=pa+ss%22w%C3%B6rd%2F1&x", "in a path": "/pa%20ss%22w%C3%B6rd%2F1",
-		"in JSON": `{"p":"pa ss\"wörd/1"}`, "in base64": base64.StdEncoding.EncodeToString([]byte(secret)),
+		"as it is": "x" + secret + "x", "in a form": "password=pa+ss%22w%C3%B6rd%2F1%3E%3E%3E%3F&x", "in a path": "/pa%20ss%22w%C3%B6rd%2F1%3E%3E%3E%3F",
+		"in JSON": `{"p":"pa ss\"wörd/1\u003e\u003e\u003e?"}`, "in a log": `{"p":"pa ss\"wörd/1>>>?"}`,
+		"in base64": base64.StdEncoding.EncodeToString([]byte(secret)), "in base64 for addresses": base64.URLEncoding.EncodeToString([]byte(secret)),
 	} {
 		if found := lcssim.Leaks(map[string]string{name: text}, []string{secret}); len(found) != 1 {
 			t.Errorf("%s: found %v, want the secret", name, found)
