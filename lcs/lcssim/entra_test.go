@@ -312,3 +312,12 @@ func TestDroppedConnectionHasNoAnswer(t *testing.T) {
 		t.Errorf("a dropped connection = %d, want an error", res.StatusCode)
 	}
 }
+
+func TestAppThatIsNotRegisteredIsToldSo(t *testing.T) {
+	e := lcssim.NewEntra(lcssim.EntraOptions{ClientID: appID})
+	for _, path := range []string{tokenPath, "/contoso/oauth2/v2.0/devicecode"} {
+		if _, v := post(t, e, path, url.Values{"client_id": {"other"}}); v["error"] != "unauthorized_client" || number(v) != 700016 {
+			t.Errorf("%s = %v, want unauthorized_client", path, v)
+		}
+	}
+}
