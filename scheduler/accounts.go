@@ -212,6 +212,24 @@ func (e *Engine) changedSince(ctx context.Context, a accountOf, scope string, he
 	return known && before != now
 }
 
+// unlessFreed gives the delay of a run that has just begun to wait for an account:
+// a short one when the account was freed between the question and the answer, for
+// whoever freed it did not see this run.
+func (e *Engine) unlessFreed(ctx context.Context, s *situation, until time.Time) (time.Duration, error) {
+	holds, err := e.store.Holds(ctx, s.now)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range s.project.accountNames() {
+		for _, h := range holds {
+			if h.Scope == AccountHold(name) || h.Scope == MemberHold(name, s.project.ID) {
+				return min(max(until.Sub(s.now), shortest), longestWait), nil
+			}
+		}
+	}
+	return shortest, nil
+}
+
 // shortenAccountHolds lets accounts that wait for a person be tried sooner after a
 // restart, which may be how a new password came.
 func (e *Engine) shortenAccountHolds(ctx context.Context, now time.Time) error {

@@ -286,8 +286,12 @@ func (e *Engine) syncRules(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = e.change(func(f *inForce) (*inForce, error) { return f.withRules(since).withOverrides(c) })
-	return err
+	f, err := e.change(func(f *inForce) (*inForce, error) { return f.withRules(since).withOverrides(c) })
+	if err != nil {
+		return err
+	}
+	e.tellStale(f, c)
+	return nil
 }
 
 // Ready tells whether the database answers.

@@ -167,14 +167,19 @@ func (e *Engine) current(c Cursor) (*inForce, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.tellStale(f, c)
+	e.rewind()
+	return f, nil
+}
+
+// tellStale says which overrides are about environments that are gone.
+func (e *Engine) tellStale(f *inForce, c Cursor) {
 	for _, o := range c.Overrides {
 		if gone := f.stale(o); len(gone) > 0 {
 			e.log.Warn("override names environments that the schedule file does not have; it has no effect on them",
 				zap.String("override", o.ID), zap.Strings("environments", gone))
 		}
 	}
-	e.rewind()
-	return f, nil
 }
 
 // Reload puts another Setup in force. By itself it starts and stops nothing; runs
@@ -199,6 +204,7 @@ func (e *Engine) Reload(ctx context.Context, s *Setup) error {
 	if _, err := e.change(func(*inForce) (*inForce, error) { return f, nil }); err != nil {
 		return err
 	}
+	e.tellStale(f, c)
 	e.forgetAccounts(f)
 	e.rewind()
 	e.nudge()

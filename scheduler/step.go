@@ -248,6 +248,9 @@ func (e *Engine) wait(ctx context.Context, s *situation, g Grant) (time.Duration
 		if err := e.store.SaveRun(ctx, r); err != nil {
 			return 0, err
 		}
+		if reason == WaitAccount {
+			return e.unlessFreed(ctx, s, g.At)
+		}
 	}
 	return min(max(g.At.Sub(s.now), shortest), longestWait), nil
 }

@@ -79,7 +79,7 @@ type Journal interface {
 	// ambiguous, their unfinished runs get a new generation and a new ticket.
 	Recover(ctx context.Context, now time.Time) (runs, calls int, err error)
 	// AddOverride keeps an override and gives it as it was kept: it begins after
-	// the last tick, so that the next one sees its begin.
+	// the last tick, so that the next one sees its begin. ErrOver: it would end before.
 	AddOverride(ctx context.Context, o Override) (Override, error)
 	// EndOverride ends an override now, in the sense of AddOverride. ErrNoOverride,
 	// ErrOver.

@@ -32,25 +32,28 @@ func newAct(e env, action plan.Action) *cobra.Command {
 			return err
 		}
 		runs, err := each(names, func(name string) (web.Run, error) { return client.Act(c.Context(), name, action) })
-		if err == nil && *wait {
-			err = waitFor(c.Context(), client, runs)
+		if *wait {
+			err = errors.Join(err, waitFor(c.Context(), client, runs))
 		}
 		return errors.Join(printRuns(e, runs, form.value), err)
 	}
 	return c
 }
 
-// each asks for one thing after the other; what came before an error is given too.
+// each asks for one thing after the other. What one refuses does not keep the
+// others from being asked for.
 func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
 	list := []T{}
+	var errs []error
 	for _, name := range names {
 		v, err := ask(name)
 		if err != nil {
-			return list, err
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
 		list = append(list, v)
 	}
-	return list, nil
+	return list, errors.Join(errs...)
 }
 
 // waitFor looks at the runs until each is at its end.

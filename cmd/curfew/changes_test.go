@@ -244,6 +244,9 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 	if n := s.sim.Accepted("", lcssim.Any); n != 0 {
 		t.Errorf("LCS carried out %d operations while the database was away, want none", n)
 	}
+	// A file that changes meanwhile is loaded when the database is back.
+	s.write("schedules.yaml", s.file(fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n  - {name: new, environments: [dev-01], stop: \"19:00\"}\n", cron)))
+	s.until("the new file is refused", func() bool { return s.metric("curfew_config_last_reload_successful") == "0" })
 	if err := server.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -251,6 +254,7 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 	if runs := s.finished(1); len(runs) != 1 || runs[0].State != "succeeded" || len(runs[0].Attempts) != 1 {
 		t.Errorf("runs = %+v, want the stop, succeeded with one call", runs)
 	}
+	s.until("the new file is in force", func() bool { return s.metric("curfew_config_last_reload_successful") == "1" })
 	address, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)

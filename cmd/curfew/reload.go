@@ -3,14 +3,13 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -66,6 +65,10 @@ func (r *reloader) reload(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.seen = digest(r.cfg.Files)
 	err := r.load(ctx)
+	var bad *web.BadFile
+	if err != nil && !errors.As(err, &bad) {
+		r.seen = "" // the database was away, say: the next look tries again
+	}
 	if err != nil {
 		r.ok.Set(0)
 		r.log.Error("the schedule file was not loaded; the old one stays in force", zap.String("event", "warning"), zap.Error(err))
@@ -111,11 +114,8 @@ func placed(d config.Diagnostic) []zap.Field {
 	return []zap.Field{zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message)}
 }
 
-// watch reloads on SIGHUP and when a file's content changes, until ctx ends.
-func (r *reloader) watch(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// watch reloads on hup, SIGHUP, and when a file's content changes, until ctx ends.
+func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 	events, err := fsnotify.NewWatcher()
 	if err != nil {
 		return fmt.Errorf("watch the schedule file: %w", err)

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -100,6 +103,9 @@ type daemon struct {
 
 // run builds everything, then runs it until ctx ends.
 func (d *daemon) run(ctx context.Context) (err error) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from here on: by itself it would end the process
+	defer signal.Stop(hup)
 	token, err := rotatingOf(d.env, "CURFEW_API_TOKEN")
 	if err != nil {
 		return err
@@ -143,7 +149,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return engine.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, listener) })
-	g.Go(func() error { return reload.watch(ctx) })
+	g.Go(func() error { return reload.watch(ctx, hup) })
 	if err := g.Wait(); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -46,6 +47,10 @@ func TestOverrideBeginsAndEndsAfterTheLastTick(t *testing.T) {
 		}
 		if _, err := b.EndOverride(t.Context(), o.ID, t0.Add(2*time.Minute)); !errors.Is(err, scheduler.ErrOver) {
 			t.Errorf("ending it again = %v, want ErrOver", err)
+		}
+		o.ID, o.Until = "short", t0.Add(time.Minute) // over by the clock that ticked
+		if _, err := b.AddOverride(t.Context(), o); !errors.Is(err, scheduler.ErrOver) {
+			t.Errorf("one that ends before the last tick = %v, want ErrOver", err)
 		}
 		if _, err := b.EndOverride(t.Context(), "nobody", t0); !errors.Is(err, scheduler.ErrNoOverride) {
 			t.Errorf("ending one that is not there = %v, want ErrNoOverride", err)
@@ -175,6 +180,25 @@ func TestApprovalOfOneRunLetsItsFireGo(t *testing.T) {
 			t.Errorf("again = %v, want ErrFinished", err)
 		}
 		b.workUntil(scheduler.Ticket{Run: held[0].ID, Generation: 2}, scheduler.Ticket{Run: held[2].ID, Generation: 2})
+	})
+}
+
+func TestApprovalByARunThatDoesNotWaitLetsNothingGo(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		held := []scheduler.Run{newRun("dev-01", plan.Stop, t0), newRun("dev-02", plan.Stop, t0)}
+		for i := range held {
+			held[i].Waiting = scheduler.WaitApproval
+		}
+		b.tick(time.Time{}, t0, held...)
+		if _, err := b.Cancel(t.Context(), held[0].ID, t0, "by a person"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Approve(t.Context(), held[0].ID, t0); !errors.Is(err, scheduler.ErrFinished) {
+			t.Errorf("Approve of a canceled run = %v, want ErrFinished", err)
+		}
+		if got := b.run(held[1].ID); got.Waiting != scheduler.WaitApproval {
+			t.Errorf("the other run of the fire waits for %q, want an approval still", got.Waiting)
+		}
 	})
 }
 
@@ -350,4 +374,31 @@ func TestTwoReplicasWriteOneTick(t *testing.T) {
 	if runs := a.runs(t, scheduler.RunFilter{}); len(runs) != 1 {
 		t.Errorf("%d runs, want 1", len(runs))
 	}
+}
+
+func TestSinceSelectsByTheFireEvenOfRunsWrittenBeforeIt(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		now := time.Now().UTC().Truncate(time.Microsecond) // ids are made by the clock
+		early, late := newRun("dev-01", plan.Start, now.Add(24*time.Hour)), newRun("dev-02", plan.Start, now.Add(-time.Hour))
+		b.tick(time.Time{}, now, early, late)
+		for _, tt := range []struct {
+			since time.Time
+			want  string
+		}{
+			{now.Add(-2 * time.Hour), "dev-02 dev-01"},
+			{now, "dev-01"},
+			{now.Add(24 * time.Hour), "dev-01"},
+			{now.Add(25 * time.Hour), ""},
+		} {
+			var got []string
+			for _, r := range b.runs(t, scheduler.RunFilter{Since: tt.since}) {
+				got = append(got, r.Environment)
+			}
+			slices.Sort(got)
+			slices.Reverse(got)
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("since %v: %v, want %s", tt.since.Sub(now), got, tt.want)
+			}
+		}
+	})
 }

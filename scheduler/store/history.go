@@ -73,11 +73,23 @@ func conditions(f scheduler.RunFilter) (string, []any) {
 	}
 	if !f.Since.IsZero() {
 		add("fire_at >= ?", micros(f.Since))
+		add("id >= ?", firstID(f.Since.Add(-aheadOfFire)))
 	}
 	if f.Cursor != "" {
 		add("id < ?", f.Cursor)
 	}
 	return strings.Join(where, " AND "), args
+}
+
+// aheadOfFire is how long before its fire a run may be written, and some: a lead
+// is a day at most.
+const aheadOfFire = 25 * time.Hour
+
+// firstID comes before every id that is made at an instant or later: ids begin
+// with the milliseconds since 1970.
+func firstID(at time.Time) string {
+	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
+	return fmt.Sprintf("%08x-%04x-0000-0000-000000000000", ms>>16&0xffffffff, ms&0xffff)
 }
 
 // Unfinished gives every unfinished run without its attempts, best rank first.

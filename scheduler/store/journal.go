@@ -318,6 +318,11 @@ func (s *Store) Approve(ctx context.Context, id string, now time.Time) ([]schedu
 		if err := q.lock(ctx, lockJournal); err != nil {
 			return err
 		}
+		var held int
+		err = q.row(ctx, `SELECT COUNT(*) FROM runs WHERE id = ? AND waiting = ? AND `+unfinished, id, string(scheduler.WaitApproval)).Scan(&held)
+		if err != nil || held == 0 {
+			return err // one that does not wait itself lets nothing go
+		}
 		runs, err = s.reticket(ctx, q, `, waiting = '', message = ?`, `action = ? AND created_at = ? AND waiting = ?`,
 			"approved at "+now.UTC().Format(time.RFC3339), string(one.Action), micros(one.CreatedAt), string(scheduler.WaitApproval))
 		return err

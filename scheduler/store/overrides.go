@@ -19,7 +19,9 @@ func (s *Store) AddOverride(ctx context.Context, o scheduler.Override) (schedule
 		return o, fmt.Errorf("write override %s: %w", o.ID, err)
 	}
 	err = s.afterTick(ctx, func(q session, tick time.Time) error {
-		o.From = later(o.From, tick)
+		if o.From = later(o.From, tick); !o.From.Before(o.Until) {
+			return scheduler.ErrOver // this clock is behind the one that ticked
+		}
 		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES `+rowsOf(1, 8),
 			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, micros(o.CreatedAt), micros(o.ReleasedAt))
 		return err

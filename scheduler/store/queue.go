@@ -168,11 +168,12 @@ func (s *Store) Reissue(ctx context.Context) (int, error) {
 		if err := q.lock(ctx, lockLeases); err != nil {
 			return err
 		}
-		held, err := tickets(ctx, q, `SELECT `+args+` FROM river_job WHERE kind = 'run' AND `+live)
+		// Runs first: one that is written between the two has its ticket already.
+		wanted, err := tickets(ctx, q, `SELECT id, generation FROM runs WHERE `+unfinished)
 		if err != nil {
 			return err
 		}
-		wanted, err := tickets(ctx, q, `SELECT id, generation FROM runs WHERE `+unfinished)
+		held, err := tickets(ctx, q, `SELECT `+args+` FROM river_job WHERE kind = 'run' AND `+live)
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,10 @@ import (
 )
 
 func (s *Store) openSQLite(ctx context.Context, path string) (riverdriver.Driver[*sql.Tx], error) {
+	path, err := ownName(path)
+	if err != nil {
+		return nil, err
+	}
 	lock, err := acquire(path)
 	if err != nil {
 		return nil, err
@@ -66,12 +70,22 @@ func intact(ctx context.Context, path string) error {
 	return nil
 }
 
-func acquire(path string) (*flock.Flock, error) {
-	if dir := filepath.Dir(path); dir != "." {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("open database %s: create its directory: %w", path, err)
-		}
+// ownName follows symbolic links, so that every name of a file has the same lock.
+func ownName(path string) (string, error) {
+	if own, err := filepath.EvalSymlinks(path); err == nil {
+		return own, nil
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("open database %s: create its directory: %w", path, err)
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", fmt.Errorf("open database %s: %w", path, err)
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
+}
+
+func acquire(path string) (*flock.Flock, error) {
 	lock := flock.New(path + ".lock")
 	got, err := lock.TryLock()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -526,10 +527,18 @@ func TestOpenTellsWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
+	link, linked := filepath.Join(dir, "link.db"), filepath.Join(t.TempDir(), "folder")
+	for from, to := range map[string]string{link: inUse, linked: dir} {
+		if err := os.Symlink(to, from); err != nil {
+			t.Fatal(err)
+		}
+	}
 	garbage := filepath.Join(dir, "garbage.db")
 	writeFile(t, garbage, strings.Repeat("this is no database\n", 400))
 	tests := []struct{ name, dsn, want string }{
 		{"a second daemon on one file", inUse, "another curfew is using it"},
+		{"a second daemon by another name of the file", link, "another curfew is using it"},
+		{"a second daemon by another name of the folder", filepath.Join(linked, "used.db"), "another curfew is using it"},
 		{"a file that is no database", garbage, "restore it from a back-up"},
 		{"a directory", dir, "open database"},
 		{"another kind of database", "mysql://localhost/curfew", "mysql:// is not supported"},

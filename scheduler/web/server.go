@@ -220,8 +220,8 @@ func (s *Server) token() string {
 // known tells whether a request carries the token.
 func (s *Server) known(r *http.Request) bool {
 	token := s.token()
-	sent, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return bearer && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
+	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return strings.EqualFold(scheme, "Bearer") && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
 }
 
 func unauthorized(w http.ResponseWriter) {
