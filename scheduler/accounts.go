@@ -17,10 +17,10 @@ const (
 	lapsesSoon    = 14 * 24 * time.Hour // before that a person is told, once a day
 	tellLapseDay  = 24 * time.Hour
 	askCredential = 5 * time.Second
-	// afterRestart is by how much a restart shortens the 30 minutes of an account
-	// that needs a person: whoever restarts may have mended it. Five minutes stay, so
-	// that a daemon that restarts all the time locks no account.
-	afterRestart = 25 * time.Minute
+	// afterRestart is how much longer, after a restart, an account waits that needs a
+	// person: whoever restarts may have mended it. It is not shorter, so that a daemon
+	// that restarts all the time locks no account.
+	afterRestart = 5 * time.Minute
 )
 
 // A Credential is what the engine needs of how an account signs in, beside the
@@ -237,7 +237,7 @@ func (e *Engine) shortenAccountHolds(ctx context.Context, now time.Time) error {
 	for _, a := range e.setup.Load().accounts() {
 		scopes = append(scopes, AccountHold(a.Name))
 	}
-	return e.store.ShortenHolds(ctx, now, scopes, afterRestart)
+	return e.store.ShortenHolds(ctx, now.Add(afterRestart), scopes)
 }
 
 // renewLogins keeps stored logins from lapsing, and tells when one will.

@@ -49,6 +49,9 @@ type world struct {
 	long     bool // days of simulated time: without River
 	// credential signs an account in; with a token that is always good by default.
 	credential func(account string) azcore.TokenCredential
+	transport  policy.Transporter // to LCS, the simulator's when nil
+	metrics    *prometheus.Registry
+	notices    []scheduler.Notice // one goroutine at a time writes them in these tests
 }
 
 // newWorld has n environments dev-00, dev-01, … that run mon-fri 07:00-19:00 UTC.
@@ -99,12 +102,18 @@ func (w *world) build() {
 		w.setup.Rules = append(w.setup.Rules, scheduler.Rule{Name: w.schedule.Name, Environment: name, Fingerprint: p.Fingerprint(w.schedule.Name)})
 	}
 	w.setup.Projects = []scheduler.Project{{Name: "contoso", ID: project}}
+	if w.transport == nil {
+		w.transport = w.sim.Transport()
+	}
 	for _, a := range w.accounts {
-		client, err := lcs.NewClient("https://lcs.invalid", w.credential(a), &lcs.ClientOptions{Transport: w.sim.Transport()})
+		cred := w.credential(a)
+		client, err := lcs.NewClient("https://lcs.invalid", cred, &lcs.ClientOptions{Transport: w.transport})
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		w.setup.Projects[0].Accounts = append(w.setup.Projects[0].Accounts, scheduler.Account{Name: a, Client: client})
+		account := scheduler.Account{Name: a, Client: client}
+		account.Credential, _ = cred.(scheduler.Credential)
+		w.setup.Projects[0].Accounts = append(w.setup.Projects[0].Accounts, account)
 	}
 }
 
@@ -135,7 +144,10 @@ func (w *world) runWith(ctx context.Context, s scheduler.Store) {
 	w.t.Helper()
 	w.build()
 	setup := w.setup
-	engine, err := scheduler.New(scheduler.Options{Store: s, Logger: w.log, Registerer: prometheus.NewRegistry(), Setup: &setup})
+	w.metrics = prometheus.NewRegistry()
+	engine, err := scheduler.New(scheduler.Options{
+		Store: s, Logger: w.log, Registerer: w.metrics, Setup: &setup, Notify: func(n scheduler.Notice) { w.notices = append(w.notices, n) },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}

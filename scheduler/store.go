@@ -125,9 +125,9 @@ type Ledger interface {
 	// none of the scopes is held any more it does nothing: replicas that all call it
 	// do it once.
 	Release(ctx context.Context, now time.Time, scopes, projects []string) (runs int, err error)
-	// ShortenHolds lets the holds of these scopes end earlier by a duration, but not
-	// before now.
-	ShortenHolds(ctx context.Context, now time.Time, scopes []string, by time.Duration) error
+	// ShortenHolds lets the holds of these scopes end at an instant that come to
+	// their end later.
+	ShortenHolds(ctx context.Context, latest time.Time, scopes []string) error
 	// Holds gives the holds that last beyond now.
 	Holds(ctx context.Context, now time.Time) ([]Hold, error)
 	// Prune removes metadata calls and holds that ended before an instant.

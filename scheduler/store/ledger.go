@@ -326,15 +326,9 @@ func (s *Store) Release(ctx context.Context, now time.Time, scopes, projects []s
 }
 
 // ShortenHolds lets holds end earlier: see scheduler.Ledger.
-func (s *Store) ShortenHolds(ctx context.Context, now time.Time, scopes []string, by time.Duration) error {
-	err := s.do(ctx, func(q session) error {
-		if err := q.lock(ctx, lockLedger); err != nil {
-			return err
-		}
-		_, err := q.exec(ctx, `UPDATE holds SET until = CASE WHEN until - ? > ? THEN until - ? ELSE ? END WHERE until > ? AND scope IN (`+placeholders(len(scopes))+`)`,
-			append([]any{by.Microseconds(), micros(now), by.Microseconds(), micros(now), micros(now)}, anys(scopes)...)...)
-		return err
-	})
+func (s *Store) ShortenHolds(ctx context.Context, latest time.Time, scopes []string) error {
+	_, err := s.read().exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(scopes))+`)`,
+		append([]any{micros(latest), micros(latest)}, anys(scopes)...)...)
 	if err != nil {
 		return fmt.Errorf("shorten holds: %w", err)
 	}
