@@ -127,6 +127,17 @@ func (f *inForce) rivals(p Project) []Rival {
 	return list
 }
 
+// written gives an environment's id as the file has it, from the normalised one:
+// LCS writes ids in two forms, and is not known to take each for the other.
+func (f *inForce) written(project int64, id string) string {
+	for _, env := range f.Environments {
+		if f.projects[env.Project].ID == project && lcs.NormalizeID(env.ID) == id {
+			return env.ID
+		}
+	}
+	return id
+}
+
 // observed gives the last observations by environment of the file.
 func (f *inForce) observed(all []Observation) map[string]Observation {
 	type key struct {

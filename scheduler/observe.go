@@ -175,7 +175,7 @@ func (e *Engine) ask(ctx context.Context, client LCS, project int64, t target) (
 	if t.page > 0 {
 		return client.EnvironmentsPage(ctx, project, t.page)
 	}
-	env, ok, err := client.Environment(ctx, project, t.id)
+	env, ok, err := client.Environment(ctx, project, e.setup.Load().written(project, t.id))
 	if err != nil || !ok {
 		return lcs.Page{}, err
 	}

@@ -62,7 +62,7 @@ func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logi
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := keys.Read()
+	text, err := secretOf(e, "CURFEW_SECRET_KEY")
 	if err == nil {
 		_, err = auth.ParseKeys(text)
 	}

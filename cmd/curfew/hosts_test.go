@@ -53,6 +53,7 @@ type hosts struct {
 	proxy string      // its address
 	ca    *authority
 	dir   string
+	home  string // the LCS host where the project lives; each of them when ""
 
 	mu        sync.Mutex // guards what follows, which the servers write
 	asked     []recorded
@@ -91,7 +92,14 @@ func newHosts(t *testing.T, o lcssim.EntraOptions) *hosts {
 	for _, region := range lcs.Regions() {
 		endpoint, _ := lcs.Endpoint(region)
 		host := strings.TrimPrefix(endpoint, "https://")
-		backends[host+":443"] = h.serve(host, h.sim.Handler())
+		inner := h.sim.Handler()
+		backends[host+":443"] = h.serve(host, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if h.home != "" && host != h.home {
+				w.WriteHeader(http.StatusUnauthorized) // the project is not known here
+				return
+			}
+			inner.ServeHTTP(w, r)
+		}))
 	}
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.connect(w, r, backends) }))
 	h.proxy = proxy.URL

@@ -60,7 +60,9 @@ func Start(ctx context.Context) (*Server, error) {
 // find looks for the server's programs in PATH and where Debian puts them.
 func find() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		return filepath.Dir(path), nil
+		if path, err = filepath.EvalSymlinks(path); err == nil { // the other programs are beside it
+			return filepath.Dir(path), nil
+		}
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
@@ -131,11 +133,13 @@ func (s *Server) Stop() error {
 	return errors.Join(s.Down(context.Background()), os.RemoveAll(s.dir))
 }
 
+func (s *Server) outputOf(program string) string { return filepath.Join(s.dir, program+".output") }
+
 func (s *Server) run(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...) //nolint:gosec // the programs of the server that was found
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
-	output := filepath.Join(s.dir, name+".output") // a pipe would be kept open by the server
+	output := s.outputOf(name) // a pipe would be kept open by the server
 	f, err := os.Create(output)
 	if err != nil {
 		return err
@@ -171,4 +175,14 @@ func (s *Server) Create(ctx context.Context) (string, error) {
 	name := fmt.Sprintf("curfew_%d", s.made.Add(1))
 	_, err = db.ExecContext(ctx, "CREATE DATABASE "+name)
 	return name, err
+}
+
+// Dump gives the whole content of a database as text.
+func (s *Server) Dump(ctx context.Context, database string) (string, error) {
+	const program = "pg_dump"
+	if err := s.run(ctx, program, "--dbname="+s.URL(database, "")); err != nil {
+		return "", err
+	}
+	b, err := os.ReadFile(s.outputOf(program))
+	return string(b), err
 }
