@@ -27,6 +27,7 @@ func modes() []mode {
 
 func (d *decoder) decodeAccounts(f *fields) {
 	d.accounts.partial = isPartial(f, "accounts")
+	first := map[string]string{}
 	d.eachEntry(f, "accounts", accountSection(), func(f *fields) {
 		a := Account{
 			Name:         d.define(f, d.accounts),
@@ -41,6 +42,7 @@ func (d *decoder) decodeAccounts(f *fields) {
 			Authority:    d.address(f, "authority"),
 		}
 		d.checkAccount(f, a)
+		d.checkUser(f, a, first)
 		d.cfg.Accounts = append(d.cfg.Accounts, a)
 	})
 }
@@ -58,6 +60,19 @@ func (d *decoder) checkAccount(f *fields, a Account) {
 			d.checkMode(f, m)
 		}
 	}
+}
+
+// checkUser warns of a second account for one user: the quota is the user's.
+func (d *decoder) checkUser(f *fields, a Account, first map[string]string) {
+	if a.Username == "" || a.Tenant == "" || a.Name == "" {
+		return
+	}
+	user := strings.ToLower(a.Tenant + " " + a.Username)
+	if other := first[user]; other != "" {
+		d.warnf(f.values["username"], msgSameUser, a.Name, other, d.accounts.places[other].Line)
+		return
+	}
+	first[user] = a.Name
 }
 
 func (d *decoder) checkMode(f *fields, m mode) {
