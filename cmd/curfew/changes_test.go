@@ -291,3 +291,31 @@ func TestDatabaseThatCannotBeUsedIsToldWithoutItsPassword(t *testing.T) {
 		}
 	}
 }
+
+func TestRotatedAPITokenNeedsNoRestart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, never())
+	s.write("api-token", e2eAPI+"\n")
+	s.env = append(s.env, "CURFEW_API_TOKEN=", "CURFEW_API_TOKEN_FILE="+filepath.Join(s.dir, "api-token"))
+	s.start()
+	const next = "another-api-token-5544"
+	for _, now := range []string{e2eAPI, next} {
+		s.write("api-token", now)
+		for _, token := range []string{e2eAPI, next} {
+			want := http.StatusUnauthorized
+			if token == now {
+				want = http.StatusOK
+			}
+			if status, body := s.post("/-/reload", token); status != want {
+				t.Errorf("with the token %.5s… while the file holds %.5s…: %d %s, want %d", token, now, status, body, want)
+			}
+		}
+	}
+	if err := os.Remove(filepath.Join(s.dir, "api-token")); err != nil {
+		t.Fatal(err)
+	}
+	if status, _ := s.post("/-/reload", next); status != http.StatusOK {
+		t.Errorf("with the file gone: %d, want the last token to stand", status)
+	}
+	showsNone(t, s.shown(), []string{e2eAPI, next})
+}

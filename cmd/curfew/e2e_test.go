@@ -155,7 +155,7 @@ func (s *site) start() {
 		"--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0",
 		"--database", cmp.Or(s.db, filepath.Join(s.dir, "curfew.db")), "--log-level", "debug", "--log-format", "json",
 	}, s.more...)...)
-	cmd.Env = append(append(os.Environ(), s.env...), "CURFEW_API_TOKEN="+e2eAPI)
+	cmd.Env = append(append(os.Environ(), "CURFEW_API_TOKEN="+e2eAPI), s.env...)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		s.t.Fatal(err)

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
 )
 
 // elsewhere are the README's commands that other tests run: make test and the
-// demo by .ci/run, serve by the end-to-end tests, docker where there is an engine.
-var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make chaos", "curfew serve", "docker build -t curfew .", "docker run -d --name curfew"}
+// demo by .ci/run, serve and login by the end-to-end tests, docker where there is
+// an engine.
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
@@ -65,6 +67,22 @@ func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
 		t.Errorf("%d commands were run, want 8 at least", ran)
 	}
 	s.stop()
+}
+
+// TestREADMESaysWhatEachErrorMeans holds the table of errors against what curfew
+// can explain.
+func TestREADMESaysWhatEachErrorMeans(t *testing.T) {
+	text := readme(t)
+	for _, number := range auth.Explained() {
+		if !strings.Contains(text, number) {
+			t.Errorf("the README does not say what %s means", number)
+		}
+	}
+	for _, number := range regexp.MustCompile(`AADSTS\d+`).FindAllString(text, -1) {
+		if !slices.Contains(auth.Explained(), number) {
+			t.Errorf("the README explains %s, and curfew does not", number)
+		}
+	}
 }
 
 // words splits a command line; a text in double quotes is one word.

@@ -2,8 +2,10 @@ package auth
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -110,3 +112,6 @@ func meanings() map[string]string {
 		"AADSTS500011":  "the tenant does not know this LCS endpoint: check the region and scope",
 	}
 }
+
+// Explained lists Entra's numbers that an Error explains in words.
+func Explained() []string { return slices.Sorted(maps.Keys(meanings())) }
