@@ -131,8 +131,7 @@ func answerOf(op lcs.Operation, err error) answer {
 		a.outcome, a.signIn = OutcomeUnauthorized, true
 	case lcs.NotSent:
 		a.outcome = OutcomeUnsent
-		var failed *auth.Error
-		if errors.As(err, &failed) {
+		if failed, ok := errors.AsType[*auth.Error](err); ok {
 			a.signIn, a.retryAt, a.revision = true, failed.NextTry(), failed.Revision()
 		}
 	case lcs.Forbidden, lcs.NotFound, lcs.Invalid:

@@ -75,8 +75,7 @@ func checkProject(ctx context.Context, all *clients, a config.Account, p config.
 
 // errorText leaves out what a failed sign-in has in front of it.
 func errorText(err error) string {
-	var failed *auth.Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*auth.Error](err); ok {
 		return failed.Error()
 	}
 	return err.Error()

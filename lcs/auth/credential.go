@@ -152,8 +152,7 @@ func (c *Credential) given(ctx context.Context) error {
 
 // unreadable is the failure to read what to sign in with.
 func unreadable(err error) *Error {
-	var failed *Error
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*Error](err); ok {
 		return failed
 	}
 	return &Error{Kind: Configuration, Message: err.Error()}
@@ -193,7 +192,7 @@ func (c *Credential) Revision(ctx context.Context) (string, error) {
 		return "", c.given(ctx)
 	}
 	if err != nil {
-		return "", nil //nolint:nilerr // what cannot be read is nothing to sign in with
+		return "", nil // what cannot be read is nothing to sign in with
 	}
 	return revision, nil
 }

@@ -120,7 +120,7 @@ func TestLoginIsRenewedAndLastsByBeingUsed(t *testing.T) {
 				t.Fatal(err)
 			}
 			login, _, err := d.credential().Login(t.Context())
-			if err != nil || !login.RefreshedAt.Equal(time.Now()) || login.LapsesAt().Sub(time.Now()) != 90*24*time.Hour {
+			if err != nil || !login.RefreshedAt.Equal(time.Now()) || time.Until(login.LapsesAt()) != 90*24*time.Hour {
 				t.Fatalf("after a renewal another process sees %+v, %v", login, err)
 			}
 		}

@@ -22,8 +22,9 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("CURFEW_TEST_WRITES_LOGINS"); dir != "" {
 		writeForever(dir)
+		return
 	}
-	os.Exit(m.Run())
+	m.Run()
 }
 
 // contentOf is a login large enough to take more than one write.
@@ -35,10 +36,10 @@ func writeForever(dir string) {
 	files := auth.LoginFiles{Dir: dir}
 	for n := 1; ; n++ {
 		if _, err := files.Save(context.Background(), "main", contentOf(n), nil); err != nil {
-			fmt.Println(err)
-			os.Exit(1)
+			_, _ = fmt.Fprintln(os.Stdout, err)
+			return
 		}
-		fmt.Println(n)
+		_, _ = fmt.Fprintln(os.Stdout, n)
 	}
 }
 

@@ -51,7 +51,7 @@ func (s Sealed) Save(ctx context.Context, account string, data []byte, basedOn *
 	if err != nil {
 		return "", err
 	}
-	return s.Logins.Save(ctx, account, keys[0].Seal([]byte{sealedForm}, nil, data, bound(account)), basedOn)
+	return s.Logins.Save(ctx, account, keys[0].Seal([]byte{sealedForm}, nil, data, bound(account)), basedOn) //nolint:gosec // G407: the nonce is random; nil asks for it
 }
 
 // bound keeps one account's login from being put in another's place.

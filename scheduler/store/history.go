@@ -88,7 +88,7 @@ const aheadOfFire = 25 * time.Hour
 // firstID comes before every id that is made at an instant or later: ids begin
 // with the milliseconds since 1970.
 func firstID(at time.Time) string {
-	ms := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // not negative
+	ms := uint64(max(at.UnixMilli(), 0))
 	return fmt.Sprintf("%08x-%04x-0000-0000-000000000000", ms>>16&0xffffffff, ms&0xffff)
 }
 
