@@ -19,7 +19,7 @@ test:
 # What CI runs for a minute or two, in full: three replicas of the built binary for
 # ten minutes, a month of faults, long sequences of changes, a year of history.
 chaos:
-	CURFEW_CHAOS=full go test -count=1 -v -timeout 40m -run 'TestReplicasLose|TestHistoryOfAYear' ./cmd/curfew ./scheduler/store
+	CURFEW_CHAOS=full go test -count=1 -v -timeout 40m -run 'TestReplicasLose|TestBinaryKilled|TestHistoryOfAYear' ./cmd/curfew ./scheduler/store
 	CURFEW_CHAOS=full go test -count=1 -v -timeout 90m -run 'TestEachRunOfARandomMonth|TestWhateverIsDone|TestKilledAtAny' ./scheduler
 
 lint:

@@ -68,6 +68,7 @@ type replica struct {
 	cmd  *exec.Cmd
 	log  *os.File
 	addr string
+	done chan struct{} // closed when it has ended
 }
 
 // TestReplicasLoseAndDoubleNothing kills random replicas, restarts the database
@@ -191,13 +192,18 @@ func (f *fleet) start(i int) {
 	if err := r.cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
+	r.done = make(chan struct{})
+	go func() {
+		_ = r.cmd.Wait()
+		close(r.done)
+	}()
 	f.each[i] = r
 }
 
 func (f *fleet) kill(i int) {
 	if r := f.each[i]; r != nil {
 		_ = r.cmd.Process.Kill()
-		_ = r.cmd.Wait()
+		<-r.done
 		_ = r.log.Close()
 	}
 }
@@ -281,11 +287,12 @@ func (f *fleet) rage(until time.Time) int {
 func (f *fleet) calm() {
 	f.t.Helper()
 	for i, r := range f.each {
-		if r.cmd.Process.Signal(os.Signal(nil)) == nil {
-			continue
+		select {
+		case <-r.done: // by itself, when the database was away as it started
+			f.kill(i)
+			f.start(i)
+		default:
 		}
-		f.kill(i) // it may have ended by itself when the database was away as it started
-		f.start(i)
 	}
 	f.ready(time.Minute)
 }
@@ -331,14 +338,16 @@ func (f *fleet) judge(runs []web.Run, from, to time.Time) {
 	for _, r := range runs {
 		byFire[fireKey(r.FireAt, r.Environment, r.Action)] = append(byFire[fireKey(r.FireAt, r.Environment, r.Action)], r)
 	}
-	operations := map[string][]time.Time{} // accepted, by environment and verb
+	operations := map[string][]lcssim.Request{} // accepted, by environment, in their order
 	for _, r := range f.sim.Requests() {
 		if r.Accepted {
-			key := r.Environment + string(r.Verb)
-			operations[key] = append(operations[key], r.At)
+			operations[r.Environment] = append(operations[r.Environment], r)
+		}
+		if r.Status == http.StatusTooManyRequests {
+			f.t.Errorf("LCS answered 429 at %s to a %s call of project %d, environment %q", r.At.Format(time.StampMilli), r.Verb, r.Project, r.Environment)
 		}
 	}
-	lost, doubled, failed := 0, 0, 0
+	lost, doubled, failed, elsewhere := 0, 0, 0, 0
 	for _, fire := range f.plan(from, to) {
 		found := byFire[fireKey(fire.At, fire.Environment, fire.Action)]
 		if len(found) != 1 {
@@ -349,27 +358,36 @@ func (f *fleet) judge(runs []web.Run, from, to time.Time) {
 		r := found[0]
 		if r.State != "succeeded" && (r.State != "canceled" || r.SupersededBy == nil) {
 			failed++
-			f.t.Errorf("the %s of %s at %s is %s: %s", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), r.State, *r.Message)
+			f.t.Errorf("the %s of %s at %s is %s: %s", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), r.State, text(r.Message))
 		}
 		var n int
 		fmt.Sscanf(r.Environment, "dev-%d", &n)
-		calls := 0
-		for _, at := range operations[strings.ReplaceAll(e2eID(n), "-", "")+r.Action] {
-			if !at.Before(r.FireAt) && at.Before(r.FireAt.Add(roundTrip*time.Minute)) {
-				calls++
-			}
-		}
+		calls, last := callsOf(operations[strings.ReplaceAll(e2eID(n), "-", "")], r)
 		if calls > 1 {
 			doubled++
 			f.t.Errorf("the %s of %s at %s was accepted %d times", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), calls)
 		}
-	}
-	for _, r := range f.sim.Requests() {
-		if r.Status == http.StatusTooManyRequests {
-			f.t.Errorf("LCS answered 429 at %s to a %s call of project %d, environment %q", r.At.Format(time.StampMilli), r.Verb, r.Project, r.Environment)
+		if r.State == "succeeded" && last != r.Action {
+			elsewhere++
+			f.t.Errorf("the %s of %s at %s succeeded, and LCS's last operation on it is a %s", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), last)
 		}
 	}
-	f.t.Logf("lost %d, doubled %d, failed %d", lost, doubled, failed)
+	f.t.Logf("lost %d, doubled %d, failed %d, succeeded in another state %d", lost, doubled, failed, elsewhere)
+}
+
+// callsOf counts the accepted operations that can be of a run, and tells the last
+// one on its environment up to its end: each environment was started in the beginning.
+func callsOf(operations []lcssim.Request, r web.Run) (calls int, last string) {
+	last = "start"
+	for _, o := range operations {
+		if string(o.Verb) == r.Action && !o.At.Before(r.FireAt) && o.At.Before(r.FireAt.Add(roundTrip*time.Minute)) {
+			calls++
+		}
+		if r.FinishedAt != nil && o.At.Before(*r.FinishedAt) {
+			last = string(o.Verb)
+		}
+	}
+	return calls, last
 }
 
 func fireKey(at time.Time, environment, action string) string {
