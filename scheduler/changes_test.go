@@ -298,6 +298,72 @@ func TestEnforceWaitsHalfAnHourBetweenTwoCorrections(t *testing.T) {
 	})
 }
 
+func TestEnforceLeavesAnEnvironmentAloneThatWasStartedForItsWindow(t *testing.T) {
+	for _, n := range []int{1, 65} { // 65 are three windows of LCS's quota
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, n, lcssim.Options{})
+			w.long = true
+			w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+			w.setup.Enforced = map[string]string{}
+			for i := range n {
+				w.setup.Enforced[envName(i)] = "office-hours"
+			}
+			until("2000-01-03 00:00:30")
+			w.start()
+			until("2000-01-03 06:45:00")
+			w.stop() // what the next process must know of is in the database
+			w.start()
+			until("2000-01-03 07:00:00")
+			for i := range n {
+				w.state(i, lcssim.Finished)
+			}
+			until("2000-01-03 07:30:00")
+			if stops, starts := w.sim.Accepted("", lcssim.Stop), w.sim.Accepted("", lcssim.Start); stops != 0 || starts != n {
+				t.Errorf("LCS carried out %d stops and %d starts of %d environments, want one start of each", stops, starts, n)
+			}
+			w.stop()
+		})
+	}
+}
+
+func TestEnforceLeavesAPersonsStartAloneThatTookThePlaceOfTheEarlyOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{StartTime: time.Minute})
+		w.long = true
+		w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+		w.setup.Enforced = map[string]string{envName(0): "office-hours"}
+		until("2000-01-03 06:00:00")
+		w.start()
+		until("2000-01-03 06:40:00") // started at about 06:39
+		if _, err := w.engine.Act(t.Context(), envName(0), plan.Start); err != nil {
+			t.Fatal(err)
+		}
+		until("2000-01-03 07:10:00")
+		if got, want := w.triggers(), []string{"start schedule", "start manual", "start schedule"}; !slices.Equal(got, want) {
+			t.Errorf("runs = %v, want %v", got, want)
+		}
+		w.state(0, lcssim.Finished)
+		w.stop()
+	})
+}
+
+func TestEnforceStillStopsWhatRunsWithoutAWindowToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.long = true
+		w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+		w.setup.Enforced = map[string]string{envName(0): "office-hours"}
+		until("2000-01-03 06:00:00")
+		w.start()
+		until("2000-01-03 20:00:00") // its last early start had its window
+		w.state(0, lcssim.Stopped)
+		w.sim.Set(envID(0), lcssim.Finished)
+		until("2000-01-03 20:30:00")
+		w.state(0, lcssim.Stopped)
+		w.stop()
+	})
+}
+
 func TestLargeStopWaitsForAnApproval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 4, lcssim.Options{})

@@ -173,6 +173,33 @@ func (e *Engine) noteBegun(runs []Run, now time.Time) {
 	}
 }
 
+// startedEarly tells which of the environments were started for a window that has
+// not begun. It asks the database, so that every replica knows, and the next process.
+func (e *Engine) startedEarly(ctx context.Context, f *inForce, names []string, now time.Time) (map[string]bool, error) {
+	recent, err := e.store.RunsSince(ctx, names, now.Add(-leadHorizon))
+	if err != nil {
+		return nil, err
+	}
+	early := map[string]bool{}
+	for name, runs := range recent {
+		_, ok := f.ahead(runs, now)
+		early[name] = ok && runs[len(runs)-1].Action == plan.Start
+	}
+	return early, nil
+}
+
+// ahead gives the last early start of an environment while its window has not
+// begun, even when something else came between. The runs are in the order in which
+// they were due.
+func (f *inForce) ahead(runs []Run, now time.Time) (Run, bool) {
+	for _, r := range slices.Backward(runs) {
+		if r.early() {
+			return r, r.FireAt.After(now) || len(f.plan.Fires(r.DueAt, now.Add(time.Nanosecond), r.Environment)) == 0
+		}
+	}
+	return Run{}, false
+}
+
 // upBy is the instant by which a start was to be over, zero when nobody said.
 func (f *inForce) upBy(r Run) time.Time {
 	lead, ok := f.Leads[r.Schedule]

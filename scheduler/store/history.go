@@ -89,6 +89,22 @@ func (s *Store) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 	return runs, nil
 }
 
+// RunsSince gives the last runs of each environment: see scheduler.Journal.
+func (s *Store) RunsSince(ctx context.Context, environments []string, since time.Time) (map[string][]scheduler.Run, error) {
+	recent := map[string][]scheduler.Run{}
+	for some := range slices.Chunk(environments, batch) {
+		runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(some))+`)
+			AND fire_at >= ? AND state <> 'missed' ORDER BY `+due+`, id`, append(anys(some), micros(since))...)
+		if err != nil {
+			return nil, fmt.Errorf("read the runs since %s: %w", since.Format(time.RFC3339), err)
+		}
+		for _, r := range runs {
+			recent[r.Environment] = append(recent[r.Environment], r)
+		}
+	}
+	return recent, nil
+}
+
 // Ahead counts the runs that are to be looked at before r: see scheduler.Journal.
 func (s *Store) Ahead(ctx context.Context, r scheduler.Run) (int, error) {
 	var n int
