@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/uuid"
+
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -29,6 +31,40 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 		w.t.Fatal(err)
 	}
 	return o
+}
+
+// act has a person start or stop an environment.
+func (w *world) act(i int, action plan.Action) scheduler.Run {
+	w.t.Helper()
+	r, err := w.engine.Act(w.t.Context(), envName(i), action)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// idle gives an engine on the open database that does nothing by itself.
+func (w *world) idle() *scheduler.Engine {
+	w.t.Helper()
+	w.build()
+	setup := w.setup
+	e, err := scheduler.New(scheduler.Options{Store: w.store, Setup: &setup})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+// took writes a start of the past that was verified after so long.
+func (w *world) took(i int, at time.Time, d time.Duration) {
+	w.t.Helper()
+	_, err := w.store.Insist(w.t.Context(), scheduler.Run{
+		ID: uuid.Must(uuid.NewV7()).String(), Environment: envName(i), Project: "contoso", Action: plan.Start, Trigger: scheduler.TriggerManual,
+		State: scheduler.Succeeded, FireAt: at, CreatedAt: at, AcceptedAt: at, FinishedAt: at.Add(d),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // reload puts the world's schedule in force again.
@@ -545,6 +581,72 @@ func TestEarlyStartGivesWayToAnOverride(t *testing.T) {
 	})
 }
 
+func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
+	tests := []struct {
+		name  string
+		steps func(w *world)
+	}{
+		{"and a restart changes nothing", func(w *world) {
+			until("2000-01-03 06:45:00")
+			w.state(0, lcssim.Finished)
+			w.act(0, plan.Stop)
+			until("2000-01-03 06:50:00")
+			w.stop()
+			w.start()
+		}},
+		{"and a replica that joins changes nothing", func(w *world) {
+			until("2000-01-03 06:39:50") // the start is under way
+			w.act(0, plan.Stop)
+			until("2000-01-03 06:50:07")
+			if err := w.idle().Tick(w.t.Context(), time.Now()); err != nil {
+				w.t.Error(err)
+			}
+		}},
+		{"also when it came before the early start was written", func(w *world) {
+			w.stop()
+			until("2000-01-03 06:39:40")
+			w.open()
+			w.engine = w.idle()
+			w.act(0, plan.Stop)
+			if err := w.store.Close(); err != nil {
+				w.t.Error(err)
+			}
+			w.start()
+		}},
+		{"also when starts turn out to be shorter meanwhile", func(w *world) {
+			until("2000-01-03 06:45:00")
+			w.act(0, plan.Stop)
+			until("2000-01-03 06:50:00")
+			w.stop()
+			w.open()
+			for i := range 5 {
+				w.took(0, monday(1, i).AddDate(0, 0, -7), 2*time.Minute)
+			}
+			if err := w.store.Close(); err != nil {
+				w.t.Error(err)
+			}
+			w.start()
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.long = true
+				w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+				until("2000-01-03 06:00:00")
+				w.start()
+				tt.steps(w)
+				until("2000-01-03 06:59:59")
+				w.state(0, lcssim.Stopped)
+				until("2000-01-03 07:10:00")
+				w.state(0, lcssim.Finished)
+				w.stop()
+			})
+		})
+	}
+}
+
 func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -565,15 +667,9 @@ func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 				until("2000-01-03 18:00:01")
 				w.stop()
 				w.open()
-				w.build()
-				setup := w.setup
-				engine, err := scheduler.New(scheduler.Options{Store: w.store, Setup: &setup})
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.engine = engine
+				w.engine = w.idle()
 				for _, at := range tt.ticks {
-					if err := engine.Tick(t.Context(), monday(18, 30).Add(at)); err != nil {
+					if err := w.engine.Tick(t.Context(), monday(18, 30).Add(at)); err != nil {
 						t.Fatal(err)
 					}
 				}
