@@ -106,7 +106,7 @@ func (e *Engine) due(ctx context.Context, f *inForce, last, now time.Time) ([]Ru
 		if fires[fire.Environment] == nil {
 			order = append(order, fire.Environment)
 		}
-		if fire.Action == plan.Start {
+		if fire.Action == plan.Start && f.Defaults.Order != orderFile {
 			starting = append(starting, fire.Environment)
 		}
 		fires[fire.Environment] = append(fires[fire.Environment], fire)
