@@ -1,6 +1,7 @@
 package scheduler_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -207,6 +208,55 @@ func TestReloadByItselfStartsAndStopsNothing(t *testing.T) {
 		}
 		w.stop()
 	})
+}
+
+// A slowStore keeps ticks from being written until an instant, as a database does
+// that is away.
+type slowStore struct {
+	scheduler.Store
+	back time.Time
+}
+
+var errAway = errors.New("the database is away")
+
+func (s *slowStore) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
+	if at := monday(18, 59); to.After(at) && time.Now().Before(s.back) {
+		return scheduler.TickResult{}, errAway
+	}
+	return s.Store.CommitTick(ctx, from, to, runs)
+}
+
+func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
+	tests := []struct {
+		name   string
+		uptime string // of the new file
+		want   []string
+	}{
+		{"the window ended at a time that the new file does not have", "mon-fri 07:00-20:00", []string{"stop schedule"}},
+		{"it ended with the new file's too", "mon-fri 08:00-19:00", []string{"stop schedule"}},
+		{"it did not end", "mon-fri 07:00-19:00", []string{"stop schedule"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.sim.Set(envID(0), lcssim.Finished)
+				until("2000-01-03 18:50:00")
+				ctx, cancel := context.WithCancel(t.Context())
+				w.cancel = cancel
+				w.runWith(ctx, &slowStore{w.open(), monday(19, 0).Add(5 * time.Second)})
+				until("2000-01-03 19:00:05") // the fire is 5 seconds old, and the next tick comes after 15
+				w.schedule.Uptime = []plan.Window{window(t, tt.uptime)}
+				w.reload()
+				until("2000-01-03 19:50:00")
+				w.state(0, lcssim.Stopped)
+				if got := w.triggers(); !slices.Equal(got, tt.want) {
+					t.Errorf("runs = %v, want %v", got, tt.want)
+				}
+				w.stop()
+			})
+		})
+	}
 }
 
 func TestReloadCancelsRunsOfEnvironmentsThatAreGone(t *testing.T) {
