@@ -1,12 +1,15 @@
 package scheduler_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/uuid"
 
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
@@ -29,6 +32,40 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 		w.t.Fatal(err)
 	}
 	return o
+}
+
+// act has a person start or stop an environment.
+func (w *world) act(i int, action plan.Action) scheduler.Run {
+	w.t.Helper()
+	r, err := w.engine.Act(w.t.Context(), envName(i), action)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// idle gives an engine on the open database that does nothing by itself.
+func (w *world) idle() *scheduler.Engine {
+	w.t.Helper()
+	w.build()
+	setup := w.setup
+	e, err := scheduler.New(scheduler.Options{Store: w.store, Setup: &setup})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return e
+}
+
+// took writes a start of the past that was verified after so long.
+func (w *world) took(i int, at time.Time, d time.Duration) {
+	w.t.Helper()
+	_, err := w.store.Insist(w.t.Context(), scheduler.Run{
+		ID: uuid.Must(uuid.NewV7()).String(), Environment: envName(i), Project: "contoso", Action: plan.Start, Trigger: scheduler.TriggerManual,
+		State: scheduler.Succeeded, FireAt: at, CreatedAt: at, AcceptedAt: at, FinishedAt: at.Add(d),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // reload puts the world's schedule in force again.
@@ -173,6 +210,55 @@ func TestReloadByItselfStartsAndStopsNothing(t *testing.T) {
 	})
 }
 
+// A slowStore keeps ticks from being written until an instant, as a database does
+// that is away.
+type slowStore struct {
+	scheduler.Store
+	back time.Time
+}
+
+var errAway = errors.New("the database is away")
+
+func (s *slowStore) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
+	if at := monday(18, 59); to.After(at) && time.Now().Before(s.back) {
+		return scheduler.TickResult{}, errAway
+	}
+	return s.Store.CommitTick(ctx, from, to, runs)
+}
+
+func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
+	tests := []struct {
+		name   string
+		uptime string // of the new file
+		want   []string
+	}{
+		{"the window ended at a time that the new file does not have", "mon-fri 07:00-20:00", []string{"stop schedule"}},
+		{"it ended with the new file's too", "mon-fri 08:00-19:00", []string{"stop schedule"}},
+		{"it did not end", "mon-fri 07:00-19:00", []string{"stop schedule"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.sim.Set(envID(0), lcssim.Finished)
+				until("2000-01-03 18:50:00")
+				ctx, cancel := context.WithCancel(t.Context())
+				w.cancel = cancel
+				w.runWith(ctx, &slowStore{w.open(), monday(19, 0).Add(5 * time.Second)})
+				until("2000-01-03 19:00:05") // the fire is 5 seconds old, and the next tick comes after 15
+				w.schedule.Uptime = []plan.Window{window(t, tt.uptime)}
+				w.reload()
+				until("2000-01-03 19:50:00")
+				w.state(0, lcssim.Stopped)
+				if got := w.triggers(); !slices.Equal(got, tt.want) {
+					t.Errorf("runs = %v, want %v", got, tt.want)
+				}
+				w.stop()
+			})
+		})
+	}
+}
+
 func TestReloadCancelsRunsOfEnvironmentsThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, lcssim.Options{})
@@ -294,6 +380,72 @@ func TestEnforceWaitsHalfAnHourBetweenTwoCorrections(t *testing.T) {
 		if n < 10 {
 			t.Errorf("corrected %d times in nine hours of uptime, want every half hour or so", n)
 		}
+		w.stop()
+	})
+}
+
+func TestEnforceLeavesAnEnvironmentAloneThatWasStartedForItsWindow(t *testing.T) {
+	for _, n := range []int{1, 65} { // 65 are three windows of LCS's quota
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, n, lcssim.Options{})
+			w.long = true
+			w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+			w.setup.Enforced = map[string]string{}
+			for i := range n {
+				w.setup.Enforced[envName(i)] = "office-hours"
+			}
+			until("2000-01-03 00:00:30")
+			w.start()
+			until("2000-01-03 06:45:00")
+			w.stop() // what the next process must know of is in the database
+			w.start()
+			until("2000-01-03 07:00:00")
+			for i := range n {
+				w.state(i, lcssim.Finished)
+			}
+			until("2000-01-03 07:30:00")
+			if stops, starts := w.sim.Accepted("", lcssim.Stop), w.sim.Accepted("", lcssim.Start); stops != 0 || starts != n {
+				t.Errorf("LCS carried out %d stops and %d starts of %d environments, want one start of each", stops, starts, n)
+			}
+			w.stop()
+		})
+	}
+}
+
+func TestEnforceLeavesAPersonsStartAloneThatTookThePlaceOfTheEarlyOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{StartTime: time.Minute})
+		w.long = true
+		w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+		w.setup.Enforced = map[string]string{envName(0): "office-hours"}
+		until("2000-01-03 06:00:00")
+		w.start()
+		until("2000-01-03 06:40:00") // started at about 06:39
+		if _, err := w.engine.Act(t.Context(), envName(0), plan.Start); err != nil {
+			t.Fatal(err)
+		}
+		until("2000-01-03 07:10:00")
+		if got, want := w.triggers(), []string{"start schedule", "start manual", "start schedule"}; !slices.Equal(got, want) {
+			t.Errorf("runs = %v, want %v", got, want)
+		}
+		w.state(0, lcssim.Finished)
+		w.stop()
+	})
+}
+
+func TestEnforceStillStopsWhatRunsWithoutAWindowToCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.long = true
+		w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+		w.setup.Enforced = map[string]string{envName(0): "office-hours"}
+		until("2000-01-03 06:00:00")
+		w.start()
+		until("2000-01-03 20:00:00") // its last early start had its window
+		w.state(0, lcssim.Stopped)
+		w.sim.Set(envID(0), lcssim.Finished)
+		until("2000-01-03 20:30:00")
+		w.state(0, lcssim.Stopped)
 		w.stop()
 	})
 }
@@ -479,6 +631,72 @@ func TestEarlyStartGivesWayToAnOverride(t *testing.T) {
 	})
 }
 
+func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
+	tests := []struct {
+		name  string
+		steps func(w *world)
+	}{
+		{"and a restart changes nothing", func(w *world) {
+			until("2000-01-03 06:45:00")
+			w.state(0, lcssim.Finished)
+			w.act(0, plan.Stop)
+			until("2000-01-03 06:50:00")
+			w.stop()
+			w.start()
+		}},
+		{"and a replica that joins changes nothing", func(w *world) {
+			until("2000-01-03 06:39:50") // the start is under way
+			w.act(0, plan.Stop)
+			until("2000-01-03 06:50:07")
+			if err := w.idle().Tick(w.t.Context(), time.Now()); err != nil {
+				w.t.Error(err)
+			}
+		}},
+		{"also when it came before the early start was written", func(w *world) {
+			w.stop()
+			until("2000-01-03 06:39:40")
+			w.open()
+			w.engine = w.idle()
+			w.act(0, plan.Stop)
+			if err := w.store.Close(); err != nil {
+				w.t.Error(err)
+			}
+			w.start()
+		}},
+		{"also when starts turn out to be shorter meanwhile", func(w *world) {
+			until("2000-01-03 06:45:00")
+			w.act(0, plan.Stop)
+			until("2000-01-03 06:50:00")
+			w.stop()
+			w.open()
+			for i := range 5 {
+				w.took(0, monday(1, i).AddDate(0, 0, -7), 2*time.Minute)
+			}
+			if err := w.store.Close(); err != nil {
+				w.t.Error(err)
+			}
+			w.start()
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.long = true
+				w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+				until("2000-01-03 06:00:00")
+				w.start()
+				tt.steps(w)
+				until("2000-01-03 06:59:59")
+				w.state(0, lcssim.Stopped)
+				until("2000-01-03 07:10:00")
+				w.state(0, lcssim.Finished)
+				w.stop()
+			})
+		})
+	}
+}
+
 func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -499,15 +717,9 @@ func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 				until("2000-01-03 18:00:01")
 				w.stop()
 				w.open()
-				w.build()
-				setup := w.setup
-				engine, err := scheduler.New(scheduler.Options{Store: w.store, Setup: &setup})
-				if err != nil {
-					t.Fatal(err)
-				}
-				w.engine = engine
+				w.engine = w.idle()
 				for _, at := range tt.ticks {
-					if err := engine.Tick(t.Context(), monday(18, 30).Add(at)); err != nil {
+					if err := w.engine.Tick(t.Context(), monday(18, 30).Add(at)); err != nil {
 						t.Fatal(err)
 					}
 				}

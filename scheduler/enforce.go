@@ -38,12 +38,22 @@ func (e *Engine) correct(ctx context.Context, now time.Time) error {
 		return err
 	}
 	seen := f.observed(all)
+	var names []string
 	for _, env := range f.Environments {
-		schedule, o := f.Enforced[env.Name], seen[env.Name]
-		if schedule == "" || !e.drifted(f, env.Name, o, now) {
-			continue
+		if f.Enforced[env.Name] != "" && e.drifted(f, env.Name, seen[env.Name], now) {
+			names = append(names, env.Name)
 		}
-		if err := e.bringBack(ctx, f, plan.Fire{At: o.At.In(f.zone()), Action: actionFor(f.plan.Wanted(env.Name, now).Wanted), Environment: env.Name, Schedule: schedule}, o, now); err != nil {
+	}
+	early, err := e.startedEarly(ctx, f, names, now)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		o, action := seen[name], actionFor(f.plan.Wanted(name, now).Wanted)
+		if action == plan.Stop && early[name] {
+			continue // it runs because its window is to come
+		}
+		if err := e.bringBack(ctx, f, plan.Fire{At: o.At.In(f.zone()), Action: action, Environment: name, Schedule: f.Enforced[name]}, o, now); err != nil {
 			return err
 		}
 	}

@@ -93,7 +93,7 @@ func New(o Options) (*Engine, error) {
 		interval: orDefault(o.VerifyInterval, defaultInterval), refresh: orDefault(o.RefreshInterval, defaultRefresh),
 		retain: orDefault(o.Retention, defaultRetention), wake: make(chan struct{}, 1), rewound: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, scanned: map[int64]time.Time{}, unreadable: map[int64]int{},
 	}
-	e.learned.takes, e.learned.at, e.learned.begun = map[string]time.Duration{}, map[string]time.Time{}, map[begunKey]struct{}{}
+	e.learned.takes, e.learned.at = map[string]time.Duration{}, map[string]time.Time{}
 	e.drift.wrong = map[string]sighting{}
 	e.notify = o.Notify
 	e.accounts.sightings, e.accounts.revisions, e.accounts.told = map[string]sightingOf{}, map[string]string{}, map[string]time.Time{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -391,6 +392,37 @@ func TestAlreadyInTheWantedStateNeedsNoCall(t *testing.T) {
 		}
 		w.stop()
 	})
+}
+
+func TestDeadlineComesWhileTheEnvironmentIsBusy(t *testing.T) {
+	for _, n := range []int{1, 8, 20} { // from 8 on, LCS lists them on more than one page
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, n, lcssim.Options{})
+			w.long = true
+			for i := range n {
+				w.sim.Set(envID(i), lcssim.Finished)
+			}
+			w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow, From: monday(18, 0)})
+			until("2000-01-03 18:55:00")
+			w.start()
+			until("2000-01-03 20:59:00")
+			for _, r := range w.runs() {
+				if r.State != scheduler.Queued {
+					t.Errorf("of %d environments, before the deadline the %s of %s is %s (%s), want it queued", n, r.Action, r.Environment, r.State, r.Message)
+				}
+			}
+			until("2000-01-03 21:05:00")
+			for _, r := range w.runs() {
+				if r.State != scheduler.Failed || !strings.Contains(r.Message, "deadline of 2h0m0s") || !strings.Contains(r.Message, "Servicing") {
+					t.Errorf("of %d environments, after the deadline the %s of %s is %s (%s), want it failed, with what LCS showed", n, r.Action, r.Environment, r.State, r.Message)
+				}
+			}
+			if got := w.sim.Throttled(); got != 0 {
+				t.Errorf("LCS answered 429 %d times, want never", got)
+			}
+			w.stop()
+		})
+	}
 }
 
 func TestLaterFireSupersedes(t *testing.T) {

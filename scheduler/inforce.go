@@ -194,13 +194,20 @@ func (e *Engine) tellStale(f *inForce, c Cursor) {
 }
 
 // Reload puts another Setup in force. By itself it starts and stops nothing; runs
-// of environments that are gone are canceled.
+// of environments that are gone are canceled. Fires up to now are still those of the
+// Setup before: rules that are new or changed have none before this instant.
 func (e *Engine) Reload(ctx context.Context, s *Setup) error {
 	f, err := newInForce(s)
 	if err != nil {
 		return err
 	}
-	since, err := e.store.SyncRules(ctx, time.Now().UTC().Truncate(time.Microsecond), s.Rules)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	if before := e.setup.Load(); before.since != nil { // nil: it is not in force yet
+		if err := e.Tick(ctx, now); err != nil {
+			return err
+		}
+	}
+	since, err := e.store.SyncRules(ctx, now, s.Rules)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -28,13 +29,7 @@ const (
 type learned struct {
 	mu    sync.Mutex // guards what follows; written by ticks, read by them and reloads
 	takes map[string]time.Duration
-	at    map[string]time.Time  // when it was looked up
-	begun map[begunKey]struct{} // early starts that are written
-}
-
-type begunKey struct {
-	environment string
-	fire        int64
+	at    map[string]time.Time // when it was looked up
 }
 
 // startTimes gives how long a start of each environment is expected to take.
@@ -90,13 +85,24 @@ func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, e
 		return nil, err
 	}
 	calls := quota.Limit{Calls: quota.PerAccount.Calls, Window: quota.PerAccount.Window + leadSpacing}.Backward(f.wishes(coming, takes))
-	var runs []Run
+	due := map[string]time.Time{}
 	for i, c := range coming {
-		if !f.Leads[c.Schedule].Auto || calls[i].After(now) || e.wasBegun(c) {
+		if !f.Leads[c.Schedule].Auto || calls[i].After(now) {
 			continue
 		}
-		if overruled, _ := f.plan.Overruled(c.Environment, now); overruled {
-			continue // what decides now wants it stopped until it ends
+		if overruled, _ := f.plan.Overruled(c.Environment, now); !overruled { // or what decides now wants it stopped until it ends
+			due[c.Environment] = calls[i]
+		}
+	}
+	recent, err := e.store.RunsSince(ctx, slices.Sorted(maps.Keys(due)), now.Add(-leadHorizon))
+	if err != nil {
+		return nil, err
+	}
+	var runs []Run
+	for _, c := range coming {
+		call, ok := due[c.Environment]
+		if !ok || f.decided(c, recent[c.Environment], call, now) {
+			continue
 		}
 		r, err := f.newRun(c, now)
 		if err != nil {
@@ -107,6 +113,24 @@ func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, e
 		runs = append(runs, r)
 	}
 	return runs, nil
+}
+
+// decided tells whether nothing is to be done about a coming start before its
+// fire: it was begun early, or what a person did since stands until then. It
+// follows from the runs alone, so that a restart and other replicas change nothing.
+func (f *inForce) decided(c plan.Fire, recent []Run, call, now time.Time) bool {
+	if len(recent) == 0 {
+		return false
+	}
+	if slices.ContainsFunc(recent, func(r Run) bool { return r.Schedule == c.Schedule && r.Action == c.Action && r.FireAt.Equal(c.At) }) {
+		return true
+	}
+	last := recent[len(recent)-1]
+	if last.Trigger != TriggerManual {
+		return false
+	}
+	begun, ok := f.ahead(recent, now)
+	return !last.CreatedAt.Before(call) || ok && !last.CreatedAt.Before(begun.CreatedAt)
 }
 
 func (f *inForce) leadsItself() bool {
@@ -151,26 +175,31 @@ func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []q
 	return list
 }
 
-// wasBegun tells whether an early start is written already.
-func (e *Engine) wasBegun(c plan.Fire) bool {
-	e.learned.mu.Lock()
-	defer e.learned.mu.Unlock()
-	_, ok := e.learned.begun[begunKey{c.Environment, c.At.UnixMicro()}]
-	return ok
+// startedEarly tells which of the environments were started for a window that has
+// not begun. It asks the database, so that every replica knows, and the next process.
+func (e *Engine) startedEarly(ctx context.Context, f *inForce, names []string, now time.Time) (map[string]bool, error) {
+	recent, err := e.store.RunsSince(ctx, names, now.Add(-leadHorizon))
+	if err != nil {
+		return nil, err
+	}
+	early := map[string]bool{}
+	for name, runs := range recent {
+		_, ok := f.ahead(runs, now)
+		early[name] = ok && runs[len(runs)-1].Action == plan.Start
+	}
+	return early, nil
 }
 
-// noteBegun remembers early starts that a tick has offered to the database.
-func (e *Engine) noteBegun(runs []Run, now time.Time) {
-	e.learned.mu.Lock()
-	defer e.learned.mu.Unlock()
-	for _, r := range runs {
-		e.learned.begun[begunKey{r.Environment, r.FireAt.UnixMicro()}] = struct{}{}
-	}
-	for k := range e.learned.begun {
-		if k.fire < now.UnixMicro() {
-			delete(e.learned.begun, k)
+// ahead gives the last early start of an environment while its window has not
+// begun, even when something else came between. The runs are in the order in which
+// they were due.
+func (f *inForce) ahead(runs []Run, now time.Time) (Run, bool) {
+	for _, r := range slices.Backward(runs) {
+		if r.early() {
+			return r, r.FireAt.After(now) || len(f.plan.Fires(r.DueAt, now.Add(time.Nanosecond), r.Environment)) == 0
 		}
 	}
+	return Run{}, false
 }
 
 // upBy is the instant by which a start was to be over, zero when nobody said.

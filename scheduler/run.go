@@ -84,6 +84,10 @@ type Run struct {
 	Tries int
 }
 
+// early tells whether the run was made before its fire. It shows in DueAt alone:
+// FireAt is moved when something else comes before the fire.
+func (r Run) early() bool { return r.DueAt.After(r.CreatedAt) }
+
 // A WaitReason says what a run waits for, for logs and status.
 type WaitReason string
 

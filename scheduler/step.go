@@ -229,22 +229,18 @@ func (e *Engine) told(r Run) {
 // delay until the next look: never more than longestWait, so that a slot that
 // comes free early is not missed.
 func (e *Engine) wait(ctx context.Context, s *situation, g Grant) (time.Duration, error) {
-	r, reason := s.run, g.Reason
+	r, reason, detail := s.run, g.Reason, g.Detail
 	if reason == WaitMetadata && (r.Waiting == WaitVerify || r.Waiting == WaitBusy || r.Waiting == WaitMissing) {
-		reason = r.Waiting // a look that must wait its turn is no new reason
-	}
-	started := r.StartedAt
-	switch {
-	case g.Paced && r.Tries == 0:
-		started = time.Time{} // the queue is not the run's fault: its deadline begins after it
-	case started.IsZero():
-		started = s.now
-	}
-	if r.Waiting != reason || !r.StartedAt.Equal(started) || r.Message != g.Detail {
-		if r.Waiting != reason {
-			e.runLog(r).Info("run waits", zap.String("reason", string(reason)), zap.Time("until", g.At), zap.String("message", g.Detail))
+		if reason = r.Waiting; g.Paced {
+			detail = r.Message // a look that must wait its turn is no new reason
 		}
-		r.Waiting, r.StartedAt, r.Message = reason, started, g.Detail
+	}
+	started := startedAt(r, g, s.now)
+	if r.Waiting != reason || !r.StartedAt.Equal(started) || r.Message != detail {
+		if r.Waiting != reason {
+			e.runLog(r).Info("run waits", zap.String("reason", string(reason)), zap.Time("until", g.At), zap.String("message", detail))
+		}
+		r.Waiting, r.StartedAt, r.Message = reason, started, detail
 		if err := e.store.SaveRun(ctx, r); err != nil {
 			return 0, err
 		}
@@ -253,4 +249,18 @@ func (e *Engine) wait(ctx context.Context, s *situation, g Grant) (time.Duration
 		}
 	}
 	return min(max(g.At.Sub(s.now), shortest), longestWait), nil
+}
+
+// startedAt is the instant from which the deadline counts, once the run waits.
+// The queue is not the run's fault: it begins after it, and begins again when a
+// run that made no call yet must queue for its first. The queue for metadata lets
+// stand what has begun: every look must pass it, whatever the run waits for.
+func startedAt(r Run, g Grant, now time.Time) time.Time {
+	switch {
+	case g.Paced && g.Reason == WaitQuota && r.Tries == 0:
+		return time.Time{}
+	case r.StartedAt.IsZero() && (!g.Paced || r.Tries > 0):
+		return now
+	}
+	return r.StartedAt
 }

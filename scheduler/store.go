@@ -69,6 +69,9 @@ type Journal interface {
 	// Ahead counts the unfinished runs of the run's project that wait to be looked
 	// at and have a better rank.
 	Ahead(ctx context.Context, r Run) (int, error)
+	// RunsSince gives, of each environment, the runs whose fire is at since or
+	// later, missed ones and attempts left out, in the order in which they were due.
+	RunsSince(ctx context.Context, environments []string, since time.Time) (map[string][]Run, error)
 	// StartTimes gives, of each environment, how long its last verified starts
 	// took, newest first and n at most.
 	StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error)

@@ -65,15 +65,13 @@ func (e *Engine) tick(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	early = besides(early, runs)
-	runs = append(runs, early...)
+	runs = append(runs, besides(early, runs)...)
 	f.hold(runs)
 	res, err := e.store.CommitTick(ctx, c, now, runs)
 	if err != nil {
 		return err
 	}
 	e.metrics.lastTick.Set(float64(now.UnixMicro()) / 1e6)
-	e.noteBegun(early, now)
 	e.reportEnded(c, now)
 	e.report(res, now)
 	e.forecast(ctx, f, res, now)
@@ -108,7 +106,7 @@ func (e *Engine) due(ctx context.Context, f *inForce, last, now time.Time) ([]Ru
 		if fires[fire.Environment] == nil {
 			order = append(order, fire.Environment)
 		}
-		if fire.Action == plan.Start {
+		if fire.Action == plan.Start && f.Defaults.Order != orderFile {
 			starting = append(starting, fire.Environment)
 		}
 		fires[fire.Environment] = append(fires[fire.Environment], fire)

@@ -86,3 +86,33 @@ func BenchmarkHistoryPage(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStartTimes looks up the last 20 of 100 starts of each of 1,000
+// environments, as the tick does before a fire that starts them all.
+func BenchmarkStartTimes(b *testing.B) {
+	dsns := map[string]func() string{
+		"sqlite":   func() string { return filepath.Join(b.TempDir(), "curfew.db") },
+		"postgres": func() string { return postgresDSN(b) },
+	}
+	for name, dsn := range dsns {
+		b.Run(name, func(b *testing.B) {
+			s := newBench(b, dsn())
+			last := time.Time{}
+			for fire := range 100 {
+				at := t0.Add(time.Duration(fire) * 12 * time.Hour)
+				s.finishedDay(1000, at, last, plan.Start)
+				last = at
+			}
+			var names []string
+			for i := range 1000 {
+				names = append(names, fmt.Sprintf("dev-%04d", i))
+			}
+			for b.Loop() {
+				took, err := s.StartTimes(b.Context(), names, 20)
+				if err != nil || len(took) != 1000 || len(took["dev-0007"]) != 20 {
+					b.Fatalf("StartTimes gives %d environments, %v; want 1,000", len(took), err)
+				}
+			}
+		})
+	}
+}

@@ -237,6 +237,28 @@ func TestStartTimesAreThoseOfTheLastVerifiedStarts(t *testing.T) {
 	})
 }
 
+func TestRunsSinceAreInTheOrderInWhichTheyWereDue(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		old, missed := newRun("dev-01", plan.Stop, t0.Add(-time.Microsecond)), newRun("dev-01", plan.Stop, t0)
+		missed.State, missed.FinishedAt = scheduler.Missed, t0
+		early := newRun("dev-01", plan.Start, t0.Add(time.Hour))
+		early.DueAt = t0.Add(time.Microsecond)
+		b.tick(time.Time{}, t0, old, missed, early, newRun("dev-02", plan.Stop, t0), newRun("dev-03", plan.Stop, t0))
+		manual := newRun("dev-01", plan.Stop, t0.Add(time.Minute))
+		manual.Schedule = ""
+		if _, err := b.Insist(t.Context(), manual); err != nil {
+			t.Fatal(err)
+		}
+		got, err := b.RunsSince(t.Context(), []string{"dev-01", "dev-02", "dev-04"}, t0)
+		if err != nil || len(got) != 2 || len(got["dev-02"]) != 1 {
+			t.Fatalf("RunsSince = %+v, %v; want those of dev-01 and dev-02", got, err)
+		}
+		if runs := got["dev-01"]; len(runs) != 2 || runs[0].ID != early.ID || runs[1].ID != manual.ID {
+			t.Errorf("runs of dev-01 = %+v, want the early start, then the stop", runs)
+		}
+	})
+}
+
 func TestHistoryIsPrunedInBatches(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		var old []scheduler.Run

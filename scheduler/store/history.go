@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -101,6 +102,22 @@ func (s *Store) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 	return runs, nil
 }
 
+// RunsSince gives the last runs of each environment: see scheduler.Journal.
+func (s *Store) RunsSince(ctx context.Context, environments []string, since time.Time) (map[string][]scheduler.Run, error) {
+	recent := map[string][]scheduler.Run{}
+	for some := range slices.Chunk(environments, batch) {
+		runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(some))+`)
+			AND fire_at >= ? AND state <> 'missed' ORDER BY `+due+`, id`, append(anys(some), micros(since))...)
+		if err != nil {
+			return nil, fmt.Errorf("read the runs since %s: %w", since.Format(time.RFC3339), err)
+		}
+		for _, r := range runs {
+			recent[r.Environment] = append(recent[r.Environment], r)
+		}
+	}
+	return recent, nil
+}
+
 // Ahead counts the runs that are to be looked at before r: see scheduler.Journal.
 func (s *Store) Ahead(ctx context.Context, r scheduler.Run) (int, error) {
 	var n int
@@ -139,16 +156,14 @@ func addAttempts(ctx context.Context, q session, runs []scheduler.Run) error {
 	})
 }
 
-// StartTimes gives how long the last starts took: see scheduler.Journal.
+// StartTimes gives how long the last starts took: see scheduler.Journal. Of each
+// environment it reads n entries of the index runs_starts, however many there are.
 func (s *Store) StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error) {
+	one := `SELECT * FROM (SELECT environment, accepted_at, finished_at FROM runs
+		WHERE environment = ? AND action = 'start' AND state = 'succeeded' AND accepted_at > 0 ORDER BY id DESC LIMIT ` + strconv.Itoa(n) + `) AS starts`
 	took := make(map[string][]time.Duration, len(environments))
-	for len(environments) > 0 {
-		some := environments[:min(batch, len(environments))]
-		environments = environments[len(some):]
-		rows, err := s.read().query(ctx, `SELECT environment, accepted_at, finished_at FROM (
-				SELECT environment, accepted_at, finished_at, ROW_NUMBER() OVER (PARTITION BY environment ORDER BY id DESC) AS place FROM runs
-				WHERE environment IN (`+placeholders(len(some))+`) AND action = 'start' AND state = 'succeeded' AND accepted_at > 0) AS starts
-			WHERE place <= ? ORDER BY environment, place`, append(anys(some), n)...)
+	for some := range slices.Chunk(environments, batch) {
+		rows, err := s.read().query(ctx, one+strings.Repeat(` UNION ALL `+one, len(some)-1), anys(some)...)
 		err = eachRow(rows, err, func(rows *sql.Rows) error {
 			var name string
 			var accepted, finished int64
