@@ -3,6 +3,7 @@ package quota_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"curfew/scheduler/quota"
 )
@@ -32,5 +33,21 @@ func BenchmarkBest(b *testing.B) {
 				quota.PerAccount.Best(t0, budgets, claims, claims[0].Accounts)
 			}
 		})
+	}
+}
+
+// BenchmarkForecasts looks ahead over two weeks in which 5,000 environments are
+// stopped every day, by 50 projects and at 7 instants.
+func BenchmarkForecasts(b *testing.B) {
+	_, claims := crossed(50, 10, 100)
+	var asks []quota.Ask
+	for day := range 14 {
+		for i, c := range claims {
+			at := t0.AddDate(0, 0, day).Add(time.Duration(i%7) * 10 * time.Minute)
+			asks = append(asks, quota.Ask{At: at, Until: at.Add(12 * time.Hour), Accounts: c.Accounts, Calls: 100})
+		}
+	}
+	for b.Loop() {
+		quota.PerAccount.Forecasts(asks)
 	}
 }

@@ -47,6 +47,24 @@ func (f *flow) put(set, n int) int {
 	return n - left
 }
 
+// putAll puts in what has room of a crowd, and tells how many have none.
+func (f *flow) putAll(c crowd) (left int) {
+	for set, n := range c.calls {
+		left += n - f.put(set, n)
+	}
+	return left
+}
+
+// reach gives the accounts that calls of a set could go to, if those there made way.
+func (f *flow) reach(set int) []bool {
+	_, ways := f.search(f.sets[set]...)
+	part := make([]bool, len(f.free))
+	for a, h := range ways {
+		part[a] = h.seen
+	}
+	return part
+}
+
 // search looks for the nearest account with room to which calls on the given
 // accounts can make way; end is -1 when there is none. It gives how each account
 // that it saw is reached: where there is no room, all that calls there can go to.

@@ -202,11 +202,26 @@ func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
 		if len(calls) == 0 {
 			return
 		}
-		got, want := l.Last(t0, budgets, claims), optimum(l, budgets, calls)
+		got, want := lastOf(l, budgets, claims), optimum(l, budgets, calls)
 		if !got.Equal(want) {
 			t.Fatalf("last call after %v, the best assignment ends after %v", got.Sub(t0), want.Sub(t0))
 		}
 	})
+}
+
+// lastOf is when the last call of a fire goes.
+func lastOf(l quota.Limit, budgets []quota.Budget, claims []quota.Claim) time.Time {
+	asks := make([]quota.Ask, len(claims))
+	for i, c := range claims {
+		asks[i] = quota.Ask{At: t0, Accounts: c.Accounts, Calls: c.Calls}
+	}
+	last := t0
+	for _, f := range l.Outlook(budgets).Fire(t0, asks) {
+		if f.Last.After(last) {
+			last = f.Last
+		}
+	}
+	return last
 }
 
 func TestProjectsThatSwapAccountsAllGoAtOnce(t *testing.T) {
@@ -214,17 +229,17 @@ func TestProjectsThatSwapAccountsAllGoAtOnce(t *testing.T) {
 	budgets := []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}}
 	a, b, c := "a", "b", "c"
 	claims := []quota.Claim{{Accounts: []string{a}}, {Accounts: []string{c}}, {Accounts: []string{a, b}, Calls: 30}, {Accounts: []string{b, c}, Calls: 30}, {Accounts: []string{a, c}, Calls: 30}}
-	if got := l.Last(t0, budgets, claims); !got.Equal(t0) {
+	if got := lastOf(l, budgets, claims); !got.Equal(t0) {
 		t.Errorf("last call after %v, want at once", got.Sub(t0))
 	}
 }
 
-// goers are the waiting calls that can go at t0: in their order, each is left out
-// only for those before it.
-func goers(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool) (list []int) {
+// goers are the waiting calls that can go by an instant: in their order, each is left
+// out only for those before it.
+func goers(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool, by time.Time) (list []int) {
 	var in [][]string
 	for i, set := range able {
-		if next := append(slices.Clip(in), set); !gone[i] && optimum(l, budgets, next).Equal(t0) {
+		if next := append(slices.Clip(in), set); !gone[i] && !optimum(l, budgets, next).After(by) {
 			list, in = append(list, i), next
 		}
 	}
@@ -268,7 +283,7 @@ func leaves(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool)
 			rest = append(rest, set)
 		}
 	}
-	return len(goers(l, budgets, able, gone)), optimum(l, budgets, rest)
+	return len(goers(l, budgets, able, gone, t0)), optimum(l, budgets, rest)
 }
 
 // TestBestLeavesMostToTheOthers asks for each of the calls that wait, in any order,
@@ -290,7 +305,7 @@ func TestBestLeavesMostToTheOthers(t *testing.T) {
 		for i := 0; i < len(order); i++ {
 			own := order[i]
 			account, at := l.Best(t0, budgets, claimsBeside(own, sets, calls, gone), able[own])
-			if goes := slices.Contains(goers(l, budgets, able, gone), own); at.Equal(t0) != goes {
+			if goes := slices.Contains(goers(l, budgets, able, gone, t0), own); at.Equal(t0) != goes {
 				t.Fatalf("call %d of %v may go after %v; it is one that can go at once: %v", own, able, at.Sub(t0), goes)
 			}
 			if !at.Equal(t0) {
@@ -312,33 +327,19 @@ func leavesMost(t *rapid.T, l quota.Limit, budgets []quota.Budget, able [][]stri
 	rest := slices.Clone(gone)
 	rest[own] = true
 	now, last := leaves(l, without(budgets, account), able, rest)
-	first := slices.DeleteFunc(goers(l, budgets, able, gone), func(i int) bool { return i >= own })
+	first := slices.DeleteFunc(goers(l, budgets, able, gone, t0), func(i int) bool { return i >= own })
 	for _, b := range budgets {
 		if !slices.Contains(able[own], b.Account) || l.Next(t0, b.Taken, 0).After(t0) {
 			continue
 		}
 		others := without(budgets, b.Account)
-		if after := goers(l, others, able, rest); len(after) < len(first) || !slices.Equal(after[:len(first)], first) {
+		if after := goers(l, others, able, rest, t0); len(after) < len(first) || !slices.Equal(after[:len(first)], first) {
 			continue // it would be at the cost of those before it
 		}
 		if n, end := leaves(l, others, able, rest); n > now || n == now && end.Before(last) {
 			t.Fatalf("call %d of %v goes by %s and leaves %d at once, the last after %v; by %s it would leave %d, the last after %v",
 				own, able, account, now, last.Sub(t0), b.Account, n, end.Sub(t0))
 		}
-	}
-}
-
-func TestForecastsTellOfWhatCannotGoAtOnce(t *testing.T) {
-	l := quota.PerAccount
-	got := l.Forecasts(t0, []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}, {Account: "d"}}, []quota.Claim{
-		{Accounts: []string{"a"}, Calls: 40}, {Accounts: []string{"c", "b"}, Calls: 50}, {Accounts: []string{"a", "b"}, Calls: 41}, {Accounts: []string{"d"}, Calls: 30}, {Calls: 5},
-	})
-	if len(got) != 1 {
-		t.Fatalf("forecasts = %+v, want one: those of a, b and c share them, and d is at once", got)
-	}
-	f := got[0]
-	if f.Calls != 131 || !slices.Equal(f.Accounts, []string{"a", "b", "c"}) || f.Needed != 5 || !f.Last.Equal(t0.Add(30*time.Minute+time.Second)) {
-		t.Errorf("forecast = %+v, want 131 calls of a, b and c, done with the second window, at once with 5 accounts", f)
 	}
 }
 

@@ -81,7 +81,7 @@ func (l Limit) Best(now time.Time, budgets []Budget, claims []Claim, own []strin
 	if len(mine) == 0 {
 		return "", time.Time{}
 	}
-	first, all, _ := t.crowds(claims)
+	first, all := t.crowds(claims)
 	slot := t.earliest(first.total+1, func(at time.Duration) bool {
 		f, _ := t.flow(first, at)
 		return len(f.open(mine)) > 0
@@ -125,21 +125,6 @@ func (t *timetable) wanted(claims []Claim) []int {
 		}
 	}
 	return wanted
-}
-
-// Last tells when the last of the claims' Calls goes, if they are spread and ordered
-// so that it is earliest; the zero time when there is none, or no account for one
-// of them.
-func (l Limit) Last(now time.Time, budgets []Budget, claims []Claim) time.Time {
-	t := l.timetable(now, budgets)
-	calls, _, ok := t.crowds(claims)
-	if !ok || calls.total == 0 {
-		return time.Time{}
-	}
-	return now.Add(t.earliest(calls.total, func(at time.Duration) bool {
-		_, left := t.flow(calls, at)
-		return left == 0
-	}))
 }
 
 // AccountsFor is how many accounts make so many calls at once.

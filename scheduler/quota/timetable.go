@@ -94,18 +94,25 @@ type crowd struct {
 	total int
 }
 
-// crowds gives the calls of each claim, and those with what they leave behind. Of
-// calls that no account can make there is none; ok is false when there were.
-func (t *timetable) crowds(claims []Claim) (first, all crowd, ok bool) {
-	ok = true
+// within is the calls that only the accounts of a part can make.
+func (c crowd) within(part []bool) crowd {
+	in := crowd{sets: c.sets, calls: make([]int, len(c.sets))}
+	for set, n := range c.calls {
+		if !slices.ContainsFunc(c.sets[set], func(a int) bool { return !part[a] }) {
+			in.calls[set] = n
+			in.total += n
+		}
+	}
+	return in
+}
+
+// crowds gives the calls of each claim, and those with what they leave behind, but
+// none that no account can make.
+func (t *timetable) crowds(claims []Claim) (first, all crowd) {
 	known := map[string]int{}
 	for _, c := range claims {
-		if c.Calls+c.Behind == 0 {
-			continue
-		}
 		accounts := t.accounts(c.Accounts)
-		if len(accounts) == 0 {
-			ok = false
+		if len(accounts) == 0 || c.Calls+c.Behind == 0 {
 			continue
 		}
 		key := strings.Join(c.Accounts, "\n")
@@ -122,16 +129,12 @@ func (t *timetable) crowds(claims []Claim) (first, all crowd, ok bool) {
 		all.total += c.Calls + c.Behind
 	}
 	first.sets = all.sets
-	return first, all, ok
+	return first, all
 }
 
 // flow puts in the calls of a crowd that can go up to and including an instant; it
 // tells how many cannot.
 func (t *timetable) flow(c crowd, at time.Duration) (f *flow, left int) {
 	f = newFlow(c.sets, t.room(at))
-	left = c.total
-	for set, n := range c.calls {
-		left -= f.put(set, n)
-	}
-	return f, left
+	return f, f.putAll(c)
 }
