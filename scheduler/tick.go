@@ -252,33 +252,76 @@ func (e *Engine) late(log *zap.Logger, lateness time.Duration) {
 }
 
 // forecast says of a fire that LCS's limits do not let be done at once how long it
-// takes.
+// takes, after the calls that were made and those that still wait.
 func (e *Engine) forecast(ctx context.Context, f *inForce, res TickResult, now time.Time) {
-	for _, action := range []plan.Action{plan.Stop, plan.Start} {
-		calls := map[string]int{}
-		for _, r := range res.Written {
-			if r.Action == action && !r.State.Finished() {
-				calls[r.Project]++
-			}
+	fired := map[string]bool{}
+	for _, r := range res.Written {
+		if !r.State.Finished() {
+			fired[r.ID] = true
 		}
-		if len(calls) == 0 {
+	}
+	if len(fired) == 0 {
+		return
+	}
+	open, err := e.store.Unfinished(ctx)
+	if err != nil {
+		e.log.Warn("not known how long the fire takes", zap.Error(err))
+		return
+	}
+	for _, action := range []plan.Action{plan.Stop, plan.Start} {
+		fire := f.asks(now, res.Written, func(r Run) bool { return r.Action == action && fired[r.ID] })
+		if len(fire) == 0 {
 			continue
 		}
-		var claims []quota.Claim
-		var accounts []string
-		for _, p := range f.Projects {
-			claims = append(claims, quota.Claim{Accounts: p.accountNames(), Calls: calls[p.Name]})
-			accounts = append(accounts, p.accountNames()...)
-		}
-		budgets, err := e.store.Budgets(ctx, now, kindOf(action), accounts)
+		earlier := f.asks(now, open, func(r Run) bool { return r.Action == action && !fired[r.ID] && r.waitsForCall(now) })
+		budgets, err := e.store.Budgets(ctx, now, kindOf(action), f.accountNames())
 		if err != nil {
 			e.log.Warn("not known how long the fire takes", zap.Error(err))
 			return
 		}
-		for _, c := range quota.PerAccount.Forecasts(now, budgets, claims) {
+		outlook := quota.PerAccount.Outlook(budgets)
+		outlook.Fire(now, earlier)
+		for _, c := range outlook.Fire(now, fire) {
 			e.log.Warn("the fire cannot be done at once: LCS allows 30 calls of an account in 30 minutes", zap.String("action", string(action)),
-				zap.Int("calls", c.Calls), zap.Strings("accounts", c.Accounts), zap.Time("last_call", c.Last), zap.Int("accounts_for_at_once", c.Needed))
+				zap.Int("calls", c.Calls), zap.Int("calls_before", c.Earlier), zap.Strings("accounts", c.Accounts), zap.Time("last_call", c.Last),
+				zap.Int("accounts_for_at_once", c.Needed))
 		}
+	}
+}
+
+// asks counts the calls of some of the runs by project.
+func (f *inForce) asks(now time.Time, runs []Run, some func(Run) bool) []quota.Ask {
+	calls := map[string]int{}
+	for _, r := range runs {
+		if some(r) {
+			calls[r.Project]++
+		}
+	}
+	var asks []quota.Ask
+	for _, p := range f.Projects {
+		if n := calls[p.Name]; n > 0 {
+			asks = append(asks, quota.Ask{At: now, Accounts: p.accountNames(), Calls: n})
+		}
+	}
+	return asks
+}
+
+// accountNames are the accounts of all projects.
+func (f *inForce) accountNames() []string {
+	var names []string
+	for _, p := range f.Projects {
+		names = append(names, p.accountNames()...)
+	}
+	return names
+}
+
+// waitsForCall tells whether a run will ask for its call as soon as there is one.
+func (r Run) waitsForCall(now time.Time) bool {
+	switch r.Waiting {
+	case "", WaitQuota, WaitMetadata:
+		return (r.State == Queued || r.State == Running) && !r.NotBefore.After(now)
+	default:
+		return false
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-ical"
@@ -9,7 +10,6 @@ import (
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/quota"
 	"curfew/scheduler/web"
 )
 
@@ -55,7 +55,7 @@ func printPlan(e env, path string, o planOptions) error {
 		return err
 	}
 	fires := p.Fires(from, to, o.environments...)
-	warnQuota(e, cfg, fires)
+	warnQuota(e, cfg, fires, append(p.Fires(from.Add(-config.Lookback), from), p.Fires(from, to)...))
 	switch o.form.value {
 	case "json":
 		rows := make([]web.Fire, len(fires))
@@ -104,44 +104,27 @@ func printFires(e env, p *plan.Plan, fires []plan.Fire) error {
 	return printTable(e.stdout, "AT ACTION ENVIRONMENT SCHEDULE REASON", rows)
 }
 
-// warnQuota says of each instant and action that LCS's limits do not let be done
-// at once how long it takes. The calls that the daemon makes are not known here.
-func warnQuota(e env, cfg *config.Config, fires []plan.Fire) {
-	type burst struct {
-		at     int64
-		action plan.Action
+// warnQuota says of each fire that LCS's limits do not let be done at once how long
+// it takes, all environments' fires and those shortly before considered.
+func warnQuota(e env, cfg *config.Config, fires, all []plan.Fire) {
+	type asked struct {
+		at      int64
+		action  plan.Action
+		project string
 	}
-	project := map[string]string{}
+	project, listed := map[string]string{}, map[asked]bool{}
 	for _, env := range cfg.Environments {
 		project[env.Name] = env.Project
 	}
-	calls := map[burst]map[string]int{}
-	var order []plan.Fire
 	for _, f := range fires {
-		b := burst{f.At.Unix(), f.Action}
-		if calls[b] == nil {
-			calls[b] = map[string]int{}
-			order = append(order, f)
-		}
-		calls[b][project[f.Environment]]++
+		listed[asked{f.At.Unix(), f.Action, project[f.Environment]}] = true
 	}
-	for _, f := range order {
-		claims, budgets := claimsOf(cfg, calls[burst{f.At.Unix(), f.Action}])
-		for _, c := range quota.PerAccount.Forecasts(f.At, budgets, claims) {
-			_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %d %ss at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
-				f.At.Format(clock), c.Calls, f.Action, count(len(c.Accounts), "account"), c.Last.In(f.At.Location()).Format(clock), c.Needed)
+	for _, f := range cfg.Forecasts(all) {
+		if slices.ContainsFunc(f.Projects, func(name string) bool { return listed[asked{f.At.Unix(), f.Action, name}] }) {
+			_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %s at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
+				f.At.Format(clock), count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
 		}
 	}
-}
-
-func claimsOf(cfg *config.Config, calls map[string]int) (claims []quota.Claim, budgets []quota.Budget) {
-	for _, p := range cfg.Projects {
-		claims = append(claims, quota.Claim{Accounts: p.Accounts, Calls: calls[p.Name]})
-	}
-	for _, a := range cfg.Accounts {
-		budgets = append(budgets, quota.Budget{Account: a.Name})
-	}
-	return claims, budgets
 }
 
 // printCalendar writes fires as iCalendar events of no length.

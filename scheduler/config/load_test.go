@@ -248,44 +248,6 @@ func TestWrittenDurationsAreReadBack(t *testing.T) {
 	})
 }
 
-func TestQueueing(t *testing.T) {
-	tests := []struct {
-		calls, accounts int
-		delay           time.Duration
-		wanted          int
-	}{
-		{0, 1, 0, 0},
-		{30, 1, 0, 1},
-		{31, 1, 30 * time.Minute, 2},
-		{60, 2, 0, 2},
-		{61, 2, 30 * time.Minute, 3},
-		{90, 1, time.Hour, 3},
-		{5, 0, 0, 0},
-	}
-	for _, tt := range tests {
-		if delay, wanted := queueing(tt.calls, tt.accounts); delay != tt.delay || wanted != tt.wanted {
-			t.Errorf("queueing(%d, %d) = %v, %d, want %v, %d", tt.calls, tt.accounts, delay, wanted, tt.delay, tt.wanted)
-		}
-	}
-}
-
-func TestQueueingAgreesWithALedger(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		calls, accounts := rapid.IntRange(1, 400).Draw(t, "calls"), rapid.IntRange(1, 5).Draw(t, "accounts")
-		var made []time.Duration // of all accounts: call i is made by account i mod accounts
-		for i := range calls {
-			at := time.Duration(0)
-			if before := i - callsPerWindow*accounts; before >= 0 {
-				at = made[before] + callWindow
-			}
-			made = append(made, at)
-		}
-		if delay, wanted := queueing(calls, accounts); delay != made[calls-1] || (wanted <= accounts) != (delay == 0) {
-			t.Errorf("queueing(%d, %d) = %v, %d, want %v", calls, accounts, delay, wanted, made[calls-1])
-		}
-	})
-}
-
 func TestSpecOfAValidFileCompiles(t *testing.T) {
 	p, err := plan.Compile(loadFull(t).Spec)
 	if err != nil {

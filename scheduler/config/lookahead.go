@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"curfew/scheduler/plan"
+	"curfew/scheduler/quota"
 )
 
 // How far coming fires are examined, and what that may cost.
@@ -156,46 +158,34 @@ func (d *decoder) groups() []*group {
 	return list
 }
 
-// A burst is the calls that one instant asks of one set of accounts.
-type burst struct {
-	at       time.Time
-	action   plan.Action
-	schedule string
-	accounts int
-	projects []string
-	calls    int
-}
-
 // warnQuota reports, for each set of accounts and action, the fire that takes
 // longest, if LCS does not let it be done at once. It tells whether all fires could
 // be examined.
 func (d *decoder) warnQuota() bool {
-	bursts, ok := d.bursts()
-	worst := map[string]*burst{}
-	for key, b := range bursts {
-		key = key[strings.Index(key, "|")+1:] // without the instant
-		w := worst[key]
-		if w == nil || b.calls > w.calls || b.calls == w.calls && b.at.Before(w.at) {
-			worst[key] = b
+	loads, ok := d.loads()
+	worst := map[string]Forecast{}
+	for _, f := range d.cfg.forecasts(loads) {
+		if f.At.Before(d.opts.Now) {
+			continue
+		}
+		key := fmt.Sprintf("%s %q", f.Action, f.Accounts)
+		if w, found := worst[key]; !found || f.delay() > w.delay() || f.delay() == w.delay() && f.Calls > w.Calls {
+			worst[key] = f
 		}
 	}
 	places := d.places()
-	for _, b := range worst {
-		delay, wanted := queueing(b.calls, b.accounts)
-		place := places[b.schedule]
-		if delay == 0 || place == nil {
-			continue
+	for _, f := range worst {
+		if place := places[f.Schedule]; place != nil {
+			d.warnf(place, msgQuota, strings.ToLower(f.At.Format("Mon 15:04")), f.Action, f.Calls, several(f.Projects), f.With(),
+				quota.PerAccount.Calls, int(quota.PerAccount.Window/time.Minute), count(f.delay(), "minute"), f.Needed)
 		}
-		slices.Sort(b.projects)
-		d.warnf(place, msgQuota, strings.ToLower(b.at.Format("Mon 15:04")), b.action, b.calls,
-			several(b.projects), count(b.accounts, "account"),
-			callsPerWindow, int(callWindow/time.Minute), int(delay/time.Minute), wanted)
 	}
 	return ok
 }
 
-// bursts counts the calls of coming fires by instant, accounts and action.
-func (d *decoder) bursts() (map[string]*burst, bool) {
+// loads are the calls of coming fires, and of those shortly before; they tell
+// whether these are all.
+func (d *decoder) loads() ([]load, bool) {
 	groups := d.groups()
 	if len(groups) > maxGroups {
 		return nil, false
@@ -204,38 +194,25 @@ func (d *decoder) bursts() (map[string]*burst, bool) {
 	if err != nil {
 		return nil, false
 	}
-	projects := map[string]Project{}
-	for _, pr := range d.cfg.Projects {
-		projects[pr.Name] = pr
-	}
-	found := map[string]*burst{}
+	var list []load
 	left := maxFires
 	for _, g := range groups {
-		fires := p.Fires(d.opts.Now, d.opts.Now.Add(quotaHorizon), g.environment)
+		fires := p.Fires(d.opts.Now.Add(-Lookback), d.opts.Now.Add(quotaHorizon), g.environment)
 		if left -= len(fires) * len(g.projects); left < 0 {
-			return found, false
+			return list, false
 		}
-		for _, f := range fires {
-			for name, n := range g.projects {
-				add(found, f, projects[name], n)
+		for i, f := range fires {
+			l := load{Fire: f}
+			if i+1 < len(fires) {
+				l.until = fires[i+1].At
+			}
+			for _, l.project = range slices.Sorted(maps.Keys(g.projects)) {
+				l.calls = g.projects[l.project]
+				list = append(list, l)
 			}
 		}
 	}
-	return found, true
-}
-
-func add(found map[string]*burst, f plan.Fire, p Project, calls int) {
-	accounts := slices.Sorted(slices.Values(p.Accounts))
-	key := fmt.Sprintf("%d|%s %q", f.At.Unix(), f.Action, accounts)
-	b := found[key]
-	if b == nil {
-		b = &burst{at: f.At, action: f.Action, schedule: f.Schedule, accounts: len(accounts)}
-		found[key] = b
-	}
-	b.calls += calls
-	if !slices.Contains(b.projects, p.Name) {
-		b.projects = append(b.projects, p.Name)
-	}
+	return list, true
 }
 
 // places are the nodes of schedules and exceptions by the name that their fires carry.
@@ -248,22 +225,6 @@ func (d *decoder) places() map[string]*yaml.Node {
 		all[e.Name] = d.exceptions[i]
 	}
 	return all
-}
-
-// What LCS allows each account: calls of one action within a window of time.
-const (
-	callsPerWindow = 30
-	callWindow     = 30 * time.Minute
-)
-
-// queueing says how long after the first the last of several calls can be made, and
-// how many accounts it takes to make all at once.
-func queueing(calls, accounts int) (delay time.Duration, wanted int) {
-	if calls <= 0 || accounts <= 0 {
-		return 0, 0
-	}
-	full := (calls - 1) / (callsPerWindow * accounts)
-	return time.Duration(full) * callWindow, (calls + callsPerWindow - 1) / callsPerWindow
 }
 
 func count(n int, what string) string {

@@ -114,6 +114,6 @@ const (
 const (
 	msgNoSchedules message = "the file has no schedules; nothing will be started or stopped"
 	msgZoneChange  message = "schedule %q, %s of %s: %s"
-	msgQuota       message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %d minutes later; with %d accounts it would be at once"
+	msgQuota       message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %s later; with %d accounts it would be at once"
 	msgNoLookahead message = "the file is too large to look ahead for daylight-saving changes and LCS quota"
 )

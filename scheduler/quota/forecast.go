@@ -2,36 +2,234 @@ package quota
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
-// A Forecast tells of calls that cannot all go at once.
-type Forecast struct {
+// An Ask is calls that a fire asks for, each of which any one of Accounts may make.
+type Ask struct {
+	At       time.Time // of the fire
+	Until    time.Time // a later fire cancels then those that still wait; zero for never
+	Accounts []string
 	Calls    int
-	Accounts []string  // that share the calls, sorted
-	Last     time.Time // when the last call goes
-	Needed   int       // so many accounts would make all calls at once
 }
 
-// Forecasts tells of each set of claims that share accounts, directly or through
-// others, if its last call cannot go at now. Claims without accounts are left out.
-func (l Limit) Forecasts(now time.Time, budgets []Budget, claims []Claim) []Forecast {
+// A Forecast tells of calls of one fire that cannot all go at once.
+type Forecast struct {
+	At       time.Time
+	Calls    int
+	Earlier  int       // calls that take their places: made shortly before, or still waiting
+	Accounts []string  // that all these share, sorted
+	Last     time.Time // when the last of Calls goes, after all Earlier ones
+	Needed   int       // so many accounts that all could use would make all calls at once
+}
+
+// Forecasts tells which fires cannot be done at once, in the order of their instants,
+// when accounts that have made no calls so far make those of all of them.
+func (l Limit) Forecasts(asks []Ask) []Forecast {
+	sorted := slices.Clone(asks)
+	slices.SortStableFunc(sorted, func(a, b Ask) int { return a.At.Compare(b.At) })
+	o := l.Outlook(nil)
 	var list []Forecast
-	for _, part := range Components(claims) {
-		f := Forecast{Last: l.Last(now, budgets, part)}
-		for _, c := range part {
-			f.Calls += c.Calls
-			f.Accounts = append(f.Accounts, c.Accounts...)
+	for len(sorted) > 0 {
+		n := 1
+		for n < len(sorted) && sorted[n].At.Equal(sorted[0].At) {
+			n++
 		}
-		if !f.Last.After(now) {
-			continue
-		}
-		slices.Sort(f.Accounts)
-		f.Accounts = slices.Compact(f.Accounts)
-		f.Needed = l.AccountsFor(f.Calls)
-		list = append(list, f)
+		list = append(list, o.Fire(sorted[0].At, sorted[:n])...)
+		sorted = sorted[n:]
 	}
 	return list
+}
+
+// An Outlook carries the calls of fires on to the fires after them: those made,
+// while they count, and those that wait.
+type Outlook struct {
+	limit    Limit
+	now      time.Time // what could go before has gone
+	budgets  []Budget
+	accounts map[string]int
+	sets     [][]int        // of accounts
+	known    map[string]int // sets by the names of their accounts
+	waiting  []wait         // those of earlier fires first
+}
+
+type wait struct {
+	set, calls int
+	until      time.Time
+}
+
+// Outlook begins with what the accounts may still do; one that has no budget has made
+// no calls.
+func (l Limit) Outlook(budgets []Budget) *Outlook {
+	o := &Outlook{limit: l, budgets: slices.Clone(budgets), accounts: map[string]int{}, known: map[string]int{}}
+	for i, b := range budgets {
+		o.accounts[b.Account] = i
+		o.budgets[i].Taken = slices.Clone(b.Taken)
+	}
+	return o
+}
+
+// Fire adds the calls of a fire, which is not before the one before it, and tells of
+// those that cannot go at once. Those without accounts are left out.
+func (o *Outlook) Fire(at time.Time, asks []Ask) []Forecast {
+	o.advance(at)
+	earlier := len(o.waiting)
+	for _, a := range asks {
+		if a.Calls > 0 && len(a.Accounts) > 0 && (a.Until.IsZero() || a.Until.After(at)) {
+			o.waiting = append(o.waiting, wait{o.set(a.Accounts), a.Calls, a.Until})
+		}
+	}
+	before, fire := o.crowd(o.waiting[:earlier]), o.crowd(o.waiting[earlier:])
+	t := o.limit.timetable(at, o.budgets)
+	var list []Forecast
+	for _, part := range t.stuck(before, fire) {
+		if in := fire.within(part); in.total > 0 {
+			list = append(list, o.forecast(at, t, before.within(part), in))
+		}
+	}
+	return list
+}
+
+// stuck gives the accounts that all have to wait for each other: no call that must
+// wait could go to one outside, even if others made way, and no call from outside
+// has to wait for one of them.
+func (t *timetable) stuck(before, fire crowd) [][]bool {
+	f := newFlow(before.sets, t.room(0))
+	var parts [][]bool
+	for _, c := range []crowd{before, fire} {
+		for set, n := range c.calls {
+			if f.put(set, n) < n {
+				parts = merge(parts, f.reach(set))
+			}
+		}
+	}
+	return parts
+}
+
+// forecast tells of calls that share accounts and cannot all go at once.
+func (o *Outlook) forecast(at time.Time, t *timetable, before, fire crowd) Forecast {
+	last := t.earliest(before.total+fire.total, func(at time.Duration) bool {
+		f, _ := t.flow(before, at)
+		return f.putAll(fire) == 0
+	})
+	f := Forecast{At: at, Calls: fire.total, Earlier: before.total, Last: at.Add(last)}
+	room, seen := t.room(0), map[int]bool{}
+	for set, accounts := range fire.sets {
+		for _, a := range accounts {
+			if before.calls[set]+fire.calls[set] > 0 && !seen[a] {
+				seen[a] = true
+				f.Accounts = append(f.Accounts, o.budgets[a].Account)
+				f.Earlier += o.limit.Calls - room[a]
+			}
+		}
+	}
+	slices.Sort(f.Accounts)
+	f.Needed = o.limit.AccountsFor(f.Earlier + f.Calls)
+	return f
+}
+
+// advance has the calls go that can before an instant, and drops those that are
+// canceled by then.
+func (o *Outlook) advance(to time.Time) {
+	for o.now.Before(to) && len(o.waiting) > 0 {
+		next := to
+		for _, w := range o.waiting {
+			if !w.until.IsZero() && w.until.Before(next) {
+				next = w.until
+			}
+		}
+		o.call(next)
+		o.now = next
+		o.waiting = slices.DeleteFunc(o.waiting, func(w wait) bool {
+			return w.calls == 0 || !w.until.IsZero() && !w.until.After(next)
+		})
+	}
+	o.now = to
+	for i := range o.budgets {
+		o.budgets[i].Taken = slices.DeleteFunc(o.budgets[i].Taken, func(at time.Time) bool {
+			return !at.Add(o.limit.Window + Guard).After(to)
+		})
+	}
+}
+
+// call has the calls go that can before an instant, each as early as it can.
+func (o *Outlook) call(before time.Time) {
+	t := o.limit.timetable(o.now, o.budgets)
+	given := make([]int, len(o.budgets))
+	f := newFlow(o.sets, make([]int, len(o.budgets)))
+	left := o.crowd(o.waiting).total
+	for n := 0; left > 0 && o.now.Add(t.tick(n)).Before(before); n++ {
+		for a, room := range t.room(t.tick(n)) {
+			f.free[a] += room - given[a]
+			given[a] = room
+		}
+		full := make([]bool, len(o.sets))
+		for i := range o.waiting {
+			if w := &o.waiting[i]; w.calls > 0 && !full[w.set] {
+				placed := f.put(w.set, w.calls)
+				w.calls -= placed
+				left -= placed
+				full[w.set] = w.calls > 0
+			}
+		}
+	}
+	for a := range o.budgets {
+		for n := range given[a] - f.free[a] {
+			o.budgets[a].Taken = append(o.budgets[a].Taken, o.now.Add(t.slot(a, n)))
+		}
+	}
+}
+
+// set is the number of a set of accounts.
+func (o *Outlook) set(names []string) int {
+	key := strings.Join(names, "\n")
+	n, ok := o.known[key]
+	if !ok {
+		var set []int
+		for _, name := range names {
+			a, ok := o.accounts[name]
+			if !ok {
+				a = len(o.budgets)
+				o.accounts[name] = a
+				o.budgets = append(o.budgets, Budget{Account: name})
+			}
+			set = append(set, a)
+		}
+		n = len(o.sets)
+		o.known[key] = n
+		o.sets = append(o.sets, set)
+	}
+	return n
+}
+
+func (o *Outlook) crowd(waiting []wait) crowd {
+	c := crowd{sets: o.sets, calls: make([]int, len(o.sets))}
+	for _, w := range waiting {
+		c.calls[w.set] += w.calls
+		c.total += w.calls
+	}
+	return c
+}
+
+// merge adds a set of accounts to those that it has none in common with, and unites
+// it with the others.
+func merge(parts [][]bool, part []bool) [][]bool {
+	var apart [][]bool
+	for _, p := range parts {
+		common := false
+		for a := range p {
+			common = common || p[a] && part[a]
+		}
+		if !common {
+			apart = append(apart, p)
+			continue
+		}
+		for a := range p {
+			part[a] = part[a] || p[a]
+		}
+	}
+	return append(apart, part)
 }
 
 // Components splits claims into sets that have no account in common, in the order

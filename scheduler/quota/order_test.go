@@ -170,15 +170,30 @@ func optimum(l quota.Limit, budgets []quota.Budget, calls [][]string) time.Time 
 	return best
 }
 
+// drawSets gives sets of accounts, which may overlap in any way.
+func drawSets(t *rapid.T, accounts []string) [][]string {
+	sets := make([][]string, rapid.IntRange(1, 5).Draw(t, "projects"))
+	for i := range sets {
+		for mask := rapid.IntRange(1, 1<<len(accounts)-1).Draw(t, "set"); len(sets[i]) == 0; {
+			for n, a := range accounts {
+				if mask>>n&1 == 1 {
+					sets[i] = append(sets[i], a)
+				}
+			}
+		}
+	}
+	return sets
+}
+
 func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
-	sets := [][]string{{"a"}, {"b"}, {"a", "b"}, {"a", "b", "c"}} // as projects of one company share accounts
 	rapid.Check(t, func(t *rapid.T) {
 		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
-		budgets := drawBudgets(t, l, "a", "b", "c")
+		accounts := []string{"a", "b", "c", "d"}[:rapid.IntRange(2, 4).Draw(t, "accounts")]
+		budgets := drawBudgets(t, l, accounts...)
 		var claims []quota.Claim
 		var calls [][]string
-		for _, set := range sets {
-			n := rapid.IntRange(0, 2).Draw(t, "claim")
+		for _, set := range drawSets(t, accounts) {
+			n := rapid.IntRange(0, min(3, 8-len(calls))).Draw(t, "claim")
 			claims = append(claims, quota.Claim{Accounts: set, Calls: n})
 			for range n {
 				calls = append(calls, set)
@@ -187,24 +202,144 @@ func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
 		if len(calls) == 0 {
 			return
 		}
-		got, want := l.Last(t0, budgets, claims), optimum(l, budgets, calls)
+		got, want := lastOf(l, budgets, claims), optimum(l, budgets, calls)
 		if !got.Equal(want) {
 			t.Fatalf("last call after %v, the best assignment ends after %v", got.Sub(t0), want.Sub(t0))
 		}
 	})
 }
 
-func TestForecastsTellOfWhatCannotGoAtOnce(t *testing.T) {
-	l := quota.PerAccount
-	got := l.Forecasts(t0, []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}, {Account: "d"}}, []quota.Claim{
-		{Accounts: []string{"a"}, Calls: 40}, {Accounts: []string{"c", "b"}, Calls: 50}, {Accounts: []string{"a", "b"}, Calls: 41}, {Accounts: []string{"d"}, Calls: 30}, {Calls: 5},
-	})
-	if len(got) != 1 {
-		t.Fatalf("forecasts = %+v, want one: those of a, b and c share them, and d is at once", got)
+// lastOf is when the last call of a fire goes.
+func lastOf(l quota.Limit, budgets []quota.Budget, claims []quota.Claim) time.Time {
+	asks := make([]quota.Ask, len(claims))
+	for i, c := range claims {
+		asks[i] = quota.Ask{At: t0, Accounts: c.Accounts, Calls: c.Calls}
 	}
-	f := got[0]
-	if f.Calls != 131 || !slices.Equal(f.Accounts, []string{"a", "b", "c"}) || f.Needed != 5 || !f.Last.Equal(t0.Add(30*time.Minute+time.Second)) {
-		t.Errorf("forecast = %+v, want 131 calls of a, b and c, done with the second window, at once with 5 accounts", f)
+	last := t0
+	for _, f := range l.Outlook(budgets).Fire(t0, asks) {
+		if f.Last.After(last) {
+			last = f.Last
+		}
+	}
+	return last
+}
+
+func TestProjectsThatSwapAccountsAllGoAtOnce(t *testing.T) {
+	l := quota.PerAccount
+	budgets := []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}}
+	a, b, c := "a", "b", "c"
+	claims := []quota.Claim{{Accounts: []string{a}}, {Accounts: []string{c}}, {Accounts: []string{a, b}, Calls: 30}, {Accounts: []string{b, c}, Calls: 30}, {Accounts: []string{a, c}, Calls: 30}}
+	if got := lastOf(l, budgets, claims); !got.Equal(t0) {
+		t.Errorf("last call after %v, want at once", got.Sub(t0))
+	}
+}
+
+// goers are the waiting calls that can go by an instant: in their order, each is left
+// out only for those before it.
+func goers(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool, by time.Time) (list []int) {
+	var in [][]string
+	for i, set := range able {
+		if next := append(slices.Clip(in), set); !gone[i] && !optimum(l, budgets, next).After(by) {
+			list, in = append(list, i), next
+		}
+	}
+	return list
+}
+
+// without is the budgets after one more call of an account at t0.
+func without(budgets []quota.Budget, account string) []quota.Budget {
+	list := slices.Clone(budgets)
+	for i := range list {
+		if list[i].Account == account {
+			list[i].Taken = append(slices.Clip(list[i].Taken), t0)
+		}
+	}
+	return list
+}
+
+// claimsBeside counts the calls that wait beside one of them, by set.
+func claimsBeside(own int, sets [][]string, calls []int, gone []bool) []quota.Claim {
+	claims := make([]quota.Claim, len(sets))
+	for i, set := range sets {
+		claims[i].Accounts = set
+	}
+	for i, set := range calls {
+		switch {
+		case gone[i] || i == own:
+		case i < own:
+			claims[set].Calls++
+		default:
+			claims[set].Behind++
+		}
+	}
+	return claims
+}
+
+// leaves tells how many others can go at t0, and when the last goes.
+func leaves(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool) (now int, last time.Time) {
+	var rest [][]string
+	for i, set := range able {
+		if !gone[i] {
+			rest = append(rest, set)
+		}
+	}
+	return len(goers(l, budgets, able, gone, t0)), optimum(l, budgets, rest)
+}
+
+// TestBestLeavesMostToTheOthers asks for each of the calls that wait, in any order,
+// as workers do, and has those made that may go.
+func TestBestLeavesMostToTheOthers(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
+		budgets := drawBudgets(t, l, "a", "b", "c")
+		sets := drawSets(t, []string{"a", "b", "c"})
+		calls := rapid.SliceOfN(rapid.IntRange(0, len(sets)-1), 1, 6).Draw(t, "waiting") // best rank first
+		able, order := make([][]string, len(calls)), make([]int, len(calls))
+		for i, set := range calls {
+			able[i], order[i] = sets[set], i
+		}
+		gone := make([]bool, len(calls))
+		want, _ := leaves(l, budgets, able, gone)
+		order = rapid.Permutation(order).Draw(t, "order")
+		made := 0
+		for i := 0; i < len(order); i++ {
+			own := order[i]
+			account, at := l.Best(t0, budgets, claimsBeside(own, sets, calls, gone), able[own])
+			if goes := slices.Contains(goers(l, budgets, able, gone, t0), own); at.Equal(t0) != goes {
+				t.Fatalf("call %d of %v may go after %v; it is one that can go at once: %v", own, able, at.Sub(t0), goes)
+			}
+			if !at.Equal(t0) {
+				continue
+			}
+			leavesMost(t, l, budgets, able, gone, own, account)
+			gone[own], budgets = true, without(budgets, account)
+			made++
+			order, i = slices.Delete(order, i, i+1), -1
+		}
+		if made != want {
+			t.Fatalf("%d of the calls %v go at once, %d could", made, able, want)
+		}
+	})
+}
+
+// leavesMost fails if another account for the call would leave more to the others.
+func leavesMost(t *rapid.T, l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool, own int, account string) {
+	rest := slices.Clone(gone)
+	rest[own] = true
+	now, last := leaves(l, without(budgets, account), able, rest)
+	first := slices.DeleteFunc(goers(l, budgets, able, gone, t0), func(i int) bool { return i >= own })
+	for _, b := range budgets {
+		if !slices.Contains(able[own], b.Account) || l.Next(t0, b.Taken, 0).After(t0) {
+			continue
+		}
+		others := without(budgets, b.Account)
+		if after := goers(l, others, able, rest, t0); len(after) < len(first) || !slices.Equal(after[:len(first)], first) {
+			continue // it would be at the cost of those before it
+		}
+		if n, end := leaves(l, others, able, rest); n > now || n == now && end.Before(last) {
+			t.Fatalf("call %d of %v goes by %s and leaves %d at once, the last after %v; by %s it would leave %d, the last after %v",
+				own, able, account, now, last.Sub(t0), b.Account, n, end.Sub(t0))
+		}
 	}
 }
 

@@ -66,102 +66,66 @@ type Budget struct {
 type Claim struct {
 	Accounts []string
 	Calls    int
+	Behind   int // further calls that wait, but make way for the one that Best is asked about
 }
 
-// Best picks the account for a call of own, when the calls of before go first,
-// and tells when its slot is. Where several have a slot at the same instant, it is
-// the one that the fewest others can use. It gives "" when there is no account.
-func (l Limit) Best(now time.Time, budgets []Budget, before []Claim, own []string) (account string, at time.Time) {
-	f := l.field(now, budgets, append(slices.Clip(before), Claim{own, 1}))
-	for _, c := range byChoice(before) {
-		for range c.Calls {
-			f.take(c.Accounts)
+// Best picks the account for a call of own, when the claims' Calls go first, and
+// tells when its slot is: as early as leaves theirs as early as they can be. Of
+// several accounts it takes the one that leaves most to all others that wait: as
+// many as can go by then, and the last of them as early as can be. Of accounts
+// that are alike in that it is the one that the fewest claims could use. It gives
+// "" when there is no account.
+func (l Limit) Best(now time.Time, budgets []Budget, claims []Claim, own []string) (account string, at time.Time) {
+	t := l.timetable(now, budgets)
+	mine := t.accounts(own)
+	if len(mine) == 0 {
+		return "", time.Time{}
+	}
+	first, all := t.crowds(claims)
+	slot := t.earliest(first.total+1, func(at time.Duration) bool {
+		f, _ := t.flow(first, at)
+		return len(f.open(mine)) > 0
+	})
+	best := mine[0]
+	if len(mine) > 1 {
+		f, _ := t.flow(first, slot)
+		choice, wanted := t.choose(all, slot, f.open(mine)), t.wanted(claims)
+		best = slices.MinFunc(choice, func(a, b int) int { return wanted[a] - wanted[b] })
+	}
+	return budgets[best].Account, now.Add(slot)
+}
+
+// choose narrows the accounts for one call more, at an instant, to those that leave
+// most to the calls that wait.
+func (t *timetable) choose(all crowd, at time.Duration, choice []int) []int {
+	f, left := t.flow(all, at)
+	if open := f.open(choice); len(open) > 0 {
+		choice = open
+		if left == 0 {
+			return choice // all go
 		}
 	}
-	return f.take(own)
+	if len(choice) < 2 {
+		return choice
+	}
+	last := t.earliest(all.total+1, func(at time.Duration) bool {
+		f, left := t.flow(all, at)
+		return left == 0 && len(f.open(choice)) > 0
+	})
+	f, _ = t.flow(all, last)
+	return f.open(choice)
 }
 
-// Last tells when the last of the claims' calls goes, in the order that makes it
-// earliest; the zero time when there is none, or no account for one of them.
-func (l Limit) Last(now time.Time, budgets []Budget, claims []Claim) time.Time {
-	f := l.field(now, budgets, claims)
-	var last time.Time
-	for _, c := range byChoice(claims) {
-		for range c.Calls {
-			account, at := f.take(c.Accounts)
-			if account == "" {
-				return time.Time{}
-			}
-			if at.After(last) {
-				last = at
-			}
+// wanted counts by account the claims that could use it.
+func (t *timetable) wanted(claims []Claim) []int {
+	wanted := make([]int, len(t.slots))
+	for _, c := range claims {
+		for _, a := range t.accounts(c.Accounts) {
+			wanted[a]++
 		}
 	}
-	return last
-}
-
-// byChoice puts the claims with the fewest accounts first: the others can make way.
-func byChoice(claims []Claim) []Claim {
-	sorted := slices.Clone(claims)
-	slices.SortStableFunc(sorted, func(a, b Claim) int { return len(a.Accounts) - len(b.Accounts) })
-	return sorted
+	return wanted
 }
 
 // AccountsFor is how many accounts make so many calls at once.
 func (l Limit) AccountsFor(calls int) int { return (calls + l.Calls - 1) / l.Calls }
-
-// A field is the free slots of several accounts, which are taken one by one.
-type field struct {
-	limit    Limit
-	accounts map[string]*row
-}
-
-// A row is the slots of one account: those of the first window, which come again
-// with each further one.
-type row struct {
-	slots  []time.Time
-	taken  int
-	wanted int // by so many claims
-}
-
-func (l Limit) field(now time.Time, budgets []Budget, claims []Claim) *field {
-	f := &field{l, make(map[string]*row, len(budgets))}
-	for _, b := range budgets {
-		from := now
-		if b.Held.After(now) {
-			from = b.Held
-		}
-		f.accounts[b.Account] = &row{slots: l.Slots(from, b.Taken)}
-	}
-	for _, c := range claims {
-		for _, a := range c.Accounts {
-			if r := f.accounts[a]; r != nil {
-				r.wanted++
-			}
-		}
-	}
-	return f
-}
-
-func (f *field) next(r *row) time.Time {
-	return r.slots[r.taken%f.limit.Calls].Add(time.Duration(r.taken/f.limit.Calls) * (f.limit.Window + Guard))
-}
-
-// take takes the first slot of any of the accounts.
-func (f *field) take(accounts []string) (account string, at time.Time) {
-	var best *row
-	for _, a := range accounts {
-		r := f.accounts[a]
-		if r == nil {
-			continue
-		}
-		next := f.next(r)
-		if best == nil || next.Before(at) || next.Equal(at) && r.wanted < best.wanted {
-			best, account, at = r, a, next
-		}
-	}
-	if best != nil {
-		best.taken++
-	}
-	return account, at
-}

@@ -331,6 +331,32 @@ func TestSharedAccountIsLeftToTheProjectThatHasNoOther(t *testing.T) {
 	})
 }
 
+func TestACallLeavesTheAccountThatOthersNeed(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		dear := newRun("dear-01", plan.Stop, t0)
+		dear.Rank = -1
+		runs := []scheduler.Run{dear}
+		for i := range 30 {
+			r := newRun(fmt.Sprintf("cheap-%02d", i), plan.Stop, t0)
+			r.Project = "northwind"
+			runs = append(runs, r)
+		}
+		b.tick(time.Time{}, t0, runs...)
+		both, main, second := []string{"second", "main"}, []string{"main"}, []string{"second"}
+		r := b.run(dear.ID)
+		g, err := b.Reserve(t.Context(), scheduler.Reservation{
+			Now: t0, Kind: lcs.CallStop, Accounts: both, Project: 1, Environment: r.Environment, Run: &r,
+			Rivals: []scheduler.Rival{{Name: "contoso", ID: 1, Accounts: both}, {Name: "idle", ID: 2, Accounts: main}, {Name: "idle-too", ID: 3, Accounts: main}, {Name: "northwind", ID: 4, Accounts: second}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g.Call == nil || g.Call.Account != "main" {
+			t.Errorf("the call is %+v, want one of main: 30 cheaper stops wait that only second can make", g.Call)
+		}
+	})
+}
+
 func TestReplicasTogetherKeepWithinTheQuota(t *testing.T) {
 	dsn := postgresDSN(t)
 	const replicas, each = 3, 30

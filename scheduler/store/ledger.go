@@ -144,12 +144,12 @@ func callSlot(ctx context.Context, q session, r scheduler.Reservation) (string, 
 	if len(free) == 0 {
 		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
-	before, err := claimsBefore(ctx, q, r, holds)
+	claims, err := claimsOf(ctx, q, r, holds)
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
 	ahead, accounts := 0, slices.Clip(free)
-	for _, c := range before {
+	for _, c := range claims {
 		ahead += c.Calls
 		accounts = append(accounts, c.Accounts...)
 	}
@@ -157,7 +157,7 @@ func callSlot(ctx context.Context, q session, r scheduler.Reservation) (string, 
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
-	account, at := quota.PerAccount.Best(r.Now, budgets, before, free)
+	account, at := quota.PerAccount.Best(r.Now, budgets, claims, free)
 	return account, scheduler.Grant{At: at, Reason: scheduler.WaitQuota, Paced: true, Detail: fmt.Sprintf(
 		"LCS allows 30 %s calls of an account in 30 minutes; %d runs go before this one", r.Kind, ahead)}, nil
 }
@@ -188,34 +188,38 @@ func budgetsOf(ctx context.Context, q session, r scheduler.Reservation, holds ma
 	return budgets, nil
 }
 
-// claimsBefore counts the runs that go before r's, by project: those of the same
-// verb with a better rank that wait for nothing but their call. A run that waits
-// for metadata counts within its own project only, so that a project whose
-// metadata is away does not stand in the way of others. Projects without such a
-// run are in the list too: which accounts they could use matters for the choice.
-func claimsBefore(ctx context.Context, q session, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Claim, error) {
-	args := []any{string(r.Kind), micros(r.Now), r.Run.Project, r.Run.Rank, r.Run.Rank, r.Run.ID}
+// claimsOf counts the runs that wait beside r's for the same verb and for nothing
+// but their call, by project: those of a better rank go before it, the others make
+// way for it. A run that waits for metadata counts within its own project only, so
+// that a project whose metadata is away does not stand in the way of others.
+// Projects without such a run are in the list too: of accounts that are alike to
+// all who wait, r takes one that the fewest projects could use.
+func claimsOf(ctx context.Context, q session, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Claim, error) {
+	args := []any{r.Run.Rank, r.Run.Rank, r.Run.ID, string(r.Kind), micros(r.Now), r.Run.Project, r.Run.ID}
 	for _, p := range r.Rivals {
 		args = append(args, p.Name)
 	}
-	waiting := map[string]int{}
-	rows, err := q.query(ctx, `SELECT project, COUNT(*) FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
+	waiting := map[string]quota.Claim{}
+	rows, err := q.query(ctx, `SELECT project, SUM(CASE WHEN rank < ? OR (rank = ? AND id < ?) THEN 1 ELSE 0 END), COUNT(*)
+		FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
 		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?))
-		AND (rank < ? OR (rank = ? AND id < ?)) AND project IN (`+placeholders(len(r.Rivals))+`) GROUP BY project`, args...)
+		AND id <> ? AND project IN (`+placeholders(len(r.Rivals))+`) GROUP BY project`, args...)
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var project string
-		var n int
-		err := rows.Scan(&project, &n)
-		waiting[project] = n
+		var before, all int
+		err := rows.Scan(&project, &before, &all)
+		waiting[project] = quota.Claim{Calls: before, Behind: all - before}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("count the runs that go before: %w", err)
+		return nil, fmt.Errorf("count the runs that wait too: %w", err)
 	}
 	var claims []quota.Claim
 	for _, p := range r.Rivals {
 		if free, _ := unheld(p.ID, p.Accounts, holds); len(free) > 0 {
-			claims = append(claims, quota.Claim{Accounts: free, Calls: waiting[p.Name]})
+			c := waiting[p.Name]
+			c.Accounts = free
+			claims = append(claims, c)
 		}
 	}
 	return claims, nil
