@@ -49,20 +49,36 @@ func BenchmarkTick(b *testing.B) {
 	}
 }
 
-// BenchmarkReserve asks the ledger for a call while 5,000 runs wait.
+// BenchmarkReserve asks the ledger for a call while 5,000 runs wait: all others before
+// it, or behind it, where it has one account or a choice.
 func BenchmarkReserve(b *testing.B) {
+	for _, bb := range []struct {
+		name     string
+		place    int
+		accounts []string
+	}{
+		{"last", 0, []string{"main"}},
+		{"last of two accounts", 0, []string{"main", "second"}},
+		{"first", 4999, []string{"main"}},
+		{"first of two accounts", 4999, []string{"main", "second"}},
+	} {
+		b.Run(bb.name, func(b *testing.B) { benchReserve(b, bb.place, bb.accounts) })
+	}
+}
+
+func benchReserve(b *testing.B, place int, accounts []string) {
 	s := benchStore(b)
 	runs := runsAt(5000, t0)
 	if _, err := s.CommitTick(b.Context(), scheduler.Cursor{}, t0, runs); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		r, err := s.Run(b.Context(), runs[0].ID)
+		r, err := s.Run(b.Context(), runs[place].ID)
 		if err != nil {
 			b.Fatal(err)
 		}
 		if _, err := s.Reserve(b.Context(), scheduler.Reservation{
-			Now: t0, Kind: lcs.CallStop, Accounts: []string{"main"}, Project: 1, Environment: "dev-0000", Run: &r, Rivals: []scheduler.Rival{{Name: "contoso", ID: 1, Accounts: []string{"main"}}},
+			Now: t0, Kind: lcs.CallStop, Accounts: accounts, Project: 1, Environment: r.Environment, Run: &r, Rivals: []scheduler.Rival{{Name: "contoso", ID: 1, Accounts: accounts}}, Peek: true,
 		}); err != nil {
 			b.Fatal(err)
 		}

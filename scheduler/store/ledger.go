@@ -144,7 +144,7 @@ func callSlot(ctx context.Context, q session, r scheduler.Reservation) (string, 
 	if len(free) == 0 {
 		return "", scheduler.Grant{At: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
-	claims, err := claimsOf(ctx, q, r, holds)
+	claims, err := claimsOf(ctx, q, r, holds, len(free) > 1)
 	if err != nil {
 		return "", scheduler.Grant{}, err
 	}
@@ -190,20 +190,25 @@ func budgetsOf(ctx context.Context, q session, r scheduler.Reservation, holds ma
 
 // claimsOf counts the runs that wait beside r's for the same verb and for nothing
 // but their call, by project: those of a better rank go before it, the others make
-// way for it. A run that waits for metadata counts within its own project only, so
-// that a project whose metadata is away does not stand in the way of others.
-// Projects without such a run are in the list too: of accounts that are alike to
-// all who wait, r takes one that the fewest projects could use.
-func claimsOf(ctx context.Context, q session, r scheduler.Reservation, holds map[string]scheduler.Hold) ([]quota.Claim, error) {
-	args := []any{r.Run.Rank, r.Run.Rank, r.Run.ID, string(r.Kind), micros(r.Now), r.Run.Project, r.Run.ID}
+// way for it. They matter only where r has a choice of accounts, and are thousands
+// when r is at the head of a long queue. A run that waits for metadata counts within
+// its own project only, so that a project whose metadata is away does not stand in
+// the way of others. Projects without such a run are in the list too: of accounts
+// that are alike to all who wait, r takes one that the fewest projects could use.
+func claimsOf(ctx context.Context, q session, r scheduler.Reservation, holds map[string]scheduler.Hold, choice bool) ([]quota.Claim, error) {
+	const goesBefore = `(rank < ? OR (rank = ? AND id < ?))`
+	counted, which, args := `COUNT(*), COUNT(*)`, goesBefore, []any{r.Run.Rank, r.Run.Rank, r.Run.ID}
+	if choice {
+		counted, which = `SUM(CASE WHEN `+goesBefore+` THEN 1 ELSE 0 END), COUNT(*)`, `id <> ?`
+		args = append(args, r.Run.ID)
+	}
+	args = append(args, string(r.Kind), micros(r.Now), r.Run.Project)
 	for _, p := range r.Rivals {
 		args = append(args, p.Name)
 	}
 	waiting := map[string]quota.Claim{}
-	rows, err := q.query(ctx, `SELECT project, SUM(CASE WHEN rank < ? OR (rank = ? AND id < ?) THEN 1 ELSE 0 END), COUNT(*)
-		FROM runs WHERE action = ? AND state IN ('queued', 'running') AND not_before <= ?
-		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?))
-		AND id <> ? AND project IN (`+placeholders(len(r.Rivals))+`) GROUP BY project`, args...)
+	rows, err := q.query(ctx, `SELECT project, `+counted+` FROM runs WHERE `+which+` AND action = ? AND state IN ('queued', 'running') AND not_before <= ?
+		AND (waiting IN ('', 'quota') OR (waiting = 'metadata' AND project = ?)) AND project IN (`+placeholders(len(r.Rivals))+`) GROUP BY project`, args...)
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var project string
 		var before, all int
