@@ -29,6 +29,18 @@ func Regions() []string {
 	return names
 }
 
+// Cloud names the Azure cloud that a region signs in to: public, government or china.
+func Cloud(region string) string {
+	switch region {
+	case "gov", "high":
+		return "government"
+	case "cn":
+		return "china"
+	default:
+		return "public"
+	}
+}
+
 // Endpoint gives the base address of a region's API, without a slash at its end.
 func Endpoint(name string) (url string, ok bool) {
 	i := slices.IndexFunc(regions, func(r region) bool { return r.name == name })

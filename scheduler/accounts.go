@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,16 +63,16 @@ func (e *Engine) tell(log *zap.Logger, n Notice, fields ...zap.Field) {
 
 // accountsSeen is what this process knows of its accounts.
 type accountsSeen struct {
-	mu        sync.Mutex            // guards what follows; written by steps and by housekeeping
-	sightings map[string]sightingOf // by account
-	revisions map[string]string     // by scope of a hold: what was signed in with when it began
-	told      map[string]time.Time  // by account: when it was last said that its login lapses
+	mu        sync.Mutex           // guards what follows; written by steps and by housekeeping
+	up        map[string]time.Time // by account: since when LCS accepts it
+	away      map[string]awaySince // by scope of a hold
+	revisions map[string]string    // by scope of a hold: what was signed in with when it began
+	told      map[string]time.Time // by account: when it was last said that its login lapses
 }
 
-type sightingOf struct {
-	up      bool
+type awaySince struct {
 	since   time.Time
-	message string // why it is away
+	message string
 }
 
 // An AccountState is what was last known of an account.
@@ -96,32 +97,52 @@ type AccountStatus struct {
 	Login    *auth.Login
 }
 
-// accountUp notes that LCS accepted an account.
-func (e *Engine) accountUp(name string) {
-	e.metrics.accountUp.WithLabelValues(name).Set(1)
+// accountUp notes that LCS accepted an account in a project, none of them when id
+// is 0: it could sign in.
+func (e *Engine) accountUp(name string, id int64) {
 	now := time.Now()
+	scopes := []string{AccountHold(name), MemberHold(name, id)}
 	e.accounts.mu.Lock()
-	before, known := e.accounts.sightings[name]
-	if !known || !before.up {
-		e.accounts.sightings[name] = sightingOf{up: true, since: now}
+	if e.accounts.up[name].IsZero() {
+		e.accounts.up[name] = now
 	}
+	var away time.Duration
+	for _, scope := range scopes {
+		if before, was := e.accounts.away[scope]; was {
+			delete(e.accounts.away, scope)
+			away = max(away, now.Sub(before.since))
+		}
+	}
+	up := e.accounts.isUp(name)
 	e.accounts.mu.Unlock()
-	if known && !before.up {
-		e.log.Info("account is back; its runs go on", zap.String("account", name), zap.Duration("away", now.Sub(before.since).Round(time.Second)))
+	e.metrics.accountUp.WithLabelValues(name).Set(up)
+	if away > 0 {
+		e.log.Info("account is back; its runs go on", zap.String("account", name), zap.Duration("away", away.Round(time.Second)))
 	}
 }
 
-// accountDown notes that an account is away, and tells people when it was not.
-func (e *Engine) accountDown(name, message, reason string, fields ...zap.Field) {
+// isUp is 1 unless the account is away, from one project at least; the lock is held.
+func (a *accountsSeen) isUp(name string) float64 {
+	for scope := range a.away {
+		if scope == AccountHold(name) || strings.HasPrefix(scope, memberPrefix(name)) {
+			return 0
+		}
+	}
+	return 1
+}
+
+// accountDown notes that an account is away in the scope of a hold, and tells people
+// when it was not before.
+func (e *Engine) accountDown(name, scope, message, reason string, fields ...zap.Field) {
 	e.metrics.accountUp.WithLabelValues(name).Set(0)
 	e.accounts.mu.Lock()
-	before, known := e.accounts.sightings[name]
-	again := known && !before.up
-	since := before.since
+	before, again := e.accounts.away[scope]
 	if !again {
-		since = time.Now()
+		before.since = time.Now()
 	}
-	e.accounts.sightings[name] = sightingOf{since: since, message: reason}
+	before.message = reason
+	e.accounts.away[scope] = before
+	delete(e.accounts.up, name)
 	e.accounts.mu.Unlock()
 	fields = append(fields, zap.String("account", name), zap.String("message", reason))
 	if again {
@@ -139,23 +160,24 @@ func (e *Engine) accountAway(ctx context.Context, c Call, a answer, wait time.Du
 		until = c.Done.Add(wait)
 	}
 	scope, message := AccountHold(c.Account), "account cannot sign in; its runs wait"
-	if a.outcome == OutcomeUnauthorized {
-		scope, message = MemberHold(c.Account, c.Project), "LCS does not accept the account for this project; its runs wait"
+	if a.oneProject {
+		scope, message = MemberHold(c.Account, c.Project), "the account is not accepted for this project; its runs wait"
+		a.revision = nil // the project's endpoint is part of it
 	}
 	e.noteRevision(scope, a.revision)
-	e.accountDown(c.Account, message, a.message, zap.Int64("project_id", c.Project), zap.Time("until", until))
+	e.accountDown(c.Account, scope, message, a.message, zap.Int64("project_id", c.Project), zap.Time("until", until))
 	return until, e.store.Hold(ctx, Hold{Scope: scope, Until: until, Reason: a.message})
 }
 
-// noteRevision remembers with what an account signed in that is held now; "" when
+// noteRevision remembers with what an account signed in that is held now; nil when
 // that is not known, and the next look says.
-func (e *Engine) noteRevision(scope, revision string) {
+func (e *Engine) noteRevision(scope string, revision *string) {
 	e.accounts.mu.Lock()
 	defer e.accounts.mu.Unlock()
-	if revision == "" {
+	if revision == nil {
 		delete(e.accounts.revisions, scope)
 	} else {
-		e.accounts.revisions[scope] = revision
+		e.accounts.revisions[scope] = *revision
 	}
 }
 
@@ -194,7 +216,7 @@ func (e *Engine) freeAccounts(ctx context.Context, now time.Time) error {
 // hold of a scope began.
 func (e *Engine) changedSince(ctx context.Context, a accountOf, scope string, held bool) bool {
 	if !held {
-		e.noteRevision(scope, "")
+		e.noteRevision(scope, nil)
 	}
 	if !held || a.Credential == nil {
 		return false
@@ -203,7 +225,12 @@ func (e *Engine) changedSince(ctx context.Context, a accountOf, scope string, he
 	defer cancel()
 	now, err := a.Credential.Revision(ctx)
 	if err != nil {
-		return false
+		return false // there is nothing to sign in with: that mends nothing
+	}
+	for _, p := range a.projects {
+		if scope == MemberHold(a.Name, p.ID) {
+			now += " " + p.Endpoint // a region that is mended, say
+		}
 	}
 	e.accounts.mu.Lock()
 	defer e.accounts.mu.Unlock()
@@ -213,21 +240,22 @@ func (e *Engine) changedSince(ctx context.Context, a accountOf, scope string, he
 }
 
 // unlessFreed gives the delay of a run that has just begun to wait for an account:
-// a short one when the account was freed between the question and the answer, for
-// whoever freed it did not see this run.
+// a short one when the project has another account, or when this one was freed
+// between the question and the answer, for whoever freed it did not see this run.
 func (e *Engine) unlessFreed(ctx context.Context, s *situation, until time.Time) (time.Duration, error) {
 	holds, err := e.store.Holds(ctx, s.now)
 	if err != nil {
 		return 0, err
 	}
+	held := func(name string) bool {
+		return slices.ContainsFunc(holds, func(h Hold) bool { return h.Scope == AccountHold(name) || h.Scope == MemberHold(name, s.project.ID) })
+	}
 	for _, name := range s.project.accountNames() {
-		for _, h := range holds {
-			if h.Scope == AccountHold(name) || h.Scope == MemberHold(name, s.project.ID) {
-				return min(max(until.Sub(s.now), shortest), longestWait), nil
-			}
+		if !held(name) {
+			return shortest, nil // this one can do it
 		}
 	}
-	return shortest, nil
+	return min(max(until.Sub(s.now), shortest), longestWait), nil
 }
 
 // shortenAccountHolds lets accounts that wait for a person be tried sooner after a
@@ -253,7 +281,6 @@ func (e *Engine) renewLogins(ctx context.Context, now time.Time) {
 			switch {
 			case err == nil:
 				log.Info("login refreshed", zap.Duration("after", now.Sub(login.RefreshedAt).Round(time.Second)))
-				e.accountUp(a.Name)
 			case !ended(ctx):
 				log.Warn("login not refreshed", zap.String("message", err.Error()), zap.Time("lapses", login.LapsesAt()))
 			}
@@ -296,22 +323,26 @@ func (e *Engine) tellLapse(log *zap.Logger, name string, login auth.Login, now t
 	}
 }
 
-// forgetAccounts drops what is shown of accounts that the file does not have.
-func (e *Engine) forgetAccounts(f *inForce) {
+// forgetAccounts drops what is shown of accounts that the file does not have any more.
+func (e *Engine) forgetAccounts(before, f *inForce) {
 	known := map[string]bool{}
-	for _, p := range f.Projects {
-		for _, name := range p.accountNames() {
-			known[name] = true
-		}
+	for _, a := range f.accounts() {
+		known[a.Name] = true
 	}
 	e.accounts.mu.Lock()
 	defer e.accounts.mu.Unlock()
-	for name := range e.accounts.sightings {
-		if !known[name] {
-			delete(e.accounts.sightings, name)
-			e.metrics.accountUp.DeleteLabelValues(name)
-			e.metrics.lapses.DeleteLabelValues(name)
+	for _, a := range before.accounts() {
+		if known[a.Name] {
+			continue
 		}
+		delete(e.accounts.up, a.Name)
+		delete(e.accounts.told, a.Name)
+		for _, scope := range a.scopes() {
+			delete(e.accounts.away, scope)
+			delete(e.accounts.revisions, scope)
+		}
+		e.metrics.accountUp.DeleteLabelValues(a.Name)
+		e.metrics.lapses.DeleteLabelValues(a.Name)
 	}
 }
 
@@ -324,21 +355,7 @@ func (e *Engine) Accounts(ctx context.Context) ([]AccountStatus, error) {
 	}
 	list := []AccountStatus{}
 	for _, a := range e.setup.Load().accounts() {
-		s := AccountStatus{Name: a.Name, Projects: a.projectNames(), State: AccountUnknown}
-		e.accounts.mu.Lock()
-		seen, known := e.accounts.sightings[a.Name]
-		e.accounts.mu.Unlock()
-		if known {
-			s.State, s.Since, s.Message = AccountAway, seen.since, seen.message
-			if seen.up {
-				s.State = AccountUp
-			}
-		}
-		for _, h := range holds { // by this replica or another
-			if slices.Contains(a.scopes(), h.Scope) {
-				s.State, s.Message, s.NextTry = AccountAway, h.Reason, h.Until
-			}
-		}
+		s := e.accounts.status(a, holds)
 		if a.Credential != nil {
 			s.Mode = a.Credential.Mode()
 			if login, ok := e.loginOf(ctx, a); ok {
@@ -348,6 +365,29 @@ func (e *Engine) Accounts(ctx context.Context) ([]AccountStatus, error) {
 		list = append(list, s)
 	}
 	return list, nil
+}
+
+// status puts together what this process has seen of an account and the holds, which
+// may be another replica's. Of several reasons to be away, the widest is given.
+func (a *accountsSeen) status(of accountOf, holds []Hold) AccountStatus {
+	s := AccountStatus{Name: of.Name, Projects: of.projectNames(), State: AccountUnknown}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if since := a.up[of.Name]; !since.IsZero() {
+		s.State, s.Since = AccountUp, since
+	}
+	for _, scope := range slices.Backward(of.scopes()) { // the whole account's is the first
+		seen, away := a.away[scope]
+		if away {
+			s.State, s.Since, s.Message, s.NextTry = AccountAway, seen.since, seen.message, time.Time{}
+		}
+		for _, h := range holds {
+			if h.Scope == scope {
+				s.State, s.Since, s.Message, s.NextTry = AccountAway, seen.since, h.Reason, h.Until
+			}
+		}
+	}
+	return s
 }
 
 // An accountOf is an account with the projects that it works for.

@@ -67,9 +67,17 @@ func (o *office) setPassword(text string) {
 }
 
 // signIn is what a person does at another process.
-func (o *office) signIn() {
+func (o *office) signIn() { o.t.Helper(); o.signInAs("main") }
+
+func (o *office) signInAs(account string) {
 	o.t.Helper()
-	_, err := o.credential("main").SignIn(o.t.Context(), auth.SignIn{Scope: o.options.Scope, Show: func(string) { o.entra.EnterCode(clerk) }})
+	options := o.options
+	options.Account, options.Mode = account, auth.ModeDelegated
+	cred, err := auth.New(options)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	_, err = cred.SignIn(o.t.Context(), auth.SignIn{Scope: o.options.Scope, Show: func(string) { o.entra.EnterCode(clerk) }})
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -109,7 +109,8 @@ type answer struct {
 	retryAfter time.Duration // with throttled, 0 when LCS did not say
 	signIn     bool          // the account cannot sign in
 	retryAt    time.Time     // with signIn, when its credential may be asked again
-	revision   string        // with signIn, of what it signed in with
+	revision   *string       // with signIn, of what it signed in with; nil when that is not known
+	oneProject bool          // with signIn, it may be accepted for others
 }
 
 // answerOf reads the client's result.
@@ -128,11 +129,12 @@ func answerOf(op lcs.Operation, err error) answer {
 	case lcs.Throttled:
 		a.outcome, a.retryAfter = OutcomeThrottled, le.RetryAfter
 	case lcs.Unauthorized:
-		a.outcome, a.signIn = OutcomeUnauthorized, true
+		a.outcome, a.signIn, a.oneProject = OutcomeUnauthorized, true, true
 	case lcs.NotSent:
 		a.outcome = OutcomeUnsent
 		if failed, ok := errors.AsType[*auth.Error](err); ok {
-			a.signIn, a.retryAt, a.revision = true, failed.NextTry(), failed.Revision()
+			revision := failed.Revision()
+			a.signIn, a.retryAt, a.revision, a.oneProject = true, failed.NextTry(), &revision, failed.OneScope()
 		}
 	case lcs.Forbidden, lcs.NotFound, lcs.Invalid:
 		a.outcome = OutcomeRejected
@@ -151,7 +153,7 @@ func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (tim
 	switch a.outcome {
 	case OutcomeAccepted:
 		r.State, r.AcceptedAt, r.OperationActivityID, r.Waiting = Verifying, c.Done, a.activity, WaitVerify
-		e.accountUp(c.Account)
+		e.accountUp(c.Account, c.Project)
 		return e.interval, nil
 	case OutcomeRejected:
 		r.State, r.FinishedAt = Failed, c.Done

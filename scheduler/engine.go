@@ -96,7 +96,8 @@ func New(o Options) (*Engine, error) {
 	e.learned.takes, e.learned.at = map[string]time.Duration{}, map[string]time.Time{}
 	e.drift.wrong = map[string]sighting{}
 	e.notify = o.Notify
-	e.accounts.sightings, e.accounts.revisions, e.accounts.told = map[string]sightingOf{}, map[string]string{}, map[string]time.Time{}
+	e.accounts.up, e.accounts.away = map[string]time.Time{}, map[string]awaySince{}
+	e.accounts.revisions, e.accounts.told = map[string]string{}, map[string]time.Time{}
 	s, err := newInForce(o.Setup)
 	if err != nil {
 		return nil, err

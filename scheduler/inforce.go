@@ -202,7 +202,8 @@ func (e *Engine) Reload(ctx context.Context, s *Setup) error {
 		return err
 	}
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	if before := e.setup.Load(); before.since != nil { // nil: it is not in force yet
+	before := e.setup.Load()
+	if before.since != nil { // nil: it is not in force yet
 		if err := e.Tick(ctx, now); err != nil {
 			return err
 		}
@@ -223,7 +224,7 @@ func (e *Engine) Reload(ctx context.Context, s *Setup) error {
 		return err
 	}
 	e.tellStale(f, c)
-	e.forgetAccounts(f)
+	e.forgetAccounts(before, f)
 	e.rewind()
 	e.nudge()
 	return e.cancelGone(ctx, f)

@@ -84,7 +84,7 @@ func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, e
 	if err != nil {
 		return nil, err
 	}
-	calls := quota.Limit{Calls: quota.PerAccount.Calls, Window: quota.PerAccount.Window + leadSpacing}.Backward(f.wishes(coming, takes))
+	calls := quota.Limit{Calls: quota.PerAccount.Calls, Window: quota.PerAccount.Window + leadSpacing + f.lookingAnew(coming)}.Backward(f.wishes(coming, takes))
 	due := map[string]time.Time{}
 	for i, c := range coming {
 		if !f.Leads[c.Schedule].Auto || calls[i].After(now) {
@@ -155,14 +155,29 @@ func (f *inForce) comingStarts(now time.Time) []plan.Fire {
 	return starts
 }
 
+// lookingAnew is how long it takes, before the calls of a window of LCS's quota, to
+// look again at the environments that waited for it: a page for each at worst.
+func (f *inForce) lookingAnew(coming []plan.Fire) time.Duration {
+	pages := 0
+	for _, n := range f.inProjects(coming) {
+		pages = max(pages, min(n/onPage+1, quota.PerAccount.Calls))
+	}
+	return time.Duration(pages) * perPage
+}
+
+func (f *inForce) inProjects(coming []plan.Fire) map[string]int {
+	count := map[string]int{}
+	for _, c := range coming {
+		count[f.environments[c.Environment].Project]++
+	}
+	return count
+}
+
 // wishes says until when each start must be called. Before the call, the metadata
 // of the project must be read, page by page, while others are being verified: it
 // takes two rounds through the pages at worst.
 func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []quota.Start {
-	inProject := map[string]int{}
-	for _, c := range coming {
-		inProject[f.environments[c.Environment].Project]++
-	}
+	inProject := f.inProjects(coming)
 	list := make([]quota.Start, len(coming))
 	for i, c := range coming {
 		env := f.environments[c.Environment]

@@ -167,7 +167,7 @@ func (e *Engine) readNow(ctx context.Context, p Project, t target, c Call) (Gran
 	if err != nil {
 		return e.unread(lasting, p, c, a)
 	}
-	e.accountUp(c.Account)
+	e.accountUp(c.Account, c.Project)
 	return Grant{}, e.record(lasting, p, t, c, page)
 }
 

@@ -50,6 +50,7 @@ type Project struct {
 	Name     string
 	ID       int64
 	Accounts []Account // at least one; each has its own LCS quota
+	Endpoint string    // of LCS
 }
 
 func (p Project) accountNames() []string {

@@ -95,6 +95,9 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	if late := s.f.Defaults.VerifyTimeout; !grant.At.IsZero() && !grant.Paced && run.State == Verifying && s.now.Sub(run.AcceptedAt) >= late {
+		return e.finish(ctx, s, Failed, fmt.Sprintf("LCS accepted it; whether it arrived could not be seen within %s: %s", late, grant.Detail))
+	}
 	if !grant.At.IsZero() {
 		return e.wait(ctx, s, grant)
 	}

@@ -185,8 +185,10 @@ func AccountHold(account string) string { return "account/" + account }
 // MemberHold is the scope of what an account does in one project, where LCS does
 // not accept it: it may be a member of others.
 func MemberHold(account string, project int64) string {
-	return "account/" + account + "/project/" + strconv.FormatInt(project, 10)
+	return memberPrefix(account) + strconv.FormatInt(project, 10)
 }
+
+func memberPrefix(account string) string { return AccountHold(account) + "/project/" }
 
 // VerbHold is the scope of one verb of an account: LCS throttled it.
 func VerbHold(account string, kind CallKind) string {

@@ -76,7 +76,7 @@ func checkProject(ctx context.Context, all *clients, a config.Account, p config.
 // errorText leaves out what a failed sign-in has in front of it.
 func errorText(err error) string {
 	if failed, ok := errors.AsType[*auth.Error](err); ok {
-		return failed.Error()
+		return failed.ForPerson().Error()
 	}
 	return err.Error()
 }
@@ -106,17 +106,27 @@ func regionOf(p config.Project) string {
 	return p.Region
 }
 
-// livesIn looks for a project in the other regions of its cloud. An account that
-// cannot sign in is not tried there: a bad password stays bad.
+// maybeElsewhere tells whether a project could be in another region, by how its own
+// answered, and whether it may be looked for there. A bad password stays bad; and a
+// token that was not made for another region must not be sent to it.
+func maybeElsewhere(a config.Account, p config.Project, why error) bool {
+	if a.Mode == config.ModeStatic || a.Scope != "" || regionOf(p) != p.Region {
+		return false
+	}
+	if failed, ok := errors.AsType[*auth.Error](why); ok {
+		return failed.OneScope()
+	}
+	answer, ok := errors.AsType[*lcs.Error](why)
+	return !ok || answer.Kind == lcs.Unauthorized || answer.Kind == lcs.Forbidden || answer.Kind == lcs.NotFound || answer.Kind == lcs.Refused
+}
+
+// livesIn looks for a project in the other regions of its cloud.
 func livesIn(ctx context.Context, all *clients, a config.Account, p config.Project, why error) string {
-	var failed *auth.Error
-	var answer *lcs.Error
-	if errors.As(why, &failed) || regionOf(p) != p.Region || errors.As(why, &answer) && answer.Kind != lcs.Unauthorized &&
-		answer.Kind != lcs.Forbidden && answer.Kind != lcs.NotFound && answer.Kind != lcs.Refused {
+	if !maybeElsewhere(a, p, why) {
 		return ""
 	}
 	for _, region := range lcs.Regions() {
-		if region == p.Region || auth.CloudName(region) != auth.CloudName(p.Region) {
+		if region == p.Region || lcs.Cloud(region) != lcs.Cloud(p.Region) {
 			continue
 		}
 		other := p

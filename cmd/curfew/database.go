@@ -26,11 +26,14 @@ type database struct {
 // databaseFlag adds --database; the function gives it once the flags are read.
 func databaseFlag(c *cobra.Command, e env) func() (database, error) {
 	const name = "database"
-	value := c.Flags().String(name, cmp.Or(e.getenv("CURFEW_DATABASE"), "curfew.db"),
+	value := c.Flags().String(name, "curfew.db", // not the variable: help would show its password
 		"SQLite `file`, or the postgres:// URL of a database that replicas share (CURFEW_DATABASE, CURFEW_DATABASE_FILE)")
 	return func() (database, error) {
-		if c.Flags().Changed(name) || e.getenv("CURFEW_DATABASE_FILE") == "" {
+		switch {
+		case c.Flags().Changed(name):
 			return database{dsn: *value}, nil
+		case e.getenv("CURFEW_DATABASE_FILE") == "":
+			return database{dsn: cmp.Or(e.getenv("CURFEW_DATABASE"), *value)}, nil
 		}
 		source, err := sourceOf(e, "CURFEW_DATABASE")
 		if err != nil {
@@ -56,7 +59,7 @@ func (d database) open(ctx context.Context, log *zap.Logger) (*store.Store, erro
 // caller closes it.
 func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logins, io.Closer, error) {
 	if !store.Shared(d.dsn) {
-		return auth.LoginFiles{Dir: filepath.Join(filepath.Dir(d.dsn), "tokens")}, io.NopCloser(nil), nil
+		return auth.LoginFiles{Dir: d.tokens()}, io.NopCloser(nil), nil
 	}
 	keys, err := sourceOf(e, "CURFEW_SECRET_KEY")
 	if err != nil {
@@ -79,6 +82,27 @@ func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logi
 	return auth.Sealed{Logins: loginRows{st}, Keys: keys.Read}, closer, nil
 }
 
+// tokens is the directory of logins, beside the database file itself.
+func (d database) tokens() string {
+	file := d.dsn
+	if own, err := filepath.EvalSymlinks(file); err == nil {
+		file = own
+	}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		dir = filepath.Dir(file)
+	}
+	return filepath.Join(dir, "tokens")
+}
+
+// place says where the login of an account is kept.
+func (d database) place() string {
+	if store.Shared(d.dsn) {
+		return store.Place(d.dsn)
+	}
+	return d.tokens()
+}
+
 // delegates tells whether a file has accounts that people sign in to.
 func delegates(cfg *config.Config) bool {
 	for _, a := range cfg.Accounts {
@@ -91,6 +115,12 @@ func delegates(cfg *config.Config) bool {
 
 // loginRows are the rows of a shared database, in auth's words.
 type loginRows struct{ store *store.Store }
+
+// Check reads an account's row.
+func (r loginRows) Check(ctx context.Context, account string) error {
+	_, _, err := r.store.Login(ctx, account)
+	return err
+}
 
 // Load reads an account's row.
 func (r loginRows) Load(ctx context.Context, account string) (data []byte, revision string, err error) {

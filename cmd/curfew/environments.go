@@ -41,7 +41,7 @@ func newEnvironments(e env, path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all, closer, err := newCommandClients(c.Context(), e, cfg, place)
+		all, _, closer, err := newCommandClients(c.Context(), e, cfg, place)
 		if err != nil {
 			return err
 		}

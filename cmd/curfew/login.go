@@ -52,7 +52,7 @@ func login(ctx context.Context, e env, path, name string, o loginOptions) (err e
 	if err != nil {
 		return err
 	}
-	all, closer, err := newCommandClients(ctx, e, cfg, o.database)
+	all, place, closer, err := newCommandClients(ctx, e, cfg, o.database)
 	if err != nil {
 		return err
 	}
@@ -63,15 +63,21 @@ func login(ctx context.Context, e env, path, name string, o loginOptions) (err e
 	if account.Mode != config.ModeDelegated {
 		return usage("account %s signs in by itself (mode %s); only accounts of mode %s take a login; see --check", name, account.Mode, config.ModeDelegated)
 	}
-	return signIn(ctx, e, all, account, projects[0], o)
-}
-
-func signIn(ctx context.Context, e env, all *clients, a config.Account, p config.Project, o loginOptions) error {
-	cred, err := all.credential(a, p)
+	got, err := signIn(ctx, e, all, account, projects[0], o)
 	if err != nil {
 		return err
 	}
-	got, err := cred.SignIn(ctx, auth.SignIn{
+	_, err = fmt.Fprintf(e.stdout, "account %s: signed in as %s. The login is kept in %s; a daemon whose --database is there uses it at once.\n"+
+		"To see whether LCS accepts it: curfew login %s --check\n", name, got.User, place, name)
+	return err
+}
+
+func signIn(ctx context.Context, e env, all *clients, a config.Account, p config.Project, o loginOptions) (auth.Login, error) {
+	cred, err := all.credential(a, p)
+	if err != nil {
+		return auth.Login{}, err
+	}
+	return cred.SignIn(ctx, auth.SignIn{
 		Scope: scopeOf(p, a), Browser: o.browser, Port: o.port,
 		Show: func(message string) { _, _ = fmt.Fprintln(e.stderr, message) },
 		Open: func(address string) {
@@ -79,11 +85,6 @@ func signIn(ctx context.Context, e env, all *clients, a config.Account, p config
 			_ = browser.OpenURL(address) // the address was shown
 		},
 	})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(e.stdout, "account %s: signed in as %s. A daemon that runs uses it at once. To see whether LCS accepts it: curfew login %s --check\n", a.Name, got.User, a.Name)
-	return err
 }
 
 // accountOf gives an account of the file, with the projects that use it.
@@ -110,17 +111,17 @@ func accountOf(cfg *config.Config, name string) (config.Account, []config.Projec
 	return config.Account{}, nil, usage("no account %q in %s; it has %v", name, cfg.Path, names)
 }
 
-// newCommandClients makes the clients of a command beside the daemon.
-func newCommandClients(ctx context.Context, e env, cfg *config.Config, place func() (database, error)) (*clients, io.Closer, error) {
-	all := newClients(e, cfg, zap.NewNop())
+// newCommandClients makes the clients of a command beside the daemon, and says where
+// logins are kept.
+func newCommandClients(ctx context.Context, e env, cfg *config.Config, database func() (database, error)) (all *clients, place string, closer io.Closer, err error) {
+	all = newClients(e, cfg, zap.NewNop())
 	if !delegates(cfg) {
-		return all, io.NopCloser(nil), nil
+		return all, "", io.NopCloser(nil), nil
 	}
-	db, err := place()
+	db, err := database()
 	if err != nil {
-		return nil, nil, err
+		return nil, "", nil, err
 	}
-	logins, closer, err := db.logins(ctx, e, nil)
-	all.logins = logins
-	return all, closer, err
+	all.logins, closer, err = db.logins(ctx, e, nil)
+	return all, db.place(), closer, err
 }

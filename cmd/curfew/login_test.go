@@ -223,7 +223,7 @@ func TestBrowserThatSaysNoKeepsNothing(t *testing.T) {
 	if got.code != exitFailed || !strings.Contains(got.errs, "the sign-in page refused") || !strings.Contains(got.errs, "run: curfew login main") {
 		t.Errorf("curfew login --browser = %+v", got)
 	}
-	if _, err := os.Stat(filepath.Join(s.dir, "tokens")); err == nil {
+	if _, err := os.Stat(filepath.Join(s.dir, "tokens", "main.json")); err == nil {
 		t.Error("something was kept")
 	}
 }
@@ -352,4 +352,33 @@ func TestReplicasShareALoginThatIsEncryptedInTheirDatabase(t *testing.T) {
 	s.write("key", "YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk=\n"+key+"\n") // the new key first, the old one after it
 	s.until("the account is up again", func() bool { return s.account().State == "up" })
 	s.stop()
+}
+
+func TestCheckSendsATokenNowhereElse(t *testing.T) {
+	t.Parallel()
+	h := newHosts(t, lcssim.EntraOptions{})
+	h.home = "lcsapi.ch.lcs.dynamics.com"
+	for _, account := range []string{
+		"{name: main, mode: static, token: {file: password}}",
+		strings.Replace(passwordAccount(), "mode:", "scope: \"https://"+lcsHostEU+"//.default\", mode:", 1),
+	} {
+		s := h.site(account, "eu", "")
+		if out, errs, code := s.run("login", "main", "--check"); code != exitFailed || strings.Contains(out, "lives in") {
+			t.Errorf("exited %d: %s%s", code, out, errs)
+		}
+	}
+	for _, host := range h.reached() {
+		if host != loginHost && host != lcsHostEU {
+			t.Errorf("a token was sent to %s, for which it was not made", host)
+		}
+	}
+}
+
+func TestHelpShowsNoPasswordOfTheDatabase(t *testing.T) {
+	for _, name := range []string{"serve", "login", "environments"} {
+		code, out, errs := command(t, map[string]string{"CURFEW_DATABASE": "postgres://curfew:known-password@db/curfew"}, name, "--help")
+		if code != exitDone || strings.Contains(out+errs, "known-password") || !strings.Contains(out, "--database") {
+			t.Errorf("curfew %s --help exited %d: %s%s", name, code, out, errs)
+		}
+	}
 }

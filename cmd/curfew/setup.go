@@ -79,7 +79,7 @@ func scopeOf(p config.Project, a config.Account) string {
 }
 
 func (c *clients) credential(a config.Account, p config.Project) (*auth.Credential, error) {
-	key := fmt.Sprintf("%s %q %q %q %q %q %q %+v %+v", auth.CloudName(p.Region), a.Name, a.Mode, a.Tenant, a.ClientID, a.Username, a.Authority,
+	key := fmt.Sprintf("%s %q %q %q %q %q %q %+v %+v", lcs.Cloud(p.Region), a.Name, a.Mode, a.Tenant, a.ClientID, a.Username, a.Authority,
 		place(a.Password), place(a.Token))
 	if cred := c.credentials[key]; cred != nil {
 		return cred, nil
@@ -145,7 +145,7 @@ func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, e
 		s.Environments = append(s.Environments, scheduler.Environment{Name: e.Name, Project: e.Project, ID: e.ID, Tags: e.Tags, CostPerHour: e.CostPerHour})
 	}
 	for _, p := range cfg.Projects {
-		project := scheduler.Project{Name: p.Name, ID: p.ID}
+		project := scheduler.Project{Name: p.Name, ID: p.ID, Endpoint: p.Endpoint}
 		for _, name := range p.Accounts {
 			client, err := c.of(p, name)
 			if err != nil {

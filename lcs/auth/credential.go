@@ -6,12 +6,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"go.uber.org/zap"
+
+	"curfew/lcs"
 )
 
 const (
@@ -65,8 +68,8 @@ type Credential struct {
 	log     *zap.Logger
 	turn    chan struct{} // one caller at a time; guards what follows
 	signer  signer
-	seen    string // revision of the last attempt
-	held    *Error
+	seen    string            // revision of the last attempt
+	held    map[string]*Error // by scope
 	fails   int
 }
 
@@ -77,13 +80,13 @@ func New(o Options) (*Credential, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	c := &Credential{account: o.Account, mode: o.Mode, scope: o.Scope, log: o.Logger.Named("auth").With(zap.String("account", o.Account)), turn: make(chan struct{}, 1)}
+	c := &Credential{account: o.Account, mode: o.Mode, scope: o.Scope, log: o.Logger.Named("auth").With(zap.String("account", o.Account)), turn: make(chan struct{}, 1), held: map[string]*Error{}}
 	var err error
 	switch o.Mode {
 	case ModePassword:
 		c.signer = &password{opts: o, witness: newWitness(o.Transport)}
 	case ModeStatic:
-		c.signer = &static{source: o.Token}
+		c.signer = &static{opts: o}
 	case ModeDelegated:
 		c.signer, err = newDelegated(o, c.log)
 	default:
@@ -110,27 +113,42 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 	if ctx.Err() != nil {
 		return azcore.AccessToken{}, c.given(ctx)
 	}
+	scope := strings.Join(o.Scopes, " ")
+	if err == nil && revision != c.seen {
+		c.seen, c.fails = revision, 0
+		clear(c.held)
+	}
+	if held := c.heldFor(scope); held != nil {
+		return azcore.AccessToken{}, held
+	}
 	if err != nil {
-		return azcore.AccessToken{}, c.hold(unreadable(err), "", longestHold)
-	}
-	if revision != c.seen {
-		c.seen, c.held, c.fails = revision, nil, 0
-	}
-	if c.held != nil && time.Now().Before(c.held.next) {
-		return azcore.AccessToken{}, c.held
+		return azcore.AccessToken{}, c.away(unreadable(err))
 	}
 	token, failed := c.signer.token(bounded, o)
 	switch {
 	case failed == nil:
-		c.held, c.fails = nil, 0
+		c.fails = 0
 		return token, nil
 	case ctx.Err() != nil: // a caller that went away is no failed sign-in
 		return azcore.AccessToken{}, c.given(ctx)
-	case failed.Kind == Transient:
-		return azcore.AccessToken{}, c.hold(failed, revision, longestHold)
-	default:
-		return azcore.AccessToken{}, c.hold(failed, revision, personHold)
 	}
+	if !failed.OneScope() {
+		scope = everything
+	}
+	return azcore.AccessToken{}, c.hold(scope, failed)
+}
+
+// everything is the scope of a hold on whatever the credential is asked for.
+const everything = ""
+
+// heldFor gives the failure that still stands for a scope, nil for none.
+func (c *Credential) heldFor(scope string) *Error {
+	for _, s := range []string{everything, scope} {
+		if held := c.held[s]; held != nil && time.Now().Before(held.next) {
+			return held
+		}
+	}
+	return nil
 }
 
 // enter waits for the caller's turn, no longer than its context lasts.
@@ -155,20 +173,37 @@ func unreadable(err error) *Error {
 	if failed, ok := errors.AsType[*Error](err); ok {
 		return failed
 	}
-	return &Error{Kind: Configuration, Message: err.Error()}
+	return &Error{Kind: Configuration, Message: err.Error(), todo: "-"}
 }
 
-// hold keeps the credential from being asked for a while: what a person must mend
-// for longest at once; what may mend itself for a time that grows up to it, or as
-// long as the sign-in host asks.
-func (c *Credential) hold(e *Error, revision string, longest time.Duration) error {
-	wait := longest
-	if longest < personHold {
-		wait = max(min(firstHold<<min(c.fails, 10), longest), e.retryAfter)
+// hold keeps the credential from being asked for a scope: what a person must mend
+// for long at once; what may mend itself for a time that grows, or as long as the
+// sign-in host asks.
+func (c *Credential) hold(scope string, e *Error) error {
+	wait := personHold
+	if e.Kind == Transient {
+		wait = max(c.growing(), e.retryAfter)
 	}
+	e.revision, e.next = c.seen, time.Now().Add(wait)
+	c.held[scope] = e
+	return c.tell(e)
+}
+
+// away is the failure of a credential that has nothing to sign in with at the
+// moment. It asks nobody, so there is nothing to keep it from but haste.
+func (c *Credential) away(e *Error) error {
+	e.next = time.Now().Add(c.growing())
+	return c.tell(e)
+}
+
+func (c *Credential) growing() time.Duration {
+	wait := min(firstHold<<min(c.fails, 10), longestHold)
 	c.fails++
-	e.Account, e.mode, e.revision, e.next = c.account, c.mode, revision, time.Now().Add(wait)
-	c.held = e
+	return wait
+}
+
+func (c *Credential) tell(e *Error) *Error {
+	e.Account, e.mode = c.account, c.mode
 	c.log.Debug("sign-in refused", zap.String("kind", string(e.Kind)), zap.String("code", e.Code), zap.Time("next_try", e.next), zap.String("message", e.Message))
 	return e
 }
@@ -180,37 +215,40 @@ func (c *Credential) Renew(ctx context.Context) error {
 	return err
 }
 
-// Revision changes whenever that with which the account signs in does: a secret's
-// file, or the stored login. It shows nothing of either; "" when there is none.
+// Revision changes whenever that with which the account signs in does: its entry in
+// the schedule file, its secret, or a person's login. It shows nothing of them; it is
+// an error while there is nothing to sign in with.
 func (c *Credential) Revision(ctx context.Context) (string, error) {
 	if err := c.enter(ctx); err != nil {
 		return "", err
 	}
 	defer c.leave()
-	revision, err := c.signer.revision(ctx)
-	if err != nil && ctx.Err() != nil {
-		return "", c.given(ctx)
-	}
-	if err != nil {
-		return "", nil // what cannot be read is nothing to sign in with
-	}
-	return revision, nil
+	return c.signer.revision(ctx)
 }
 
 // Login tells of the login of a delegated account; ok is false when there is none.
+// While somebody signs in, it tells of the last one that was seen.
 func (c *Credential) Login(ctx context.Context) (login Login, ok bool, err error) {
 	d, is := c.signer.(*delegated)
 	if !is {
 		return Login{}, false, nil
 	}
-	if err := c.enter(ctx); err != nil {
+	select {
+	case c.turn <- struct{}{}:
+		_, err = d.revision(ctx)
+		c.leave()
+	default:
+	}
+	known := d.known.Load()
+	if err != nil || known == nil {
 		return Login{}, false, err
 	}
-	defer c.leave()
-	if _, err := d.revision(ctx); err != nil {
-		return Login{}, false, err
-	}
-	return d.record.Login, d.record.usable(), nil
+	return *known, true, nil
+}
+
+// entry is the part of a revision that comes from the schedule file.
+func (o Options) entry() string {
+	return fmt.Sprintf("%q %q %q %q %q %q ", o.Mode, o.Tenant, o.ClientID, o.Username, o.Authority, o.Region)
 }
 
 // digest tells one secret from another without showing either. It is never kept.
@@ -219,24 +257,12 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// CloudName names the Azure cloud that an LCS region signs in to.
-func CloudName(region string) string {
-	switch region {
-	case "gov", "high":
-		return "government"
-	case "cn":
-		return "china"
-	default:
-		return "public"
-	}
-}
-
 // cloudOf gives the sign-in host that belongs to an LCS region.
 func cloudOf(region, authority string) cloud.Configuration {
 	if authority != "" {
 		return cloud.Configuration{ActiveDirectoryAuthorityHost: authority}
 	}
-	switch CloudName(region) {
+	switch lcs.Cloud(region) {
 	case "government":
 		return cloud.AzureGovernment
 	case "china":

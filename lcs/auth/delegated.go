@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -25,6 +28,7 @@ type delegated struct {
 	record  record
 	based   string // revision of the login store that record is, or is based on
 	unsaved bool   // record is newer than the store
+	known   atomic.Pointer[Login]
 }
 
 func newDelegated(o Options, log *zap.Logger) (*delegated, error) {
@@ -47,21 +51,31 @@ func (d *delegated) newClient(m *memory) (public.Client, error) {
 	return client, nil
 }
 
-// revision reads the store: a login made by another process is seen at once.
+// revision reads the store: a login made by another process is seen at once. A
+// login that was only refreshed is the same.
 func (d *delegated) revision(ctx context.Context) (string, error) {
-	data, revision, err := d.opts.Logins.Load(ctx, d.opts.Account)
+	data, based, err := d.opts.Logins.Load(ctx, d.opts.Account)
 	if err != nil {
 		return "", err
 	}
-	if revision == d.based {
-		return revision, nil
+	if based != d.based {
+		r, err := parseRecord(data)
+		if err != nil {
+			return "", &Error{Kind: NeedsPerson, Message: "its stored login " + err.Error()}
+		}
+		d.based, d.unsaved = based, false
+		d.remember(r)
 	}
-	r, err := parseRecord(data)
-	if err != nil {
-		return "", &Error{Kind: NeedsPerson, Message: "its stored login " + err.Error(), mode: ModeDelegated}
+	return digest(fmt.Sprint(d.opts.entry(), d.record.User, d.record.SignedInAt.UnixNano())), nil
+}
+
+// remember has r in force.
+func (d *delegated) remember(r record) {
+	d.record = r
+	d.known.Store(nil)
+	if r.usable() {
+		d.known.Store(&r.Login)
 	}
-	d.record, d.based, d.unsaved = r, revision, false
-	return revision, nil
 }
 
 func (d *delegated) token(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, *Error) {
@@ -75,7 +89,10 @@ func (d *delegated) token(ctx context.Context, o policy.TokenRequestOptions) (az
 	d.witness.forget()
 	result, err := d.silent(ctx, o)
 	if d.memory.fresh != nil {
-		d.record.Cache, d.record.RefreshedAt, d.unsaved = d.memory.fresh, time.Now().UTC(), true
+		renewed := d.record
+		renewed.Cache, renewed.RefreshedAt = d.memory.fresh, time.Now().UTC()
+		d.remember(renewed)
+		d.unsaved = true
 		d.save(ctx)
 	}
 	switch {
@@ -182,6 +199,9 @@ func (c *Credential) SignIn(ctx context.Context, s SignIn) (Login, error) {
 		return Login{}, err
 	}
 	defer c.leave()
+	if err := d.opts.Logins.Check(ctx, c.account); err != nil { // before a person takes the trouble
+		return Login{}, err
+	}
 	fresh := &memory{} // nothing of an earlier login is kept
 	client, err := d.newClient(fresh)
 	if err != nil {
@@ -215,6 +235,9 @@ func (c *Credential) SignIn(ctx context.Context, s SignIn) (Login, error) {
 func ask(ctx context.Context, client public.Client, s SignIn) (public.AuthResult, error) {
 	scopes := []string{s.Scope}
 	if s.Browser {
+		if err := free(ctx, s.Port); err != nil {
+			return public.AuthResult{}, err
+		}
 		ctx, cancel := context.WithTimeoutCause(ctx, browserPatience, errNobody)
 		defer cancel()
 		return client.AcquireTokenInteractive(ctx, scopes, public.WithRedirectURI(fmt.Sprintf("http://localhost:%d", s.Port)),
@@ -224,12 +247,23 @@ func ask(ctx context.Context, client public.Client, s SignIn) (public.AuthResult
 				return nil
 			}))
 	}
-	code, err := client.AcquireTokenByDeviceCode(ctx, scopes)
+	soon, cancel := context.WithTimeout(ctx, signInTimeout)
+	defer cancel()
+	code, err := client.AcquireTokenByDeviceCode(soon, scopes)
 	if err != nil {
 		return public.AuthResult{}, err
 	}
 	s.Show(code.Result.Message)
 	return code.AuthenticationResult(ctx)
+}
+
+// free tells whether the browser can come back to a port.
+func free(ctx context.Context, port int) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(port)))
+	if err != nil {
+		return &Error{Kind: Configuration, Message: fmt.Sprintf("the browser cannot come back to port %d: %v", port, err), todo: "give another --port"}
+	}
+	return l.Close()
 }
 
 var errNobody = errors.New("nobody signed in within 15 minutes")
@@ -238,10 +272,13 @@ var errNobody = errors.New("nobody signed in within 15 minutes")
 // words, which can hold tokens.
 func (d *delegated) refused(ctx context.Context, err error) error {
 	f := d.witness.last
+	if own, ok := errors.AsType[*Error](err); ok {
+		f = own
+	}
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("sign in account %s: %w", d.opts.Account, context.Cause(ctx))
-	case errors.Is(err, context.DeadlineExceeded), f != nil && (f.Code == "expired_token" || f.Code == "authorization_pending"):
+	case f == nil && errors.Is(err, context.DeadlineExceeded), f != nil && (f.Code == "expired_token" || f.Code == "authorization_pending"):
 		return fmt.Errorf("sign in account %s: %w; run the command again", d.opts.Account, errNobody)
 	case f == nil: // the browser came back with an error
 		f = &Error{Kind: NeedsPerson, Message: "the sign-in page refused", Number: aadsts.FindString(err.Error())}
@@ -250,5 +287,5 @@ func (d *delegated) refused(ctx context.Context, err error) error {
 		f.Kind, f.Message = NeedsPerson, "the sign-in was declined"
 	}
 	f.Account, f.mode = d.opts.Account, ModeDelegated
-	return f
+	return f.ForPerson()
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -30,6 +31,7 @@ type Error struct {
 	Message string
 
 	mode       string
+	todo       string        // what to do, where the kind and the mode do not say it; "-" when Message does
 	revision   string        // of what was signed in with
 	retryAfter time.Duration // as long as the host asks
 	next       time.Time
@@ -42,10 +44,26 @@ func (e *Error) Error() string {
 	if what := meanings()[e.Number]; what != "" {
 		fmt.Fprintf(&b, " (%s)", what)
 	}
-	b.WriteString("; ")
-	b.WriteString(e.remedy())
+	if todo := cmp.Or(e.todo, e.remedy()); todo != "-" {
+		b.WriteString("; ")
+		b.WriteString(todo)
+	}
 	return b.String()
 }
+
+// ForPerson is the same failure for somebody who has asked for it once: nothing
+// tries again by itself.
+func (e *Error) ForPerson() *Error {
+	told := *e
+	if told.Kind == Transient && told.todo == "" {
+		told.todo = "try again in a moment"
+	}
+	return &told
+}
+
+// OneScope tells whether Entra refused one LCS endpoint, which says nothing of the
+// account at others.
+func (e *Error) OneScope() bool { return e.Code == "invalid_resource" || e.Code == "invalid_scope" }
 
 // remedy is what to do next, by mode: each has its own way back.
 func (e *Error) remedy() string {
@@ -56,8 +74,8 @@ func (e *Error) remedy() string {
 		return "run: curfew login " + e.Account
 	case e.Kind == NeedsPerson:
 		return "check the user name and password, that the account has no MFA and is not locked"
-	case e.mode == ModeStatic:
-		return "check where the schedule file says that its token is"
+	case e.OneScope():
+		return "check the project's region and scope"
 	default:
 		return "check client_id and tenant, that the app allows public client flows and has consent for Dynamics Lifecycle services"
 	}

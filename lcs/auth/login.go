@@ -27,6 +27,8 @@ var ErrChanged = errors.New("somebody else has written the login meanwhile")
 
 // Logins keep one login for each delegated account. What they keep holds tokens.
 type Logins interface {
+	// Check tells why a login could not be kept, before there is one.
+	Check(ctx context.Context, account string) error
 	// Load gives what is kept and its revision; both are empty when there is none.
 	Load(ctx context.Context, account string) (data []byte, revision string, err error)
 	// Save replaces what is kept and gives its new revision. With a revision to be
@@ -38,6 +40,9 @@ type Logins interface {
 type NoLogins struct{ Reason error }
 
 var _ Logins = NoLogins{}
+
+// Check gives the reason.
+func (n NoLogins) Check(context.Context, string) error { return n.Reason }
 
 // Load gives the reason.
 func (n NoLogins) Load(context.Context, string) ([]byte, string, error) { return nil, "", n.Reason }

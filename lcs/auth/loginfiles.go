@@ -24,6 +24,30 @@ const lockRetry = 20 * time.Millisecond
 
 func (l LoginFiles) path(account string) string { return filepath.Join(l.Dir, account+".json") }
 
+// Check tries the lock of an account's file, which makes the directory.
+func (l LoginFiles) Check(ctx context.Context, account string) error {
+	lock, err := l.lock(ctx, account)
+	if err != nil {
+		return err
+	}
+	return lock.Close()
+}
+
+// lock has an account's file to itself until it is closed.
+func (l LoginFiles) lock(ctx context.Context, account string) (*flock.Flock, error) {
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create the directory of logins: %w; %s", err, asDaemon)
+	}
+	lock := flock.New(l.path(account)+".lock", flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
+		return nil, fmt.Errorf("lock the login of account %s: %w; %s", account, err, asDaemon)
+	}
+	return lock, nil
+}
+
+// asDaemon is the usual way out of files that belong to another user.
+const asDaemon = "run curfew login as the user that the daemon runs as"
+
 // Load reads an account's file.
 func (l LoginFiles) Load(_ context.Context, account string) (data []byte, revision string, err error) {
 	data, err = os.ReadFile(l.path(account))
@@ -31,20 +55,16 @@ func (l LoginFiles) Load(_ context.Context, account string) (data []byte, revisi
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", nil
 	case err != nil:
-		return nil, "", fmt.Errorf("read the login of account %s: %w; run curfew login as the user that the daemon runs as", account, err)
+		return nil, "", fmt.Errorf("read the login of account %s: %w; %s", account, err, asDaemon)
 	}
 	return data, digest(string(data)), nil
 }
 
 // Save replaces an account's file. What a killed process left unfinished is removed.
 func (l LoginFiles) Save(ctx context.Context, account string, data []byte, basedOn *string) (revision string, err error) {
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
-		return "", fmt.Errorf("create the directory of logins: %w", err)
-	}
-	path := l.path(account)
-	lock := flock.New(path + ".lock")
-	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
-		return "", fmt.Errorf("lock the login of account %s: %w", account, err)
+	lock, err := l.lock(ctx, account)
+	if err != nil {
+		return "", err
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	_, now, err := l.Load(ctx, account)
@@ -55,7 +75,7 @@ func (l LoginFiles) Save(ctx context.Context, account string, data []byte, based
 		return "", ErrChanged
 	}
 	l.sweep(account)
-	if err := renameio.WriteFile(path, data, 0o600, renameio.WithTempDir(l.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
+	if err := renameio.WriteFile(l.path(account), data, 0o600, renameio.WithTempDir(l.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
 		return "", fmt.Errorf("write the login of account %s: %w", account, err)
 	}
 	return digest(string(data)), l.sync()

@@ -2,7 +2,6 @@ package auth
 
 import (
 	"context"
-	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -24,7 +23,7 @@ func (p *password) revision(context.Context) (string, error) {
 	if p.secret, err = p.opts.Password.Read(); err != nil {
 		return "", err
 	}
-	return digest(p.secret.Reveal()), nil
+	return digest(p.opts.entry() + p.secret.Reveal()), nil
 }
 
 func (p *password) token(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, *Error) {
@@ -47,7 +46,7 @@ func (p *password) make() (err error) {
 	options := &azidentity.UsernamePasswordCredentialOptions{ //nolint:staticcheck // SA1019: deprecated, but LCS's documented way for an account without MFA
 		ClientOptions: azcore.ClientOptions{
 			Cloud: cloudOf(p.opts.Region, p.opts.Authority), Transport: p.witness,
-			Retry: policy.RetryOptions{MaxRetries: 1, RetryDelay: time.Second},
+			Retry: policy.RetryOptions{MaxRetries: -1}, // whether a password is sent again is for the guard to say
 		},
 		DisableInstanceDiscovery: p.opts.Authority != "",
 	}

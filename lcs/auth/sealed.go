@@ -23,6 +23,14 @@ var _ Logins = Sealed{}
 
 const sealedForm = 1 // the first byte of what is sealed
 
+// Check tells whether there is a key to seal with.
+func (s Sealed) Check(ctx context.Context, account string) error {
+	if _, err := s.keys(); err != nil {
+		return err
+	}
+	return s.Logins.Check(ctx, account)
+}
+
 // Load opens an account's login.
 func (s Sealed) Load(ctx context.Context, account string) (data []byte, revision string, err error) {
 	box, revision, err := s.Logins.Load(ctx, account)

@@ -13,16 +13,16 @@ const staticLifetime = time.Hour
 
 // A static account has a token that was made elsewhere.
 type static struct {
-	source Source
+	opts   Options
 	secret Secret
 }
 
 func (s *static) revision(context.Context) (string, error) {
 	var err error
-	if s.secret, err = s.source.Read(); err != nil {
+	if s.secret, err = s.opts.Token.Read(); err != nil {
 		return "", err
 	}
-	return digest(s.secret.Reveal()), nil
+	return digest(s.opts.entry() + s.secret.Reveal()), nil
 }
 
 func (s *static) token(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, *Error) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -62,8 +64,11 @@ func (w *witness) Do(req *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	w.last = nil
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		w.last = failureOf(resp, body)
+	switch {
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated:
+		w.last = failureOf(req, resp, body)
+	case strings.Contains(strings.ToLower(req.URL.Path), "/userrealm/"):
+		w.last = realmOf(body)
 	}
 	return resp, nil
 }
@@ -75,9 +80,27 @@ func (w *witness) CloseIdleConnections() {
 	}
 }
 
+// realmOf tells of a user whom nobody signs in with a password: a guest, a personal
+// account or a domain that is not of this cloud. MSAL asks no further then.
+func realmOf(body []byte) *Error {
+	var realm struct {
+		Kind string `json:"account_type"`
+	}
+	if json.Unmarshal(body, &realm) == nil && realm.Kind != "Managed" && realm.Kind != "Federated" {
+		return &Error{Kind: NeedsPerson, Message: "Entra has no such user with a password: a guest, a personal account or another tenant's"}
+	}
+	return nil
+}
+
 // failureOf classifies an answer without repeating its text.
-func failureOf(resp *http.Response, body []byte) *Error {
+func failureOf(req *http.Request, resp *http.Response, body []byte) *Error {
 	e := &Error{Message: "the sign-in host answered " + strconv.Itoa(resp.StatusCode)}
+	// A federated user's password goes to a server of the user's domain, which says in
+	// SOAP what it thinks of it. Asking it again locks the user there.
+	if strings.Contains(req.Header.Get("Content-Type"), "soap") && resp.StatusCode <= http.StatusInternalServerError {
+		e.Kind, e.Message = NeedsPerson, fmt.Sprintf("%s, the sign-in server of the user's domain, refused (%d)", req.URL.Hostname(), resp.StatusCode)
+		return e
+	}
 	var o struct {
 		Code        string `json:"error"`
 		Description string `json:"error_description"`

@@ -66,6 +66,7 @@ const (
 	msgTenant          message = "tenant %q is neither a domain nor an id; want one such as contoso.onmicrosoft.com"
 	msgClientID        message = "client_id %q is not an id; want one such as 11111111-2222-3333-4444-555555555555"
 	msgSameUser        message = "account %q signs in as the user of account %q on line %d: LCS counts their calls together, and curfew does not; want another user, or one account"
+	msgTwoClouds       message = "the account %q signs in to the %s cloud for project %q on line %d, and to the %s cloud for this one; want an account for each"
 	msgSameAccount     message = "the account %q is named twice; want it once"
 	msgRegionUnused    message = "region has no effect beside endpoint; want one of them"
 	msgSameProject     message = "project %q has the id and endpoint of project %q on line %d; want one project"

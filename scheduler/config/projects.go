@@ -18,7 +18,7 @@ const (
 
 func (d *decoder) decodeProjects(f *fields) {
 	d.projects.partial = isPartial(f, "projects")
-	first := map[string]string{}
+	first, clouds := map[string]string{}, map[string]Project{}
 	d.eachEntry(f, "projects", projectSection(), func(f *fields) {
 		p := Project{
 			Name:     d.define(f, d.projects),
@@ -35,6 +35,7 @@ func (d *decoder) decodeProjects(f *fields) {
 			p.Endpoint, _ = lcs.Endpoint(p.Region)
 		}
 		d.cfg.Projects = append(d.cfg.Projects, p)
+		d.checkClouds(f, p, clouds)
 		if p.Name == "" || p.ID == 0 {
 			return
 		}
@@ -45,6 +46,21 @@ func (d *decoder) decodeProjects(f *fields) {
 		}
 		first[key] = p.Name
 	})
+}
+
+// checkClouds refuses an account for two clouds: a tenant is in one of them.
+func (d *decoder) checkClouds(f *fields, p Project, first map[string]Project) {
+	if p.Name == "" || f.has("endpoint") {
+		return
+	}
+	for _, name := range p.Accounts {
+		other, known := first[name]
+		if !known {
+			first[name] = p
+		} else if cloud := lcs.Cloud(other.Region); cloud != lcs.Cloud(p.Region) {
+			d.errorf(f.values["account"], msgTwoClouds, name, cloud, other.Name, d.projects.places[other.Name].Line, lcs.Cloud(p.Region))
+		}
+	}
 }
 
 func (d *decoder) decodeEnvironments(f *fields) {
