@@ -435,20 +435,39 @@ func TestEnforceLeavesAPersonsStartAloneThatTookThePlaceOfTheEarlyOne(t *testing
 }
 
 func TestEnforceStillStopsWhatRunsWithoutAWindowToCome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, lcssim.Options{})
-		w.long = true
-		w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
-		w.setup.Enforced = map[string]string{envName(0): "office-hours"}
-		until("2000-01-03 06:00:00")
-		w.start()
-		until("2000-01-03 20:00:00") // its last early start had its window
-		w.state(0, lcssim.Stopped)
-		w.sim.Set(envID(0), lcssim.Finished)
-		until("2000-01-03 20:30:00")
-		w.state(0, lcssim.Stopped)
-		w.stop()
-	})
+	tests := []struct {
+		name  string
+		steps func(w *world)
+	}{
+		{"after its window", func(w *world) {
+			until("2000-01-03 20:00:00")
+			w.state(0, lcssim.Stopped)
+			w.sim.Set(envID(0), lcssim.Finished)
+		}},
+		{"when the window that it was started for is no longer in the file", func(w *world) {
+			until("2000-01-03 08:00:00")
+			w.state(0, lcssim.Finished)
+			w.schedule.Uptime = []plan.Window{window(w.t, "mon-fri 12:00-13:00")}
+			w.reload()
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{})
+				w.long = true
+				w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
+				w.setup.Enforced = map[string]string{envName(0): "office-hours"}
+				until("2000-01-03 06:00:00")
+				w.start()
+				tt.steps(w)
+				time.Sleep(30 * time.Minute)
+				synctest.Wait()
+				w.state(0, lcssim.Stopped)
+				w.stop()
+			})
+		})
+	}
 }
 
 func TestLargeStopWaitsForAnApproval(t *testing.T) {

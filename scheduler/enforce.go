@@ -44,7 +44,7 @@ func (e *Engine) correct(ctx context.Context, now time.Time) error {
 			names = append(names, env.Name)
 		}
 	}
-	early, err := e.startedEarly(ctx, f, names, now)
+	early, err := e.startedEarly(ctx, names, now)
 	if err != nil {
 		return err
 	}

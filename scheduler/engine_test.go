@@ -48,6 +48,8 @@ type world struct {
 	engine   *scheduler.Engine
 	accounts []string
 	long     bool // days of simulated time: without River
+	// file gives what build compiles, where it is more than the one schedule.
+	file func(environments []string) plan.Spec
 	// credential signs an account in; with a token that is always good by default.
 	credential func(account string) azcore.TokenCredential
 	transport  policy.Transporter // to LCS, the simulator's when nil
@@ -94,13 +96,25 @@ func (w *world) build() {
 	for _, e := range w.setup.Environments {
 		names = append(names, e.Name)
 	}
-	p, err := plan.Compile(plan.Spec{Environments: names, Schedules: []plan.Schedule{w.schedule}})
+	spec := plan.Spec{Environments: names, Schedules: []plan.Schedule{w.schedule}}
+	if w.file != nil {
+		spec = w.file(names)
+	}
+	p, err := plan.Compile(spec)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.setup.Plan, w.setup.Rules = p, nil
-	for _, name := range names {
-		w.setup.Rules = append(w.setup.Rules, scheduler.Rule{Name: w.schedule.Name, Environment: name, Fingerprint: p.Fingerprint(w.schedule.Name)})
+	add := func(name string, environments []string) {
+		for _, env := range environments {
+			w.setup.Rules = append(w.setup.Rules, scheduler.Rule{Name: name, Environment: env, Fingerprint: p.Fingerprint(name)})
+		}
+	}
+	for _, s := range spec.Schedules {
+		add(s.Name, s.Environments)
+	}
+	for _, x := range spec.Exceptions {
+		add(x.Name, x.Environments)
 	}
 	w.setup.Projects = []scheduler.Project{{Name: "contoso", ID: project}}
 	if w.transport == nil {

@@ -101,7 +101,7 @@ func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, e
 	var runs []Run
 	for _, c := range coming {
 		call, ok := due[c.Environment]
-		if !ok || f.decided(c, recent[c.Environment], call, now) {
+		if !ok || decided(c, recent[c.Environment], call, now) {
 			continue
 		}
 		r, err := f.newRun(c, now)
@@ -118,7 +118,7 @@ func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, e
 // decided tells whether nothing is to be done about a coming start before its
 // fire: it was begun early, or what a person did since stands until then. It
 // follows from the runs alone, so that a restart and other replicas change nothing.
-func (f *inForce) decided(c plan.Fire, recent []Run, call, now time.Time) bool {
+func decided(c plan.Fire, recent []Run, call, now time.Time) bool {
 	if len(recent) == 0 {
 		return false
 	}
@@ -129,7 +129,7 @@ func (f *inForce) decided(c plan.Fire, recent []Run, call, now time.Time) bool {
 	if last.Trigger != TriggerManual {
 		return false
 	}
-	begun, ok := f.ahead(recent, now)
+	begun, ok := ahead(recent, now)
 	return !last.CreatedAt.Before(call) || ok && !last.CreatedAt.Before(begun.CreatedAt)
 }
 
@@ -192,26 +192,25 @@ func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []q
 
 // startedEarly tells which of the environments were started for a window that has
 // not begun. It asks the database, so that every replica knows, and the next process.
-func (e *Engine) startedEarly(ctx context.Context, f *inForce, names []string, now time.Time) (map[string]bool, error) {
+func (e *Engine) startedEarly(ctx context.Context, names []string, now time.Time) (map[string]bool, error) {
 	recent, err := e.store.RunsSince(ctx, names, now.Add(-leadHorizon))
 	if err != nil {
 		return nil, err
 	}
 	early := map[string]bool{}
 	for name, runs := range recent {
-		_, ok := f.ahead(runs, now)
+		_, ok := ahead(runs, now)
 		early[name] = ok && runs[len(runs)-1].Action == plan.Start
 	}
 	return early, nil
 }
 
-// ahead gives the last early start of an environment while its window has not
-// begun, even when something else came between. The runs are in the order in which
-// they were due.
-func (f *inForce) ahead(runs []Run, now time.Time) (Run, bool) {
+// ahead gives the last early start of an environment whose window has not begun,
+// even when something else came between.
+func ahead(runs []Run, now time.Time) (Run, bool) {
 	for _, r := range slices.Backward(runs) {
-		if r.early() {
-			return r, r.FireAt.After(now) || len(f.plan.Fires(r.DueAt, now.Add(time.Nanosecond), r.Environment)) == 0
+		if r.earlyFor().After(now) {
+			return r, true
 		}
 	}
 	return Run{}, false

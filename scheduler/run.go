@@ -66,6 +66,7 @@ type Run struct {
 	StartedAt           time.Time // when it first waited for something other than quota: the deadline counts from here
 	AcceptedAt          time.Time // when LCS accepted the call
 	FinishedAt          time.Time
+	CalledOff           time.Time // the fire of an early start that something else came before; FireAt is then no longer it
 	OperationActivityID string
 	Message             string
 	SupersededBy        string
@@ -84,9 +85,16 @@ type Run struct {
 	Tries int
 }
 
-// early tells whether the run was made before its fire. It shows in DueAt alone:
-// FireAt is moved when something else comes before the fire.
-func (r Run) early() bool { return r.DueAt.After(r.CreatedAt) }
+// earlyFor gives the fire that the run was made before, zero when it was not early.
+func (r Run) earlyFor() time.Time {
+	switch {
+	case !r.CalledOff.IsZero():
+		return r.CalledOff
+	case r.DueAt.Before(r.FireAt):
+		return r.FireAt
+	}
+	return time.Time{}
+}
 
 // A WaitReason says what a run waits for, for logs and status.
 type WaitReason string

@@ -86,6 +86,9 @@ func TestStartThatWasCalledOffEarlyLeavesItsFireToCome(t *testing.T) {
 		if res := b.tick(t0, t0.Add(10*time.Minute), stop); len(res.Superseded) != 1 || len(res.Written) != 1 || res.Written[0].State != scheduler.Queued {
 			t.Fatalf("tick = %+v, want the stop to supersede the early start", res)
 		}
+		if r := b.run(early.ID); !r.CalledOff.Equal(t0.Add(time.Hour)) || !r.FireAt.Equal(early.DueAt) {
+			t.Errorf("the early start is %+v, want its fire kept as called off", r)
+		}
 		again := newRun("dev-01", plan.Start, t0.Add(time.Hour))
 		if res := b.tick(t0.Add(10*time.Minute), t0.Add(time.Hour), again); len(res.Written) != 1 || res.Written[0].State != scheduler.Queued {
 			t.Errorf("tick at the fire = %+v, want the start written", res)

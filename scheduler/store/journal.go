@@ -281,7 +281,7 @@ func callOff(ctx context.Context, q session, by []scheduler.Run, names []any, no
 	for _, r := range by {
 		args = append(args, r.ID)
 	}
-	_, err := q.exec(ctx, `UPDATE runs SET fire_at = due_at WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND due_at > 0 AND due_at < fire_at
+	_, err := q.exec(ctx, `UPDATE runs SET called_off = fire_at, fire_at = due_at WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND due_at > 0 AND due_at < fire_at
 		AND id NOT IN (`+placeholders(len(by))+`)`, args...)
 	if err != nil {
 		return fmt.Errorf("call off early starts: %w", err)
@@ -356,15 +356,15 @@ func saveRun(ctx context.Context, q session, r scheduler.Run) error {
 }
 
 const (
-	runColumns = `id, environment, project, schedule, action, cause, state, fire_at, zone, due_at, created_at, started_at, accepted_at, finished_at, activity_id, message, superseded_by, generation, rank, not_before, waiting, tries`
-	runWidth   = 22
+	runColumns = `id, environment, project, schedule, action, cause, state, fire_at, zone, due_at, created_at, started_at, accepted_at, finished_at, activity_id, message, superseded_by, generation, rank, not_before, waiting, tries, called_off`
+	runWidth   = 23
 )
 
 func runValues(r scheduler.Run) []any {
 	return []any{
 		r.ID, r.Environment, r.Project, r.Schedule, string(r.Action), string(r.Trigger), string(r.State),
 		micros(r.FireAt), r.FireAt.Location().String(), micros(r.DueAt), micros(r.CreatedAt), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt),
-		r.OperationActivityID, r.Message, r.SupersededBy, r.Generation, r.Rank, micros(r.NotBefore), string(r.Waiting), r.Tries,
+		r.OperationActivityID, r.Message, r.SupersededBy, r.Generation, r.Rank, micros(r.NotBefore), string(r.Waiting), r.Tries, micros(r.CalledOff),
 	}
 }
 
@@ -384,9 +384,9 @@ func queryRuns(ctx context.Context, q session, query string, args ...any) ([]sch
 func scanRun(rows *sql.Rows, zones map[string]*time.Location) (scheduler.Run, error) {
 	var r scheduler.Run
 	var zone string
-	var fire, dueAt, created, started, accepted, finished, notBefore int64
+	var fire, dueAt, created, started, accepted, finished, notBefore, calledOff int64
 	err := rows.Scan(&r.ID, &r.Environment, &r.Project, &r.Schedule, &r.Action, &r.Trigger, &r.State, &fire, &zone, &dueAt, &created, &started, &accepted, &finished,
-		&r.OperationActivityID, &r.Message, &r.SupersededBy, &r.Generation, &r.Rank, &notBefore, &r.Waiting, &r.Tries)
+		&r.OperationActivityID, &r.Message, &r.SupersededBy, &r.Generation, &r.Rank, &notBefore, &r.Waiting, &r.Tries, &calledOff)
 	if err != nil {
 		return scheduler.Run{}, err
 	}
@@ -395,7 +395,7 @@ func scanRun(rows *sql.Rows, zones map[string]*time.Location) (scheduler.Run, er
 	}
 	r.FireAt, r.DueAt, r.CreatedAt, r.StartedAt = instant(fire), instant(dueAt), instant(created), instant(started)
 	r.AcceptedAt, r.FinishedAt = instant(accepted), instant(finished)
-	r.NotBefore = instant(notBefore)
+	r.NotBefore, r.CalledOff = instant(notBefore), instant(calledOff)
 	if zones[zone] == nil {
 		if zones[zone], err = time.LoadLocation(zone); err != nil {
 			zones[zone] = time.UTC // a zone that this machine does not know any more

@@ -187,7 +187,7 @@ func TestLoginsAreKeptInADatabaseOfTheVersionBefore(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		b.exec(`DROP TABLE logins`, `DELETE FROM curfew_schema WHERE version > 2`)
+		b.exec(`ALTER TABLE runs DROP COLUMN called_off`, `DROP TABLE logins`, `DELETE FROM curfew_schema WHERE version > 2`)
 		b.open()
 		if got := b.saveLogin("main", "new"); got != "1" {
 			t.Errorf("first write = revision %q, want 1", got)

@@ -106,4 +106,6 @@ CREATE TABLE logins (
 	sealed   TEXT NOT NULL,
 	revision BIGINT NOT NULL
 );
+`, `
+ALTER TABLE runs ADD COLUMN called_off BIGINT NOT NULL DEFAULT 0;
 `}
