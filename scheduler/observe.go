@@ -61,8 +61,9 @@ func (e *Engine) turn(ctx context.Context, s *situation, at time.Time) (time.Tim
 	return at, nil
 }
 
-// mostWanted picks what to read: what the best-ranked run that waits for this
-// project's metadata needs.
+// mostWanted picks what to read: what the best-ranked run needs that waits for this
+// project's metadata before its call. The run that asks has its own turn only when
+// none does, if it merely looks whether it has arrived: calls must not wait for that.
 func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 	open, err := e.store.Unfinished(ctx)
 	if err != nil {
@@ -79,6 +80,7 @@ func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 		}
 	}
 	best, unplaced := s.id, 0
+	looksOn := s.run.State == Verifying || s.run.Waiting == WaitBusy || s.run.Waiting == WaitMissing
 	for _, r := range slices.Backward(open) { // worst first, so that the best stays
 		id := lcs.NormalizeID(s.f.environments[r.Environment].ID)
 		o := seen[id]
@@ -88,7 +90,7 @@ func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 		if o.Page == 0 {
 			unplaced++
 		}
-		if id == s.id || r.Waiting == WaitMetadata || r.Waiting == "" {
+		if id == s.id && !looksOn || r.Waiting == WaitMetadata || r.Waiting == "" {
 			best = id
 		}
 	}
