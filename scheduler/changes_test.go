@@ -35,14 +35,12 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 	return o
 }
 
-// stopByHand has a person stop the first environment.
-func (w *world) stopByHand() scheduler.Run {
+// stopsByHand has a person stop the first environment.
+func (w *world) stopsByHand() {
 	w.t.Helper()
-	r, err := w.engine.Act(w.t.Context(), envName(0), plan.Stop)
-	if err != nil {
+	if _, err := w.engine.Act(w.t.Context(), envName(0), plan.Stop); err != nil {
 		w.t.Fatal(err)
 	}
-	return r
 }
 
 // idle gives an engine on the open database that does nothing by itself.
@@ -659,14 +657,14 @@ func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
 		{"and a restart changes nothing", func(w *world) {
 			until("2000-01-03 06:45:00")
 			w.state(0, lcssim.Finished)
-			w.stopByHand()
+			w.stopsByHand()
 			until("2000-01-03 06:50:00")
 			w.stop()
 			w.start()
 		}},
 		{"and a replica that joins changes nothing", func(w *world) {
 			until("2000-01-03 06:39:50") // the start is under way
-			w.stopByHand()
+			w.stopsByHand()
 			until("2000-01-03 06:50:07")
 			if err := w.idle().Tick(w.t.Context(), time.Now()); err != nil {
 				w.t.Error(err)
@@ -677,7 +675,7 @@ func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
 			until("2000-01-03 06:39:40")
 			w.open()
 			w.engine = w.idle()
-			w.stopByHand()
+			w.stopsByHand()
 			if err := w.store.Close(); err != nil {
 				w.t.Error(err)
 			}
@@ -685,7 +683,7 @@ func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
 		}},
 		{"also when starts turn out to be shorter meanwhile", func(w *world) {
 			until("2000-01-03 06:45:00")
-			w.stopByHand()
+			w.stopsByHand()
 			until("2000-01-03 06:50:00")
 			w.stop()
 			w.open()

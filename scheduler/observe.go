@@ -17,6 +17,9 @@ const (
 	lookedAtOnce = 2 * onPage             // two pages, which are read within seconds
 	perPage      = 10 * time.Second       // 6 metadata calls a minute
 	wholeProject = 2                      // this many runs without a known page are worth a scan
+	// looksForVerify is how many looks a run has at least until its verify_timeout,
+	// whatever else the project's metadata is wanted for.
+	looksForVerify = 4
 )
 
 // A target is what one metadata call reads: a page, or one environment by id.
@@ -63,7 +66,8 @@ func (e *Engine) turn(ctx context.Context, s *situation, at time.Time) (time.Tim
 
 // mostWanted picks what to read: what the best-ranked run needs that waits for this
 // project's metadata before its call. The run that asks has its own turn only when
-// none does, if it merely looks whether it has arrived: calls must not wait for that.
+// none does, if it merely looks whether it has arrived and did so not long ago:
+// calls must not wait for that.
 func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 	open, err := e.store.Unfinished(ctx)
 	if err != nil {
@@ -80,7 +84,7 @@ func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 		}
 	}
 	best, unplaced := s.id, 0
-	looksOn := s.run.State == Verifying || s.run.Waiting == WaitBusy || s.run.Waiting == WaitMissing
+	looksOn := s.looksOn() && s.now.Sub(seen[s.id].At) < s.f.Defaults.VerifyTimeout/looksForVerify
 	for _, r := range slices.Backward(open) { // worst first, so that the best stays
 		id := lcs.NormalizeID(s.f.environments[r.Environment].ID)
 		o := seen[id]
@@ -95,6 +99,11 @@ func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
 		}
 	}
 	return e.targetOf(s.project, seen[best], best, unplaced), nil
+}
+
+// looksOn tells whether the run looks again and again at what is not its own to hasten.
+func (s *situation) looksOn() bool {
+	return s.run.State == Verifying || s.run.Waiting == WaitBusy || s.run.Waiting == WaitMissing
 }
 
 func (e *Engine) targetOf(p Project, o Observation, id string, unplaced int) target {
