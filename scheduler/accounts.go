@@ -97,8 +97,7 @@ type AccountStatus struct {
 	Login    *auth.Login
 }
 
-// accountUp notes that LCS accepted an account in a project, none of them when id
-// is 0: it could sign in.
+// accountUp notes that LCS accepted an account in a project: it can sign in, too.
 func (e *Engine) accountUp(name string, id int64) {
 	now := time.Now()
 	scopes := []string{AccountHold(name), MemberHold(name, id)}

@@ -248,7 +248,7 @@ func (c *Credential) Login(ctx context.Context) (login Login, ok bool, err error
 
 // entry is the part of a revision that comes from the schedule file.
 func (o Options) entry() string {
-	return fmt.Sprintf("%q %q %q %q %q %q ", o.Mode, o.Tenant, o.ClientID, o.Username, o.Authority, o.Region)
+	return fmt.Sprintf("%q %q %q %q %q %q ", o.Mode, o.Tenant, o.ClientID, o.Username, o.Authority, lcs.Cloud(o.Region))
 }
 
 // digest tells one secret from another without showing either. It is never kept.
