@@ -62,12 +62,13 @@ type Engine struct {
 	rewound  chan struct{} // the clock is to be set to what is in force
 	draining atomic.Bool   // no new calls
 
-	mu         sync.Mutex          // guards what follows; written by steps and by housekeeping
-	reading    map[int64]bool      // projects whose metadata is being read
-	lost       map[string]bool     // environments that were not on their page any more
-	scans      map[int64]int       // last page read of a scan that is not at its end
-	scanned    map[int64]time.Time // when a scan of the project last came to its end
-	unreadable map[int64]int       // how often in a row metadata could not be read
+	mu         sync.Mutex           // guards what follows; written by steps and by housekeeping
+	reading    map[int64]bool       // projects whose metadata is being read
+	lost       map[string]bool      // environments that were not on their page any more
+	scans      map[int64]int        // last page read of a scan that is not at its end
+	scanned    map[int64]time.Time  // when a scan of the project last came to its end
+	unreadable map[int64]int        // how often in a row metadata could not be read
+	unseen     map[string]time.Time // runs that wait to arrive: since when they cannot be looked at
 
 	notify   func(Notice)
 	accounts accountsSeen
@@ -91,7 +92,7 @@ func New(o Options) (*Engine, error) {
 	e := &Engine{
 		store: o.Store, log: o.Logger.Named("engine"), metrics: m,
 		interval: orDefault(o.VerifyInterval, defaultInterval), refresh: orDefault(o.RefreshInterval, defaultRefresh),
-		retain: orDefault(o.Retention, defaultRetention), wake: make(chan struct{}, 1), rewound: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, scanned: map[int64]time.Time{}, unreadable: map[int64]int{},
+		retain: orDefault(o.Retention, defaultRetention), wake: make(chan struct{}, 1), rewound: make(chan struct{}, 1), reading: map[int64]bool{}, lost: map[string]bool{}, scans: map[int64]int{}, scanned: map[int64]time.Time{}, unreadable: map[int64]int{}, unseen: map[string]time.Time{},
 	}
 	e.learned.takes, e.learned.at = map[string]time.Duration{}, map[string]time.Time{}
 	e.drift.wrong = map[string]sighting{}

@@ -16,6 +16,7 @@ const (
 	drained    = time.Second            // a step that meets a shutdown is taken up by the next process
 	unanswered = 2 * time.Minute        // no call of this process lasts longer: the client's limit is half of it
 	rollout    = 10 * time.Minute       // replicas have the same file after this
+	blindFor   = 15 * time.Minute       // without a look: longer than any wait between two tries
 	staleAfter = 10 * time.Minute       // an observation older than this is not worth a call
 )
 
@@ -95,13 +96,32 @@ func (e *Engine) advance(ctx context.Context, run Run) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if late := s.f.Defaults.VerifyTimeout; !grant.At.IsZero() && !grant.Paced && run.State == Verifying && s.now.Sub(run.AcceptedAt) >= late {
+	if late := s.f.Defaults.VerifyTimeout; e.blind(run, grant, s.now) && s.now.Sub(run.AcceptedAt) >= late {
 		return e.finish(ctx, s, Failed, fmt.Sprintf("LCS accepted it; whether it arrived could not be seen within %s: %s", late, grant.Detail))
 	}
 	if !grant.At.IsZero() {
 		return e.wait(ctx, s, grant)
 	}
 	return e.act(ctx, s, seen)
+}
+
+// blind tells whether a run that waits to arrive could not be looked at for long, by
+// this process: one that has just begun has not tried.
+func (e *Engine) blind(run Run, grant Grant, now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if run.State != Verifying || grant.At.IsZero() {
+		delete(e.unseen, run.ID)
+		return false
+	}
+	if grant.Paced {
+		return false
+	}
+	since, known := e.unseen[run.ID]
+	if !known {
+		e.unseen[run.ID] = now
+	}
+	return known && now.Sub(since) >= blindFor
 }
 
 // unknown meets a run of an environment that this process does not have in its
@@ -211,6 +231,9 @@ func (e *Engine) finish(ctx context.Context, s *situation, state State, message 
 
 // told logs and counts the end of a run.
 func (e *Engine) told(r Run) {
+	e.mu.Lock()
+	delete(e.unseen, r.ID)
+	e.mu.Unlock()
 	e.metrics.runs.WithLabelValues(string(r.Action), string(r.State)).Inc()
 	e.missedLead(r)
 	log := e.runLog(r).With(zap.String("operation_activity_id", r.OperationActivityID), zap.String("message", r.Message))
