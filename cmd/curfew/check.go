@@ -47,7 +47,7 @@ func check(ctx context.Context, e env, all *clients, a config.Account, projects 
 
 func checkProject(ctx context.Context, all *clients, a config.Account, p config.Project) (checked, error) {
 	row := checked{Project: p.Name, ID: p.ID, Region: regionOf(p)}
-	client, err := all.of(p, a.Name)
+	client, _, err := all.of(p, a.Name)
 	if err != nil {
 		return row, err
 	}
@@ -134,7 +134,7 @@ func livesIn(ctx context.Context, all *clients, a config.Account, p config.Proje
 		other.Endpoint, _ = lcs.Endpoint(region)
 		alone := newClients(all.env, all.cfg, all.log) // what one region refuses is not held against the next
 		alone.logins = all.logins
-		client, err := alone.of(other, a.Name)
+		client, _, err := alone.of(other, a.Name)
 		if err != nil {
 			continue
 		}

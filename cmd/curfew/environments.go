@@ -68,7 +68,7 @@ func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
 		if len(only) > 0 && !slices.Contains(only, p.Name) {
 			continue
 		}
-		client, err := all.of(p, p.Accounts[0])
+		client, _, err := all.of(p, p.Accounts[0])
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -88,22 +89,9 @@ func (o keepOptions) request(names []string, now time.Time) (web.OverrideRequest
 }
 
 func newOverrides(e env) *cobra.Command {
-	form := newOutput("table", "json")
-	c := &cobra.Command{Use: "overrides", Short: "Lists the overrides, and those that ended in the last day"}
-	server := serverFlag(c, e)
-	c.Flags().VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := newClient(e, *server)
-		if err != nil {
-			return err
-		}
-		list, err := client.Overrides(c.Context())
-		if err != nil {
-			return err
-		}
-		return printOverrides(e, list, form.value)
-	}
-	return c
+	return newListing(e, "overrides", "Lists the overrides, and those that ended in the last day",
+		func(ctx context.Context, c *web.Client) ([]web.Override, error) { return c.Overrides(ctx) },
+		func(e env, list []web.Override) error { return printOverrides(e, list, "table") })
 }
 
 func newRelease(e env) *cobra.Command {

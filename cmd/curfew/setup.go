@@ -41,14 +41,15 @@ func (c *clients) with(cfg *config.Config) *clients {
 	return next
 }
 
-func (c *clients) of(p config.Project, account string) (*lcs.Client, error) {
+// of gives the client of a project's account, and what it signs in with.
+func (c *clients) of(p config.Project, account string) (*lcs.Client, *auth.Credential, error) {
 	a, err := c.account(account)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cred, err := c.credential(a, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	opts := &lcs.ClientOptions{Scope: scopeOf(p, a), Version: version, Logger: c.log, OnVersionEOL: c.ends}
 	if c.limiter != nil {
@@ -59,9 +60,9 @@ func (c *clients) of(p config.Project, account string) (*lcs.Client, error) {
 	}
 	client, err := lcs.NewClient(p.Endpoint, cred, opts)
 	if err != nil {
-		return nil, fmt.Errorf("use project %s: %w", p.Name, err)
+		return nil, nil, fmt.Errorf("use project %s: %w", p.Name, err)
 	}
-	return client, nil
+	return client, cred, nil
 }
 
 func (c *clients) account(name string) (config.Account, error) {
@@ -147,15 +148,7 @@ func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, e
 	for _, p := range cfg.Projects {
 		project := scheduler.Project{Name: p.Name, ID: p.ID, Endpoint: p.Endpoint}
 		for _, name := range p.Accounts {
-			client, err := c.of(p, name)
-			if err != nil {
-				return nil, err
-			}
-			account, err := c.account(name)
-			if err != nil {
-				return nil, err
-			}
-			cred, err := c.credential(account, p)
+			client, cred, err := c.of(p, name)
 			if err != nil {
 				return nil, err
 			}

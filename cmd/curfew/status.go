@@ -1,31 +1,16 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/web"
 )
 
 func newStatus(e env) *cobra.Command {
-	form := newOutput("table", "json")
-	c := &cobra.Command{Use: "status", Short: "Shows every environment: what is wanted, what LCS shows, the next fire"}
-	server := serverFlag(c, e)
-	c.Flags().VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := newClient(e, *server)
-		if err != nil {
-			return err
-		}
-		list, err := client.Environments(c.Context())
-		if err != nil {
-			return err
-		}
-		if form.value == "json" {
-			return printJSON(e.stdout, list)
-		}
-		return printStatus(e, list)
-	}
-	return c
+	return newListing(e, "status", "Shows every environment: what is wanted, what LCS shows, the next fire",
+		func(ctx context.Context, c *web.Client) ([]web.Environment, error) { return c.Environments(ctx) }, printStatus)
 }
 
 func printStatus(e env, list []web.Environment) error {
