@@ -1,12 +1,12 @@
-// Package scheduler is the run model and the engine: it turns fires into runs,
-// runs into LCS calls within the quota, and calls into a proven state.
+// Package scheduler holds the words that curfew is written in: runs, calls,
+// observations, overrides, events and the setup of a schedule file. It acts on
+// nothing; package scheduler/engine does.
 package scheduler
 
 import (
 	"slices"
 	"time"
 
-	"curfew/lcs"
 	"curfew/scheduler/plan"
 )
 
@@ -30,7 +30,7 @@ type State string
 const (
 	Queued    State = "queued"    // written; no call has been made yet
 	Running   State = "running"   // a call was made, LCS has not accepted one yet
-	Verifying State = "verifying" // LCS accepted the call; metadata does not show the end yet
+	Verifying State = "verifying" // LCS accepted the call; metadata does not show the wanted state yet
 	Succeeded State = "succeeded"
 	Failed    State = "failed"
 	Canceled  State = "canceled"
@@ -43,12 +43,12 @@ func States() []State {
 	return []State{Queued, Running, Verifying, Succeeded, Failed, Canceled, Skipped, Missed}
 }
 
-// Finished tells whether a run in this state never changes again.
+// Finished reports whether a run in this state never changes again.
 func (s State) Finished() bool {
 	return s != Queued && s != Running && s != Verifying
 }
 
-// Valid tells whether s is one of States.
+// Valid reports whether s is one of States.
 func (s State) Valid() bool { return slices.Contains(States(), s) }
 
 // A Run is one action on one environment, kept durably. Zero times mean "not yet".
@@ -60,22 +60,22 @@ type Run struct {
 	Action              plan.Action
 	Trigger             Trigger
 	State               State
+	By                  Actor     // who asked for it
 	FireAt              time.Time // in the schedule's zone
-	DueAt               time.Time // when it was to begin: FireAt, or earlier with lead: auto. Of two runs the later is in force
+	DueAt               time.Time // when it was to start: FireAt, or earlier with lead: auto. Of two runs the later one counts
 	CreatedAt           time.Time // when it was written
 	StartedAt           time.Time // when it first waited for something other than quota: the deadline counts from here
 	AcceptedAt          time.Time // when LCS accepted the call
 	FinishedAt          time.Time
-	CalledOff           time.Time // the fire of an early start that something else came before; FireAt is then no longer it
+	CalledOff           time.Time // the fire of an early start that something else preceded; FireAt no longer is that fire
 	OperationActivityID string
 	Message             string
 	SupersededBy        string
 	Attempts            []Attempt
 
-	// Generation is compared and set at each change; a ticket of an older
-	// generation does nothing.
+	// Generation is compared and set at each change that the run's own pass does not make.
 	Generation int64
-	// Rank orders runs that wait for quota: lower goes first.
+	// Rank orders runs that wait for quota: the lower goes first.
 	Rank float64
 	// NotBefore is the earliest instant of the next call.
 	NotBefore time.Time
@@ -85,8 +85,8 @@ type Run struct {
 	Tries int
 }
 
-// earlyFor gives the fire that the run was made before, zero when it was not early.
-func (r Run) earlyFor() time.Time {
+// EarlyFor returns the fire that the run was made ahead of, zero when it was not early.
+func (r Run) EarlyFor() time.Time {
 	switch {
 	case !r.CalledOff.IsZero():
 		return r.CalledOff
@@ -94,6 +94,16 @@ func (r Run) earlyFor() time.Time {
 		return r.FireAt
 	}
 	return time.Time{}
+}
+
+// WaitsForCall reports whether the run asks for its call as soon as there is one.
+func (r Run) WaitsForCall(now time.Time) bool {
+	switch r.Waiting {
+	case "", WaitQuota, WaitMetadata:
+		return (r.State == Queued || r.State == Running) && !r.NotBefore.After(now)
+	default:
+		return false
+	}
 }
 
 // A WaitReason says what a run waits for, for logs and status.
@@ -107,38 +117,10 @@ const (
 	WaitRetry    WaitReason = "retry"    // a call did not go through
 	WaitThrottle WaitReason = "throttled"
 	WaitAccount  WaitReason = "account" // signing in does not work
-	WaitVerify   WaitReason = "verify"  // LCS accepted; the state has not arrived
+	WaitVerify   WaitReason = "verify"  // LCS accepted; the wanted state is not there yet
 	WaitMissing  WaitReason = "missing" // LCS did not list the environment
 	WaitTurn     WaitReason = "turn"    // a call on the environment is in flight
 	WaitApproval WaitReason = "approval"
-)
-
-// An Override is a temporary exception that a person made: it keeps environments
-// running or stopped from From (inclusive) until Until (exclusive), whatever the
-// schedule file says.
-type Override struct {
-	ID           string
-	Environments []string
-	Keep         plan.Wanted // running or stopped
-	From, Until  time.Time
-	Reason       string
-	CreatedAt    time.Time
-	ReleasedAt   time.Time // zero unless a person ended it; Until is then no later
-}
-
-// An Outcome is how one LCS call ended.
-type Outcome string
-
-// The outcomes of a call. Pending is a call in flight, or one that a crash cut off.
-const (
-	OutcomePending      Outcome = "pending"
-	OutcomeAccepted     Outcome = "accepted"
-	OutcomeRefused      Outcome = "refused"
-	OutcomeThrottled    Outcome = "throttled"
-	OutcomeUnauthorized Outcome = "unauthorized"
-	OutcomeRejected     Outcome = "rejected"  // 403, 404 and other final answers
-	OutcomeAmbiguous    Outcome = "ambiguous" // it may or may not have been carried out
-	OutcomeUnsent       Outcome = "unsent"    // it never left
 )
 
 // An Attempt is one LCS call of a run.
@@ -148,50 +130,7 @@ type Attempt struct {
 	Outcome             Outcome
 	Message             string
 	OperationActivityID string
-}
-
-// A Ticket asks a worker to look at a run.
-type Ticket struct {
-	Run        string `json:"run"`
-	Generation int64  `json:"generation"`
-}
-
-// An Observation is what LCS said of one environment at an instant.
-type Observation struct {
-	Project         int64
-	ID              string // normalised environment id
-	Page            int    // metadata page it was on, 0 when read by id
-	At              time.Time
-	Name            string // LCS's name
-	Condition       lcs.Condition
-	DeploymentState string
-	Display         string
-	Failed          bool // LCS says that the last operation failed
-	Misses          int  // how often in a row LCS did not list it
-}
-
-// A CallKind is a kind of LCS call with a limit of its own.
-type CallKind = lcs.CallKind
-
-// A Call is one row of the call ledger, which is the quota and the audit trail.
-type Call struct {
-	ID          string
-	Kind        CallKind
-	Account     string
-	Project     int64
-	Environment string // normalised id; "" for metadata pages
-	Run         string // "" for metadata
-	At          time.Time
-	Done        time.Time // zero while in flight
-	Outcome     Outcome
-	Message     string
-	ActivityID  string
-}
-
-// A Rule names one schedule's (or exception's) hold on one environment; its
-// Fingerprint changes when the rule does.
-type Rule struct {
-	Name, Environment, Fingerprint string
+	Unseen              bool // made without an observation, since metadata was not to be had
 }
 
 // A RunFilter selects runs; zero fields select all. Since is compared with FireAt.
@@ -201,4 +140,39 @@ type RunFilter struct {
 	Since       time.Time
 	Limit       int    // at most this many, 100 when zero
 	Cursor      string // the NextCursor of the page before
+}
+
+// A Cursor is how far the fires are written.
+type Cursor struct {
+	At        time.Time  // the last recorded tick, zero when there was none
+	Revision  int64      // changes with the overrides
+	Overrides []Override // that end at At or later, in the order they were made
+}
+
+// Written is what a change did to runs, and which projects need a pass for it.
+type Written struct {
+	Runs       []Run // that were not there before, as they were written
+	Superseded []Run // that those canceled
+	Tickets    []Ticket
+}
+
+// A Ticket asks for a pass over a project with unfinished runs. A pass of an older
+// generation changes nothing but the calls it has in flight.
+type Ticket struct {
+	Project    string `json:"project"`
+	Generation int64  `json:"generation"`
+}
+
+// Work is what a pass over a project starts from.
+type Work struct {
+	Runs         []Run                  // the project's unfinished ones, best rank first, without their attempts
+	LastCalls    map[string]Call        // by normalised environment id: the newest that left or may have left
+	Observations map[string]Observation // by normalised environment id
+}
+
+// Recovered is what a process took over from dead ones.
+type Recovered struct {
+	Runs    int // unfinished ones of their projects
+	Calls   int // that were in flight
+	Tickets []Ticket
 }

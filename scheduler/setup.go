@@ -5,10 +5,11 @@ import (
 	"time"
 
 	"curfew/lcs"
+	"curfew/lcs/auth"
 	"curfew/scheduler/plan"
 )
 
-// LCS is what the engine needs of Lifecycle Services, signed in as one account.
+// LCS is what curfew needs of Lifecycle Services, signed in as one account.
 type LCS interface {
 	Start(ctx context.Context, project int64, environmentID string) (lcs.Operation, error)
 	Stop(ctx context.Context, project int64, environmentID string) (lcs.Operation, error)
@@ -18,7 +19,7 @@ type LCS interface {
 
 var _ LCS = (*lcs.Client)(nil)
 
-// A Setup is the schedule file in force: built as a whole, then swapped.
+// A Setup is a schedule file, loaded: built as a whole, then swapped.
 type Setup struct {
 	Plan         *plan.Plan
 	Rules        []Rule
@@ -28,6 +29,12 @@ type Setup struct {
 	Environments []Environment
 	Projects     []Project
 	Defaults     Defaults
+}
+
+// A Rule is what one schedule or exception says of one environment; its Fingerprint
+// changes when the rule does.
+type Rule struct {
+	Name, Environment, Fingerprint string
 }
 
 // A Lead is how much earlier than its window a schedule starts its environments.
@@ -53,7 +60,8 @@ type Project struct {
 	Endpoint string    // of LCS
 }
 
-func (p Project) accountNames() []string {
+// AccountNames returns the names of the project's accounts.
+func (p Project) AccountNames() []string {
 	names := make([]string, len(p.Accounts))
 	for i, a := range p.Accounts {
 		names[i] = a.Name
@@ -61,8 +69,8 @@ func (p Project) accountNames() []string {
 	return names
 }
 
-// client gives the client of one of the project's accounts.
-func (p Project) client(account string) LCS {
+// Client returns the client of one of the project's accounts.
+func (p Project) Client(account string) LCS {
 	for _, a := range p.Accounts {
 		if a.Name == account {
 			return a.Client
@@ -79,23 +87,27 @@ type Account struct {
 	Credential Credential
 }
 
-// Defaults are the engine's limits from the file's defaults section.
+// A Credential is how an account signs in, apart from the tokens that its client
+// asks for.
+type Credential interface {
+	Mode() string
+	// Revision changes whenever that with which the account signs in does.
+	Revision(ctx context.Context) (string, error)
+	// Login returns the stored login; ok is false when the account has none.
+	Login(ctx context.Context) (login auth.Login, ok bool, err error)
+	// Renew refreshes the stored login.
+	Renew(ctx context.Context) error
+}
+
+var _ Credential = (*auth.Credential)(nil)
+
+// Defaults are the limits from the file's defaults section.
 type Defaults struct {
 	CatchUp       time.Duration // how late a fire may still be run
 	Deadline      time.Duration // how long a run is retried
-	VerifyTimeout time.Duration // how long an accepted call may take to arrive
+	VerifyTimeout time.Duration // how long an accepted call may take to be carried out
 	Order         string        // "cost" or "file"
 	// MaxStops is how many environments may be stopped at once without an
 	// approval; 0 for no bound.
 	MaxStops int
-}
-
-// An EnvironmentStatus is what is known of one environment now.
-type EnvironmentStatus struct {
-	Environment
-	Wanted      plan.Wanted
-	Because     string
-	Observation Observation // zero when it was never seen
-	NextFire    *plan.Fire  // nil when no fire comes within 31 days
-	Run         *Run        // its unfinished run, or nil
 }

@@ -1,0 +1,28 @@
+package scheduler
+
+import "errors"
+
+// ErrNoRun means that no run has the id.
+var ErrNoRun = errors.New("no such run")
+
+// ErrFinished means that a run has ended already, or does not wait for what was to be
+// decided about it.
+var ErrFinished = errors.New("the run does not wait for that")
+
+// ErrNoOverride means that no override has the id.
+var ErrNoOverride = errors.New("no such override")
+
+// ErrOver means that an override has ended already.
+var ErrOver = errors.New("the override has ended")
+
+// ErrNoEnvironment means that the active file has no environment of the name.
+var ErrNoEnvironment = errors.New("no such environment")
+
+// ErrStale means that somebody else changed it meanwhile: what was about to be
+// written is void.
+var ErrStale = errors.New("changed meanwhile")
+
+// An InvalidError is what is wrong with a request, for whoever made it.
+type InvalidError struct{ Message string }
+
+func (e *InvalidError) Error() string { return e.Message }

@@ -1,0 +1,60 @@
+package scheduler
+
+import "time"
+
+// An Actor is who caused a change.
+type Actor struct {
+	Name string // a signed-in user, "" for the others
+	Via  string // schedule, token, or how else the request came
+}
+
+// The actors that have no name.
+var (
+	BySchedule = Actor{Via: "schedule"} // the daemon itself, by its schedule file
+	ByToken    = Actor{Via: "token"}    // whoever has the API token
+)
+
+// String returns the actor as the API shows it: the name, or else the way.
+func (a Actor) String() string {
+	if a.Name != "" {
+		return a.Name
+	}
+	return a.Via
+}
+
+// An EventKind is what an event is about, in the words of the schedule file's notify
+// section.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventSucceeded   EventKind = "succeeded"
+	EventFailed      EventKind = "failed"
+	EventCanceled    EventKind = "canceled"
+	EventSkipped     EventKind = "skipped"
+	EventMissed      EventKind = "missed"
+	EventApproval    EventKind = "approval"    // a fire waits for one, or was approved
+	EventWarning     EventKind = "warning"     // what a person should know, and no run's end
+	EventUnreachable EventKind = "unreachable" // an account is down
+	EventReachable   EventKind = "reachable"   // and up again
+	EventThrottled   EventKind = "throttled"   // LCS answered 429
+	EventDrift       EventKind = "drift"
+	EventOverride    EventKind = "override" // made, ended, released, or stale
+	EventReload      EventKind = "reload"   // a schedule file is active
+	EventConfig      EventKind = "config"   // a schedule file was refused
+)
+
+// An Event is something that happened, written in the transaction that causes it, so
+// that it can be delivered once. Fields that do not apply are empty.
+type Event struct {
+	ID          string // UUIDv7: sorts by the instant it was written
+	Kind        EventKind
+	At          time.Time
+	By          Actor
+	Environment string
+	Run         string // its id
+	Override    string // its id
+	Account     string
+	Reason      string // what happened, in a sentence
+	NextStep    string // what a person can do, "" when there is nothing to do
+}

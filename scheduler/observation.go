@@ -1,0 +1,21 @@
+package scheduler
+
+import (
+	"time"
+
+	"curfew/lcs"
+)
+
+// An Observation is what LCS said of one environment at an instant.
+type Observation struct {
+	Project         int64
+	ID              string // normalised environment id
+	Page            int    // metadata page it was on, 0 when read by id
+	At              time.Time
+	Name            string // LCS's name
+	Condition       lcs.Condition
+	DeploymentState string
+	Display         string
+	Failed          bool // LCS says that the last operation failed
+	Misses          int  // how often in a row LCS did not list it
+}

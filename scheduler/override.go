@@ -1,0 +1,24 @@
+package scheduler
+
+import (
+	"time"
+
+	"curfew/scheduler/plan"
+)
+
+// LongestOverride is how far ahead an override may end.
+const LongestOverride = 31 * 24 * time.Hour
+
+// An Override is a temporary exception that a person made: it keeps environments
+// running or stopped from From (inclusive) until Until (exclusive), whatever the
+// schedule file says.
+type Override struct {
+	ID           string
+	Environments []string
+	Keep         plan.Wanted // running or stopped
+	From, Until  time.Time
+	Reason       string
+	By           Actor // who made it
+	CreatedAt    time.Time
+	ReleasedAt   time.Time // zero unless a person ended it; Until is then no later
+}
