@@ -1,4 +1,4 @@
-package scheduler
+package engine
 
 import (
 	"context"
@@ -7,220 +7,266 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"go.uber.org/zap"
-
 	"curfew/lcs"
-	"curfew/lcs/auth"
+	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
-
-// throttledTwice is how close two throttled environments of one account must be
-// for the account itself to be taken as out of quota.
-const throttledTwice = 5 * time.Minute
-
-// reserve asks the ledger for the run's call.
-func (e *Engine) reserve(ctx context.Context, s *situation, peek bool) (Grant, error) {
-	if s.run.StartedAt.IsZero() {
-		s.run.StartedAt = s.now
-	}
-	return e.store.Reserve(ctx, Reservation{
-		Now: s.now.UTC().Truncate(time.Microsecond), Kind: kindOf(s.run.Action), Accounts: s.project.accountNames(), Project: s.project.ID,
-		Environment: s.id, Run: &s.run, Rivals: s.f.rivals(s.project), Peek: peek,
-	})
-}
-
-func kindOf(a plan.Action) CallKind {
-	if a == plan.Start {
-		return lcs.CallStart
-	}
-	return lcs.CallStop
-}
-
-// call makes the reserved call and writes how it ended, whatever happens to ctx:
-// a call whose end is not written is taken as ambiguous by the next process.
-func (e *Engine) call(ctx context.Context, s *situation, c Call) (time.Duration, error) {
-	a := e.post(ctx, s, c)
-	c.Done = time.Now()
-	c.Outcome, c.Message, c.ActivityID = a.outcome, a.message, a.activity
-	e.metrics.calls.WithLabelValues(string(c.Kind), string(c.Outcome)).Inc()
-	lasting := context.WithoutCancel(ctx)
-	again, err := e.apply(lasting, s, c, a)
-	if err != nil {
-		return 0, err
-	}
-	if err := e.settle(lasting, c, &s.run); err != nil {
-		if errors.Is(err, ErrStale) && c.Outcome == OutcomeAccepted {
-			e.runLog(s.run).Warn("LCS accepted a call of a run that was superseded meanwhile; its successor sees to the rest",
-				zap.String("operation_activity_id", c.ActivityID))
-		}
-		return 0, err
-	}
-	e.logAnswer(s.run, c)
-	if s.run.State == Verifying {
-		e.runLog(s.run).Info("run waits", zap.String("reason", string(WaitVerify)), zap.Time("until", s.run.AcceptedAt.Add(s.f.Defaults.VerifyTimeout)),
-			zap.String("message", "until metadata shows the wanted state, at the latest"))
-	}
-	return again, nil
-}
-
-// post makes the call, unless this process was held up since it was reserved: a
-// machine that was suspended must not carry out what another has taken over.
-func (e *Engine) post(ctx context.Context, s *situation, c Call) answer {
-	if held := time.Since(c.At); held > tooLate {
-		return answer{outcome: OutcomeUnsent, message: fmt.Sprintf("curfew was held up for %s before the call; it was not made", held.Round(time.Second))}
-	}
-	client := s.project.client(c.Account)
-	if s.run.Action == plan.Start {
-		return answerOf(client.Start(ctx, s.project.ID, s.env.ID))
-	}
-	return answerOf(client.Stop(ctx, s.project.ID, s.env.ID))
-}
-
-// settle writes how a call ended. While the database is away it tries again: an
-// answer of LCS comes once.
-func (e *Engine) settle(ctx context.Context, c Call, r *Run) error {
-	for {
-		err := e.store.Settle(ctx, c, r)
-		if err == nil || errors.Is(err, ErrStale) {
-			return err
-		}
-		since := time.Since(c.Done)
-		if since >= settleFor || since >= settleForStop && e.draining.Load() {
-			return err
-		}
-		e.runLog(*r).Error("the end of a call could not be written; trying again", zap.String("outcome", string(c.Outcome)),
-			zap.String("operation_activity_id", c.ActivityID), zap.Error(err))
-		time.Sleep(settleEvery)
-	}
-}
 
 const (
 	tooLate       = 20 * time.Second // between the reservation of a call and the call
 	settleEvery   = time.Second
-	settleFor     = 90 * time.Second // a step has three minutes, and LCS may have used one
-	settleForStop = 3 * time.Second  // the daemon must be gone after 10
+	settleFor     = 90 * time.Second // an answer of LCS comes once
+	settleForStop = 2 * time.Second  // the daemon must be gone after 10
 )
 
-// An answer is what LCS, or the way to it, said to one call.
-type answer struct {
-	outcome    Outcome
-	message    string
-	activity   string
-	retryAfter time.Duration // with throttled, 0 when LCS did not say
-	signIn     bool          // the account cannot sign in
-	retryAt    time.Time     // with signIn, when its credential may be asked again
-	revision   *string       // with signIn, of what it signed in with; nil when that is not known
-	oneProject bool          // with signIn, it may be accepted for others
+// An answered call is a call with its run, and what LCS said.
+type answered struct {
+	call   scheduler.Call
+	run    scheduler.Run
+	answer answer
 }
 
-// answerOf reads the client's result.
-func answerOf(op lcs.Operation, err error) answer {
-	if err == nil {
-		return answer{outcome: OutcomeAccepted, activity: op.ActivityID}
-	}
-	var le *lcs.Error
-	if !errors.As(err, &le) {
-		return answer{outcome: OutcomeAmbiguous, message: err.Error()}
-	}
-	a := answer{message: le.Error(), activity: le.ActivityID}
-	switch le.Kind {
-	case lcs.Refused:
-		a.outcome = OutcomeRefused
-	case lcs.Throttled:
-		a.outcome, a.retryAfter = OutcomeThrottled, le.RetryAfter
-	case lcs.Unauthorized:
-		a.outcome, a.signIn, a.oneProject = OutcomeUnauthorized, true, true
-	case lcs.NotSent:
-		a.outcome = OutcomeUnsent
-		if failed, ok := errors.AsType[*auth.Error](err); ok {
-			revision := failed.Revision()
-			a.signIn, a.retryAt, a.revision, a.oneProject = true, failed.NextTry(), &revision, failed.OneScope()
+// reserve makes the calls that the quota allows now, and returns the runs that have one.
+func (p *pass) reserve(ctx, life context.Context, o *roundOf, moves []*move) (map[string]bool, error) {
+	launched := map[string]bool{}
+	for _, action := range []plan.Action{plan.Stop, plan.Start} {
+		var asking []*move
+		for _, m := range moves {
+			if m.request && m.run.Action == action {
+				asking = append(asking, m)
+			}
 		}
-	case lcs.Forbidden, lcs.NotFound, lcs.Invalid:
-		a.outcome = OutcomeRejected
-	default:
-		a.outcome = OutcomeAmbiguous
+		if err := p.reserveKind(ctx, life, o, asking, launched); err != nil {
+			return launched, err
+		}
 	}
-	return a
+	return launched, nil
 }
 
-// apply changes the run and the holds by the answer, and gives the delay until
-// the next look.
-func (e *Engine) apply(ctx context.Context, s *situation, c Call, a answer) (time.Duration, error) {
-	r := &s.run
-	r.Message, r.Waiting = a.message, ""
-	retry := backoff(firstRetry, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness
-	switch a.outcome {
-	case OutcomeAccepted:
-		r.State, r.AcceptedAt, r.OperationActivityID, r.Waiting = Verifying, c.Done, a.activity, WaitVerify
-		e.accountUp(c.Account, c.Project)
-		return e.interval, nil
-	case OutcomeRejected:
-		r.State, r.FinishedAt = Failed, c.Done
-		return 0, nil
-	case OutcomeThrottled:
-		if a.retryAfter > 0 {
-			retry = a.retryAfter
-		}
-		r.NotBefore = c.Done.Add(retry)
-		return e.interval, e.throttled(ctx, s, c, r.NotBefore)
-	case OutcomeUnauthorized, OutcomeUnsent:
-		if a.signIn {
-			wait := backoff(firstAccount, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness
-			_, err := e.accountAway(ctx, c, a, wait)
-			return shortest, err
-		}
-		r.NotBefore = c.Done.Add(retry)
-	case OutcomeRefused:
-		r.NotBefore = c.Done.Add(retry)
-	case OutcomeAmbiguous, OutcomePending: // the ledger itself spaces the next call
+func (p *pass) reserveKind(ctx, life context.Context, o *roundOf, asking []*move, launched map[string]bool) error {
+	ready := p.readyNow(o, asking)
+	if ready == 0 || p.w.draining.Load() {
+		return nil
 	}
-	return shortest, nil // look at once: metadata tells what a refused or lost call came to
-}
-
-// throttled holds the environment, and the account's verb where the answer must
-// be about the account: a wait longer than the environment's own window, or a
-// second environment throttled shortly after the first.
-func (e *Engine) throttled(ctx context.Context, s *situation, c Call, until time.Time) error {
-	holds, err := e.store.Holds(ctx, c.Done)
+	slots := p.w.takeSlots(p, min(ready, callsOfOne-len(p.calling)))
+	if slots == 0 {
+		return nil
+	}
+	r := scheduler.Reservation{
+		Ticket: p.ticket, Now: micros(o.now), Kind: kindOf(asking[0].run.Action), Project: contender(o.project), Contenders: o.s.contenders[p.project],
+	}
+	left := slots
+	for _, m := range asking {
+		q := scheduler.Request{Run: *m.run, Environment: m.id, Ready: m.ready && left > 0, Unseen: m.unseen}
+		if q.Ready {
+			left--
+		}
+		if q.Run.StartedAt.IsZero() {
+			q.Run.StartedAt = o.now
+		}
+		r.Requests = append(r.Requests, q)
+	}
+	p.asked = o.now
+	res, err := p.w.calls.Reserve(ctx, r)
+	p.w.freeSlots(slots - len(res.Calls))
 	if err != nil {
-		return err
+		return fmt.Errorf("reserve %d calls: %w", slots, err)
 	}
-	wide := until.Sub(c.Done) > throttledTwice
-	for _, h := range holds {
-		if h.Scope == accountMark(c) {
-			wide = true
-		}
+	for _, c := range res.Calls {
+		launched[c.Run.ID] = true
+		p.launch(life, o, c)
 	}
-	reason := "LCS answered 429, Too Many Requests: somebody else uses the same account or environment"
-	list := []Hold{
-		{Scope: EnvironmentHold(s.id, c.Kind), Until: until, Reason: reason},
-		{Scope: accountMark(c), Until: c.Done.Add(throttledTwice), Reason: reason},
-	}
-	if wide {
-		list = append(list, Hold{Scope: VerbHold(c.Account, c.Kind), Until: until, Reason: reason})
-	}
-	for _, h := range list {
-		if err := e.store.Hold(ctx, h); err != nil {
-			return err
-		}
-	}
+	p.takeWaits(o, r.Requests, asking, res)
 	return nil
 }
 
-// accountMark is a hold of nothing: it remembers that the account was throttled.
-func accountMark(c Call) string { return "throttled/" + c.Account + "/" + string(c.Kind) }
-
-// logAnswer writes the one line that an accepted call earns, or why it was not.
-func (e *Engine) logAnswer(r Run, c Call) {
-	log := e.runLog(r).With(zap.String("account", c.Account), zap.String("operation_activity_id", c.ActivityID))
-	switch {
-	case c.Outcome == OutcomeAccepted:
-		log.Info("run accepted")
-	case r.State == Failed:
-		e.metrics.runs.WithLabelValues(string(r.Action), string(r.State)).Inc()
-		log.Error("run failed", zap.String("outcome", string(c.Outcome)), zap.String("message", c.Message))
-	default:
-		log.Warn("call not accepted", zap.String("outcome", string(c.Outcome)), zap.Time("not_before", r.NotBefore), zap.String("message", c.Message))
+// readyNow counts the moves that may call now, and notes what the others wait for.
+func (p *pass) readyNow(o *roundOf, asking []*move) int {
+	ready := 0
+	for _, m := range asking {
+		switch w := p.waits[m.run.ID]; {
+		case w.Until.After(o.now) && o.now.Sub(p.asked) < recheck:
+			m.wait = w
+		case m.ready:
+			ready++
+			m.wait = scheduler.Wait{Until: o.now.Add(retryDelay), Reason: scheduler.WaitTurn, Detail: "other calls are in flight", QuotaOnly: true}
+		}
 	}
+	return ready
+}
+
+// takeWaits notes what the requests wait for that have no call.
+func (p *pass) takeWaits(o *roundOf, requests []scheduler.Request, asking []*move, res scheduler.Reserved) {
+	called := make(map[string]bool, len(res.Calls))
+	for _, c := range res.Calls {
+		called[c.Run.ID] = true
+	}
+	for i, m := range asking {
+		id := m.run.ID
+		delete(p.waits, id)
+		if called[id] {
+			continue
+		}
+		w, ok := res.Waits[id]
+		switch {
+		case ok && w.Until.After(o.now):
+			p.waits[id], m.wait = w, w
+			delete(p.unobserved, id)
+		case !ok && requests[i].Ready:
+			p.loaded = false // somebody else changed it
+		}
+	}
+}
+
+// launch makes a reserved call, in a goroutine of its own.
+func (p *pass) launch(life context.Context, o *roundOf, c scheduler.ReservedCall) {
+	p.calling[c.Run.ID] = true
+	p.last[c.Call.Environment] = c.Call
+	delete(p.unobserved, c.Run.ID)
+	delete(p.throttled, c.Run.ID)
+	for i := range p.runs {
+		if p.runs[i].ID == c.Run.ID {
+			p.runs[i] = c.Run
+		}
+	}
+	environment := o.s.environments[c.Run.Environment].ID
+	go func() {
+		a := answered{call: c.Call, run: c.Run, answer: answer{outcome: scheduler.OutcomeAmbiguous, message: "a bug in curfew cut the call off"}}
+		defer func() {
+			if bug := recover(); bug != nil {
+				p.w.record.panicked("a call", bug)
+			}
+			a.call.Done = time.Now()
+			p.w.freeSlots(1)
+			p.answers <- a
+		}()
+		a.answer = post(life, o.project, environment, c)
+	}()
+}
+
+// post makes the call, unless this process was held up since it was reserved: a machine
+// that was suspended must not carry out what another has taken over.
+func post(ctx context.Context, p scheduler.Project, environment string, c scheduler.ReservedCall) answer {
+	if held := time.Since(c.Call.At); held > tooLate {
+		return answer{outcome: scheduler.OutcomeUnsent, message: fmt.Sprintf("curfew was held up for %s before the call; it was not made", held.Round(time.Second))}
+	}
+	client := p.Client(c.Call.Account)
+	if c.Call.Kind == lcs.CallStart {
+		return answerOf(client.Start(ctx, p.ID, environment))
+	}
+	return answerOf(client.Stop(ctx, p.ID, environment))
+}
+
+// settle writes how calls ended and what that means for their runs, whatever happens to
+// ctx: a call whose end is not written is taken as ambiguous by the next process.
+func (p *pass) settle(ctx, life context.Context, list []answered) {
+	lasting := context.WithoutCancel(ctx)
+	settlements := make([]scheduler.Settlement, 0, len(list))
+	for i := range list {
+		a := &list[i]
+		a.call.Outcome, a.call.Message, a.call.ActivityID = a.answer.outcome, a.answer.message, a.answer.activity
+		if err := p.apply(lasting, a); err != nil {
+			p.w.record.retrying("saving what an answer forbids failed", a.run, err)
+		}
+		settlements = append(settlements, scheduler.Settlement{Call: a.call, Run: &a.run})
+	}
+	stale, err := p.write(ctx, settlements)
+	if err != nil {
+		for _, a := range list {
+			p.w.record.retrying("saving a call's result failed; it counts as ambiguous in two minutes", a.run, err)
+		}
+	}
+	void := make(map[string]bool, len(stale))
+	for _, id := range stale {
+		void[id] = true
+	}
+	ended := map[string]bool{}
+	for _, a := range list {
+		p.settled(a, void[a.run.ID], err != nil)
+		ended[a.run.ID] = a.run.State.Finished() && !void[a.run.ID] && err == nil
+	}
+	for id, is := range ended {
+		if !is {
+			delete(ended, id)
+		}
+	}
+	p.drop(ended)
+	p.loaded = p.loaded && err == nil && len(stale) == 0
+	p.owes = p.owes || p.void
+}
+
+// settled takes in how one call ended.
+func (p *pass) settled(a answered, stale, unwritten bool) {
+	delete(p.calling, a.run.ID)
+	p.w.record.called(a.run, a.call)
+	if a.call.Outcome != scheduler.OutcomeThrottled && a.call.Outcome != scheduler.OutcomeUnsent {
+		p.last[a.call.Environment] = a.call
+	} else if p.last[a.call.Environment].ID == a.call.ID {
+		delete(p.last, a.call.Environment)
+	}
+	p.throttled[a.run.ID] = a.call.Outcome == scheduler.OutcomeThrottled
+	switch {
+	case unwritten:
+		return
+	case stale:
+		if a.call.Outcome == scheduler.OutcomeAccepted {
+			p.w.record.outlived(a.run, a.call)
+		}
+		return
+	case a.run.State.Finished():
+		p.w.record.ended(a.run)
+	}
+	for i := range p.runs {
+		if p.runs[i].ID == a.run.ID {
+			p.runs[i] = a.run
+		}
+	}
+}
+
+// write writes settlements. While the database is down it tries again.
+func (p *pass) write(ctx context.Context, list []scheduler.Settlement) ([]string, error) {
+	lasting := context.WithoutCancel(ctx)
+	for {
+		stale, err := p.w.calls.Settle(lasting, list, p.w.record.changed)
+		if err == nil || errors.Is(err, scheduler.ErrStale) {
+			return stale, err
+		}
+		since := time.Since(list[0].Call.Done)
+		if since >= settleFor || since >= settleForStop && p.w.draining.Load() {
+			return nil, err
+		}
+		p.w.record.retrying("saving a call's result failed; retrying", *list[0].Run, err)
+		time.Sleep(settleEvery)
+	}
+}
+
+// apply changes the run of an answered call, and holds back what the answer forbids.
+func (p *pass) apply(ctx context.Context, a *answered) error {
+	r, c := &a.run, a.call
+	r.Message, r.Waiting = a.answer.message, ""
+	retry := backoff(firstRetry, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness
+	switch a.answer.outcome {
+	case scheduler.OutcomeAccepted:
+		r.State, r.AcceptedAt, r.OperationActivityID, r.Waiting = scheduler.Verifying, c.Done, a.answer.activity, scheduler.WaitVerify
+		return p.w.accounts.worked(ctx, c)
+	case scheduler.OutcomeRejected:
+		r.State, r.FinishedAt = scheduler.Failed, c.Done
+	case scheduler.OutcomeThrottled:
+		if a.answer.retryAfter > 0 {
+			retry = a.answer.retryAfter
+		}
+		r.NotBefore = c.Done.Add(retry)
+		return p.w.accounts.throttled(ctx, *r, c, r.NotBefore)
+	case scheduler.OutcomeUnauthorized, scheduler.OutcomeUnsent:
+		if a.answer.signIn {
+			after := backoff(firstAccount, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness
+			_, err := p.w.accounts.failed(ctx, c, a.answer, after)
+			return err
+		}
+		r.NotBefore = c.Done.Add(retry)
+	case scheduler.OutcomeRefused:
+		r.NotBefore = c.Done.Add(retry)
+	case scheduler.OutcomeAmbiguous, scheduler.OutcomePending: // the ledger itself spaces the next call
+	}
+	return nil
 }

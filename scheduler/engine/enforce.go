@@ -1,24 +1,30 @@
-package scheduler
+package engine
 
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
 	"curfew/lcs"
+	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
 
-// enforceQuiet is how long an environment is left alone after it was brought back.
-const enforceQuiet = 30 * time.Minute
+const (
+	// enforceQuiet is how long an environment is left alone after it was brought back.
+	enforceQuiet = 30 * time.Minute
+	// staleAfter is how old an observation may be that shows drift.
+	staleAfter = 10 * time.Minute
+)
 
-// drift is which environments were seen in the wrong state, and when first.
-type drift struct {
-	mu    sync.Mutex // guards what follows
-	wrong map[string]sighting
+// An enforcer brings back environments that were seen in the wrong state twice, where
+// their schedule says enforce: always and no override is active. One goroutine uses it.
+type enforcer struct {
+	store   RequestStore
+	leads   *leads
+	record  *recorder
+	current *snapshots
+	wrong   map[string]sighting // by environment: when it was first seen in the wrong state
 }
 
 type sighting struct {
@@ -26,55 +32,51 @@ type sighting struct {
 	wanted plan.Wanted
 }
 
-// correct brings back environments that were seen in the wrong state twice, where
-// their schedule says enforce: always and no override holds.
-func (e *Engine) correct(ctx context.Context, now time.Time) error {
-	f := e.setup.Load()
-	if len(f.Enforced) == 0 || e.draining.Load() {
-		return nil
+// correct writes the runs that observations call for, and returns their tickets.
+func (e *enforcer) correct(ctx context.Context, seen []scheduler.Observation, now time.Time) ([]scheduler.Ticket, error) {
+	s := e.current.load()
+	if len(s.Enforced) == 0 {
+		return nil, nil
 	}
-	all, err := e.store.Observations(ctx)
-	if err != nil {
-		return err
-	}
-	seen := f.observed(all)
+	observed := s.observed(seen)
 	var names []string
-	for _, env := range f.Environments {
-		if f.Enforced[env.Name] != "" && e.drifted(f, env.Name, seen[env.Name], now) {
-			names = append(names, env.Name)
+	for name, o := range observed {
+		if s.Enforced[name] != "" && e.drifted(s, name, o, now) {
+			names = append(names, name)
 		}
 	}
-	early, err := e.startedEarly(ctx, names, now)
+	early, err := e.leads.startedEarly(ctx, names, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var tickets []scheduler.Ticket
 	for _, name := range names {
-		o, action := seen[name], actionFor(f.plan.Wanted(name, now).Wanted)
+		action := actionFor(s.plan.Wanted(name, now).Wanted)
 		if action == plan.Stop && early[name] {
 			continue // it runs because its window is to come
 		}
-		if err := e.bringBack(ctx, f, plan.Fire{At: o.At.In(f.zone()), Action: action, Environment: name, Schedule: f.Enforced[name]}, o, now); err != nil {
-			return err
+		more, err := e.bringBack(ctx, name, action, observed[name], now)
+		if err != nil {
+			return tickets, err
 		}
+		tickets = append(tickets, more...)
 	}
-	return nil
+	return tickets, nil
 }
 
-// drifted tells whether this is the second observation in a row that shows the
+// drifted reports whether this is the second observation in a row that shows the
 // environment in the wrong state, with the same state wanted.
-func (e *Engine) drifted(f *inForce, name string, o Observation, now time.Time) bool {
-	wanted := f.plan.Wanted(name, now).Wanted
-	_, override := f.plan.Overruled(name, now)
+func (e *enforcer) drifted(s *snapshot, name string, o scheduler.Observation, now time.Time) bool {
+	wanted := s.plan.Wanted(name, now).Wanted
+	_, override := s.plan.Overruled(name, now)
 	wrong := wanted == plan.Running && o.Condition == lcs.Stopped || wanted == plan.Stopped && o.Condition == lcs.Running
-	e.drift.mu.Lock()
-	defer e.drift.mu.Unlock()
-	before, known := e.drift.wrong[name]
+	before, known := e.wrong[name]
 	switch {
 	case !wrong || override || o.Misses > 0 || now.Sub(o.At) > staleAfter:
-		delete(e.drift.wrong, name)
+		delete(e.wrong, name)
 		return false
 	case !known || before.wanted != wanted:
-		e.drift.wrong[name] = sighting{o.At, wanted}
+		e.wrong[name] = sighting{o.At, wanted}
 		return false
 	}
 	return o.At.After(before.at)
@@ -87,23 +89,22 @@ func actionFor(w plan.Wanted) plan.Action {
 	return plan.Stop
 }
 
-// bringBack writes the run. The observation's instant is its fire, so that of
-// several replicas that see the same one writes it.
-func (e *Engine) bringBack(ctx context.Context, f *inForce, fire plan.Fire, o Observation, now time.Time) error {
-	r, err := f.newRun(fire, now.UTC().Truncate(time.Microsecond))
+// bringBack writes the run. The observation's instant is its fire, so that of several
+// replicas that see the same one writes it.
+func (e *enforcer) bringBack(ctx context.Context, name string, action plan.Action, o scheduler.Observation, now time.Time) ([]scheduler.Ticket, error) {
+	s := e.current.load()
+	r, err := s.newRun(plan.Fire{At: o.At.In(s.zone()), Action: action, Environment: name, Schedule: s.Enforced[name]}, micros(now))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.Trigger = TriggerEnforce
+	r.Trigger = scheduler.TriggerEnforce
 	r.Message = fmt.Sprintf("LCS showed %s (%s) twice while the schedules want it otherwise", o.DeploymentState, o.Display)
-	res, err := e.store.Enforce(ctx, r, now.Add(-enforceQuiet))
-	if err != nil || len(res.Written) == 0 {
-		return err
+	w, err := e.store.InsertEnforced(ctx, r, now.Add(-enforceQuiet), e.record.inserted)
+	if err != nil || len(w.Runs) == 0 {
+		return nil, err
 	}
-	e.drift.mu.Lock()
-	delete(e.drift.wrong, fire.Environment)
-	e.drift.mu.Unlock()
-	e.runLog(r).Warn("environment has drifted and is brought back", zap.String("event", "warning"), zap.String("message", r.Message))
-	e.report(res, now)
-	return nil
+	delete(e.wrong, name)
+	e.record.drifted(r)
+	e.record.written(w, now)
+	return w.Tickets, nil
 }

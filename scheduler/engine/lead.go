@@ -1,4 +1,4 @@
-package scheduler
+package engine
 
 import (
 	"context"
@@ -7,8 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"go.uber.org/zap"
-
+	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/quota"
 )
@@ -18,23 +17,37 @@ const (
 	startsNeeded  = 3                // with fewer, the start time is not known
 	startsUnknown = 20 * time.Minute // and taken to be this
 	percentile    = 90               // of them is what is planned for
-	relearn       = 10 * time.Minute // what was learned is looked up again
+	relearn       = 10 * time.Minute // what was learned is read again
 	leadHorizon   = 24 * time.Hour   // no environment is started earlier than this before its window
-	leadMargin    = 30 * time.Second // for the beat of the ticks and a look at the state
-	onPage        = 7                // environments, of LCS's metadata
+	leadMargin    = 30 * time.Second // for the beat of the ticks and a read of the state
 	leadSpacing   = time.Minute      // beyond LCS's window: calls count from their answers
+	onPage        = 7                // environments, of LCS's metadata
+	perPage       = 10 * time.Second // 6 metadata calls a minute
 )
 
-// learned is how long starts take, by environment.
-type learned struct {
-	mu    sync.Mutex // guards what follows; written by ticks, read by them and reloads
+// leads learns how long starts take, and plans the starts that are made early.
+type leads struct {
+	store   RunStore
+	current *snapshots
+
+	mu    sync.Mutex // guards what follows; written by ticks, read by them and by enforcement
 	takes map[string]time.Duration
-	at    map[string]time.Time // when it was looked up
+	at    map[string]time.Time // when it was read
+	rest  rest
 }
 
-// startTimes gives how long a start of each environment is expected to take.
-func (e *Engine) startTimes(ctx context.Context, names []string, now time.Time) (map[string]time.Duration, error) {
-	l := &e.learned
+// A rest is a stretch of time in which no start becomes due early.
+type rest struct {
+	of    *snapshot
+	until time.Time
+}
+
+func newLeads(s RunStore, current *snapshots) *leads {
+	return &leads{store: s, current: current, takes: map[string]time.Duration{}, at: map[string]time.Time{}}
+}
+
+// startTimes returns how long a start of each environment is expected to take.
+func (l *leads) startTimes(ctx context.Context, names []string, now time.Time) (map[string]time.Duration, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var old []string
@@ -44,7 +57,7 @@ func (e *Engine) startTimes(ctx context.Context, names []string, now time.Time) 
 		}
 	}
 	if len(old) > 0 {
-		took, err := e.store.StartTimes(ctx, old, startsKnown)
+		took, err := l.store.StartTimes(ctx, old, startsKnown)
 		if err != nil {
 			return nil, err
 		}
@@ -69,72 +82,106 @@ func expected(took []time.Duration) time.Duration {
 	return sorted[(len(sorted)*percentile+99)/100-1]
 }
 
-// early gives the runs of starts that must be called before their fire, so that
-// the environment is up when it comes: those of schedules with lead: auto.
-func (e *Engine) early(ctx context.Context, f *inForce, now time.Time) ([]Run, error) {
-	if !f.leadsItself() {
-		return nil, nil
+// early returns the runs of starts that must be called before their fire, so that the
+// environment is up when it comes: those of schedules with lead: auto. Until then none
+// becomes due: there is nothing to do before rest, when it is given back to settle.
+func (l *leads) early(ctx context.Context, s *snapshot, now time.Time) ([]scheduler.Run, rest, error) {
+	l.mu.Lock()
+	resting := l.rest.of == s && now.Before(l.rest.until) && now.After(l.rest.until.Add(-relearn))
+	l.mu.Unlock()
+	if resting || !s.leadsAuto() {
+		return nil, rest{}, nil
 	}
-	coming := f.comingStarts(now)
+	coming := s.nextStarts(now)
 	var names []string
 	for _, c := range coming {
 		names = append(names, c.Environment)
 	}
-	takes, err := e.startTimes(ctx, names, now)
+	takes, err := l.startTimes(ctx, names, now)
 	if err != nil {
-		return nil, err
+		return nil, rest{}, err
 	}
-	calls := quota.Limit{Calls: quota.PerAccount.Calls, Window: quota.PerAccount.Window + leadSpacing + f.lookingAnew(coming)}.Backward(f.wishes(coming, takes))
+	calls := quota.Limit{Calls: quota.PerAccount.Calls, Window: quota.PerAccount.Window + leadSpacing + s.readingAgain(coming)}.Backward(s.deadlines(coming, takes))
+	next := rest{s, now.Add(relearn)}
 	due := map[string]time.Time{}
 	for i, c := range coming {
-		if !f.Leads[c.Schedule].Auto || calls[i].After(now) {
+		if c.At.Before(next.until) {
+			next.until = c.At
+		}
+		if !s.Leads[c.Schedule].Auto {
 			continue
 		}
-		if overruled, _ := f.plan.Overruled(c.Environment, now); !overruled { // or what decides now wants it stopped until it ends
+		if calls[i].After(now) {
+			if calls[i].Before(next.until) {
+				next.until = calls[i]
+			}
+			continue
+		}
+		if overruled, _ := s.plan.Overruled(c.Environment, now); !overruled { // or what decides now wants it stopped until it ends
 			due[c.Environment] = calls[i]
 		}
 	}
-	recent, err := e.store.RunsSince(ctx, slices.Sorted(maps.Keys(due)), now.Add(-leadHorizon))
+	runs, err := l.earlyRuns(ctx, s, coming, due, now)
+	for i := range runs {
+		runs[i].Rank = quota.StartRank(takes[runs[i].Environment], s.environments[runs[i].Environment].CostPerHour)
+	}
+	return runs, next, err
+}
+
+// settle notes that the early runs are written: there are no others before a rest ends.
+func (l *leads) settle(r rest) {
+	if r.of == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rest = r
+}
+
+// earlyRuns returns the runs of the coming starts that are due, and not yet decided.
+func (l *leads) earlyRuns(ctx context.Context, s *snapshot, coming []plan.Fire, due map[string]time.Time, now time.Time) ([]scheduler.Run, error) {
+	recent, err := l.store.Since(ctx, slices.Sorted(maps.Keys(due)), now.Add(-leadHorizon))
 	if err != nil {
 		return nil, err
 	}
-	var runs []Run
+	var runs []scheduler.Run
 	for _, c := range coming {
 		call, ok := due[c.Environment]
 		if !ok || decided(c, recent[c.Environment], call, now) {
 			continue
 		}
-		r, err := f.newRun(c, now)
+		r, err := s.newRun(c, now)
 		if err != nil {
 			return nil, err
 		}
 		r.DueAt = now.Add(time.Microsecond) // never an instant of the clock, which a fire may have
-		r.Rank = quota.StartRank(takes[c.Environment], f.environments[c.Environment].CostPerHour)
 		runs = append(runs, r)
 	}
 	return runs, nil
 }
 
-// decided tells whether nothing is to be done about a coming start before its
-// fire: it was begun early, or what a person did since stands until then. It
+// decided reports whether nothing is to be done about a coming start before its
+// fire: it was started early, or what a person did since stands until then. It
 // follows from the runs alone, so that a restart and other replicas change nothing.
-func decided(c plan.Fire, recent []Run, call, now time.Time) bool {
+func decided(c plan.Fire, recent []scheduler.Run, call, now time.Time) bool {
 	if len(recent) == 0 {
 		return false
 	}
-	if slices.ContainsFunc(recent, func(r Run) bool { return r.Schedule == c.Schedule && r.Action == c.Action && r.FireAt.Equal(c.At) }) {
+	if slices.ContainsFunc(recent, func(r scheduler.Run) bool {
+		return r.Schedule == c.Schedule && r.Action == c.Action && r.FireAt.Equal(c.At)
+	}) {
 		return true
 	}
 	last := recent[len(recent)-1]
-	if last.Trigger != TriggerManual {
+	if last.Trigger != scheduler.TriggerManual {
 		return false
 	}
-	begun, ok := ahead(recent, now)
-	return !last.CreatedAt.Before(call) || ok && !last.CreatedAt.Before(begun.CreatedAt)
+	started, ok := ahead(recent, now)
+	return !last.CreatedAt.Before(call) || ok && !last.CreatedAt.Before(started.CreatedAt)
 }
 
-func (f *inForce) leadsItself() bool {
-	for _, l := range f.Leads {
+func (s *snapshot) leadsAuto() bool {
+	for _, l := range s.Leads {
 		if l.Auto {
 			return true
 		}
@@ -142,11 +189,11 @@ func (f *inForce) leadsItself() bool {
 	return false
 }
 
-// comingStarts are the next fires of the environments, where they are starts.
-func (f *inForce) comingStarts(now time.Time) []plan.Fire {
+// nextStarts are the next fires of the environments, where they are starts.
+func (s *snapshot) nextStarts(now time.Time) []plan.Fire {
 	var starts []plan.Fire
 	seen := map[string]bool{}
-	for _, fire := range f.plan.Fires(now.Add(time.Nanosecond), now.Add(leadHorizon)) {
+	for _, fire := range s.plan.Fires(now.Add(time.Nanosecond), now.Add(leadHorizon)) {
 		if !seen[fire.Environment] && fire.Action == plan.Start {
 			starts = append(starts, fire)
 		}
@@ -155,33 +202,33 @@ func (f *inForce) comingStarts(now time.Time) []plan.Fire {
 	return starts
 }
 
-// lookingAnew is how long it takes, before the calls of a window of LCS's quota, to
-// look again at the environments that waited for it: a page for each at worst.
-func (f *inForce) lookingAnew(coming []plan.Fire) time.Duration {
+// readingAgain is how long it takes, before the calls of a window of LCS's quota, to
+// read again the environments that waited for it: a page for each at worst.
+func (s *snapshot) readingAgain(coming []plan.Fire) time.Duration {
 	pages := 0
-	for _, n := range f.inProjects(coming) {
+	for _, n := range s.inProjects(coming) {
 		pages = max(pages, min(n/onPage+1, quota.PerAccount.Calls))
 	}
 	return time.Duration(pages) * perPage
 }
 
-func (f *inForce) inProjects(coming []plan.Fire) map[string]int {
+func (s *snapshot) inProjects(coming []plan.Fire) map[string]int {
 	count := map[string]int{}
 	for _, c := range coming {
-		count[f.environments[c.Environment].Project]++
+		count[s.environments[c.Environment].Project]++
 	}
 	return count
 }
 
-// wishes says until when each start must be called. Before the call, the metadata
+// deadlines says until when each start must be called. Before the call, the metadata
 // of the project must be read, page by page, while others are being verified: it
 // takes two rounds through the pages at worst.
-func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []quota.Start {
-	inProject := f.inProjects(coming)
+func (s *snapshot) deadlines(coming []plan.Fire, takes map[string]time.Duration) []quota.Start {
+	inProject := s.inProjects(coming)
 	list := make([]quota.Start, len(coming))
 	for i, c := range coming {
-		env := f.environments[c.Environment]
-		list[i] = quota.Start{Latest: c.At, Cost: env.CostPerHour, Accounts: f.projects[env.Project].accountNames(), Fixed: !f.Leads[c.Schedule].Auto}
+		env := s.environments[c.Environment]
+		list[i] = quota.Start{Latest: c.At, Cost: env.CostPerHour, Accounts: s.projects[env.Project].AccountNames(), Fixed: !s.Leads[c.Schedule].Auto}
 		if !list[i].Fixed {
 			reading := 2 * time.Duration(inProject[env.Project]/onPage+1) * perPage
 			list[i].Latest = c.At.Add(-takes[c.Environment] - reading - leadMargin)
@@ -190,10 +237,10 @@ func (f *inForce) wishes(coming []plan.Fire, takes map[string]time.Duration) []q
 	return list
 }
 
-// startedEarly tells which of the environments were started for a window that has
-// not begun. It asks the database, so that every replica knows, and the next process.
-func (e *Engine) startedEarly(ctx context.Context, names []string, now time.Time) (map[string]bool, error) {
-	recent, err := e.store.RunsSince(ctx, names, now.Add(-leadHorizon))
+// startedEarly reports which of the environments were started for a window that has
+// not started. It asks the database, so that every replica knows, and the next process.
+func (l *leads) startedEarly(ctx context.Context, names []string, now time.Time) (map[string]bool, error) {
+	recent, err := l.store.Since(ctx, names, now.Add(-leadHorizon))
 	if err != nil {
 		return nil, err
 	}
@@ -205,37 +252,13 @@ func (e *Engine) startedEarly(ctx context.Context, names []string, now time.Time
 	return early, nil
 }
 
-// ahead gives the last early start of an environment whose window has not begun,
+// ahead returns the last early start of an environment whose window has not started,
 // even when something else came between.
-func ahead(runs []Run, now time.Time) (Run, bool) {
+func ahead(runs []scheduler.Run, now time.Time) (scheduler.Run, bool) {
 	for _, r := range slices.Backward(runs) {
-		if r.earlyFor().After(now) {
+		if r.EarlyFor().After(now) {
 			return r, true
 		}
 	}
-	return Run{}, false
-}
-
-// upBy is the instant by which a start was to be over, zero when nobody said.
-func (f *inForce) upBy(r Run) time.Time {
-	lead, ok := f.Leads[r.Schedule]
-	if r.Action != plan.Start || !ok {
-		return time.Time{}
-	}
-	return r.FireAt.Add(lead.Fixed)
-}
-
-// missedLead warns when an environment was not up when its window began.
-func (e *Engine) missedLead(r Run) {
-	by := e.setup.Load().upBy(r)
-	if by.IsZero() || r.State != Succeeded && r.State != Failed || !r.FinishedAt.After(by) {
-		return
-	}
-	e.metrics.leadMisses.Inc()
-	e.warn(r, "environment was not up when its window began", zap.Time("window_began", by), zap.Duration("late", r.FinishedAt.Sub(by).Round(time.Second)))
-}
-
-// warn logs what an operator should look at and has no run state of its own.
-func (e *Engine) warn(r Run, message string, fields ...zap.Field) {
-	e.tell(e.runLog(r), Notice{Event: EventWarning, Run: &r, Message: message}, fields...)
+	return scheduler.Run{}, false
 }

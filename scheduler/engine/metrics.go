@@ -1,9 +1,13 @@
-package scheduler
+package engine
 
 import (
 	"fmt"
 
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
+
+	"curfew/scheduler"
 )
 
 type metrics struct {
@@ -60,4 +64,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	return m, nil
+}
+
+// took counts how long LCS took over a run, and returns it: zero without a call.
+func (m *metrics) took(run scheduler.Run) time.Duration {
+	if run.AcceptedAt.IsZero() {
+		return 0
+	}
+	took := run.FinishedAt.Sub(run.AcceptedAt)
+	m.arrival.WithLabelValues(string(run.Action)).Observe(took.Seconds())
+	return took
 }

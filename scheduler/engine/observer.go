@@ -1,302 +1,347 @@
-package scheduler
+package engine
 
 import (
 	"context"
-	"errors"
+	"maps"
+	"math/rand/v2"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"curfew/lcs"
+	"curfew/scheduler"
 )
 
 const (
-	beingRead    = 500 * time.Millisecond // until another step has read the project's metadata
-	metadataAway = 15 * time.Second       // first wait after metadata could not be read
-	lookedAtOnce = 2 * onPage             // two pages, which are read within seconds
-	perPage      = 10 * time.Second       // 6 metadata calls a minute
-	wholeProject = 2                      // this many runs without a known page are worth a scan
-	// looksForVerify is how many looks a run has at least until its verify_timeout,
-	// whatever else the project's metadata is wanted for.
-	looksForVerify = 4
+	// goodEnough is how old an observation may be that a run calls by: LCS itself
+	// refuses what is busy.
+	goodEnough = 2 * time.Minute
+	// readAgain and readAgainMost are the waits before a page or an environment that
+	// could not be read is tried again.
+	readAgain     = 10 * time.Second
+	readAgainMost = 20 * time.Second
+	refreshAgain  = 15 * time.Second // first wait before a failed refresh is tried again; it doubles up to longestWait
+	wholeProject  = 2                // this many needs without a known page are worth a scan
+	concurrent    = 4                // reads of one project at a time, for the slow ones
+	stopping      = time.Second      // after this a stopping process has stopped
 )
 
 // A target is what one metadata call reads: a page, or one environment by id.
 type target struct {
 	page int
-	id   string
+	id   string // normalised; with a page, an environment that should be on it
 }
 
-// observe gives an observation of the run's environment that is not older than
-// from, reading metadata when there is none; or a Grant that says when to ask again.
-func (e *Engine) observe(ctx context.Context, s *situation, from time.Time) (Observation, Grant, error) {
-	for range 2 { // at most one call of its own
-		seen, err := e.store.Observation(ctx, s.project.ID, s.id)
-		if err != nil {
-			return seen, Grant{}, err
-		}
-		if !seen.At.IsZero() && !seen.At.Before(from.Truncate(time.Microsecond)) {
-			return seen, Grant{}, nil
-		}
-		grant, err := e.read(ctx, s.project, func(ctx context.Context) (target, error) { return e.mostWanted(ctx, s) })
-		if err == nil && grant.Paced {
-			grant.At, err = e.turn(ctx, s, grant.At)
-		}
-		if err != nil || !grant.At.IsZero() {
-			return seen, grant, err
-		}
-	}
-	at, err := e.turn(ctx, s, s.now.Add(beingRead))
-	return Observation{}, Grant{At: at, Reason: WaitMetadata, Paced: true, Detail: "the project's metadata is read in the order of the runs"}, err
+// A choice is a target with what is known so far of the environment that it is read for.
+type choice struct {
+	target
+	seen scheduler.Observation
 }
 
-// turn puts off a look that has many others before it: waking 5,000 runs for
-// every page that is read would do nothing but keep the machine busy.
-func (e *Engine) turn(ctx context.Context, s *situation, at time.Time) (time.Time, error) {
-	ahead, err := e.store.Ahead(ctx, s.run)
-	if err != nil {
-		return at, err
-	}
-	if later := s.now.Add(time.Duration(ahead/lookedAtOnce) * perPage); later.After(at) {
-		return later, nil
-	}
-	return at, nil
+// A need is an environment whose observation a run asks for.
+type need struct {
+	seen scheduler.Observation // the last one; ID is set in any case
+	at   time.Time             // from when on it is needed
 }
 
-// mostWanted picks what to read: what the best-ranked run needs that waits for this
-// project's metadata before its call. The run that asks has its own turn only when
-// none does, if it merely looks whether it has arrived and did so not long ago:
-// calls must not wait for that.
-func (e *Engine) mostWanted(ctx context.Context, s *situation) (target, error) {
-	open, err := e.store.Unfinished(ctx)
-	if err != nil {
-		return target{}, err
+// A reading is what came of one metadata call: observations, or a wait.
+type reading struct {
+	target target
+	seen   []scheduler.Observation
+	wait   scheduler.Wait
+	failed bool // this target could not be read; others may be
+	err    error
+}
+
+// An observer reads LCS's metadata within its limit, and knows how far it is.
+type observer struct {
+	store    MetadataStore
+	accounts *accounts
+	current  *snapshots
+	record   *recorder
+	draining *atomic.Bool
+	refresh  time.Duration
+
+	mu    sync.Mutex // guards what follows; written by passes and by housekeeping
+	scans map[int64]*scan
+	fresh []scheduler.Observation // made since the last recent()
+}
+
+// A scan is how far the metadata of a project is read.
+type scan struct {
+	reading  map[target]bool
+	last     int                              // page read last of a scan that is not at its end
+	pages    int                              // that the last whole scan had
+	ended    time.Time                        // when that was
+	latest   map[string]scheduler.Observation // by environment id, of this process
+	offPage  map[string]bool                  // environments that are not on their page any more
+	failures map[target]int                   // in a row
+	retry    map[target]time.Time
+	failed   int       // refreshes in a row
+	wait     time.Time // no refresh before
+}
+
+func (o *observer) scanOf(project int64) *scan {
+	s := o.scans[project]
+	if s == nil {
+		s = &scan{reading: map[target]bool{}, latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, retry: map[target]time.Time{}}
+		o.scans[project] = s
 	}
-	all, err := e.store.Observations(ctx)
-	if err != nil {
-		return target{}, err
+	return s
+}
+
+// latest returns the last observations of a project that this process made.
+func (o *observer) latest(project int64) []scheduler.Observation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Collect(maps.Values(o.scanOf(project).latest))
+}
+
+// recent returns the observations made since it was last called.
+func (o *observer) recent() []scheduler.Observation {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fresh := o.fresh
+	o.fresh = nil
+	return fresh
+}
+
+// goodFor is how old an observation may be that a run of the project calls by: two
+// minutes, or as long as LCS lets its pages be read in.
+func (o *observer) goodFor(project int64) time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return max(goodEnough, time.Duration(o.scanOf(project).pages+2)*perPage)
+}
+
+// next picks what to read for needs, the most urgent first, and marks it as being read:
+// read must follow. Targets that failed come after those that did not. Without one that
+// can be read now, at is the instant from which there is; zero when there is none.
+func (o *observer) next(project int64, needs []need, now time.Time) (t choice, ok bool, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	if len(s.reading) >= concurrent {
+		return choice{}, false, time.Time{} // the end of one is a new occasion
 	}
-	seen := map[string]Observation{}
-	for _, o := range all {
-		if o.Project == s.project.ID {
-			seen[o.ID] = o
+	unknownPage := 0
+	for _, n := range needs {
+		if n.seen.Page == 0 && !n.at.After(now) {
+			unknownPage++
 		}
 	}
-	best, unplaced := s.id, 0
-	looksOn := s.looksOn() && s.now.Sub(seen[s.id].At) < s.f.Defaults.VerifyTimeout/looksForVerify
-	for _, r := range slices.Backward(open) { // worst first, so that the best stays
-		id := lcs.NormalizeID(s.f.environments[r.Environment].ID)
-		o := seen[id]
-		if r.Project != s.project.Name || o.At.After(r.CreatedAt) && id != s.id {
+	fewest := 0
+	for _, n := range needs {
+		c := s.target(n, unknownPage)
+		if c.page == 0 && c.id == "" || s.busy(c) {
 			continue
 		}
-		if o.Page == 0 {
-			unplaced++
+		from := n.at
+		if retry := s.retry[key(c)]; retry.After(from) {
+			from = retry
 		}
-		if id == s.id && !looksOn || r.Waiting == WaitMetadata || r.Waiting == "" {
-			best = id
+		if from.After(now) {
+			if at.IsZero() || from.Before(at) {
+				at = from
+			}
+			continue
+		}
+		if failures := s.failures[key(c)]; !ok || failures < fewest {
+			t, ok, fewest = choice{c, n.seen}, true, failures
+		}
+		if fewest == 0 {
+			break
 		}
 	}
-	return e.targetOf(s.project, seen[best], best, unplaced), nil
+	if ok {
+		s.reading[key(t.target)] = true
+	}
+	return t, ok, at
 }
 
-// looksOn tells whether the run looks again and again at what is not its own to hasten.
-func (s *situation) looksOn() bool {
-	return s.run.State == Verifying || s.run.Waiting == WaitBusy || s.run.Waiting == WaitMissing
+// key is a target as failures are counted: by page, whoever asked for it.
+func key(t target) target {
+	if t.page > 0 {
+		return target{page: t.page}
+	}
+	return t
 }
 
-func (e *Engine) targetOf(p Project, o Observation, id string, unplaced int) target {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (s *scan) busy(t target) bool { return s.reading[key(t)] }
+
+// target returns what to read for one environment.
+func (s *scan) target(n need, unknownPage int) target {
 	switch {
-	case e.lost[id]:
-		return target{id: id}
-	case o.Page > 0:
-		return target{page: o.Page, id: id}
-	case unplaced >= wholeProject && e.scanned[p.ID].IsZero():
-		return target{page: e.scans[p.ID] + 1}
+	case s.offPage[n.seen.ID]:
+		return target{id: n.seen.ID}
+	case n.seen.Page > 0:
+		return target{page: n.seen.Page, id: n.seen.ID}
+	case unknownPage >= wholeProject && s.ended.IsZero():
+		return target{page: s.last + 1}
 	default:
-		return target{id: id}
+		return target{id: n.seen.ID}
 	}
 }
 
-// read makes one metadata call, if the ledger grants it and no other step of
-// this process is at it. What to read is picked only then: it costs a query.
-func (e *Engine) read(ctx context.Context, p Project, pick func(context.Context) (target, error)) (Grant, error) {
+// failing reports whether the target of an environment could not be read last, and when
+// it is tried again.
+func (o *observer) failing(project int64, n need, now time.Time) (until time.Time, failing bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	t := key(s.target(n, 0))
+	return s.retry[t], s.failures[t] > 0 && s.retry[t].After(now)
+}
+
+// read makes one metadata call, if the ledger allows it now.
+func (o *observer) read(ctx context.Context, p scheduler.Project, from choice) (r reading) {
+	t := from.target
+	r.target = t
+	defer func() {
+		o.mu.Lock()
+		delete(o.scanOf(p.ID).reading, key(t))
+		o.mu.Unlock()
+	}()
 	now := time.Now()
-	if e.draining.Load() {
-		return Grant{At: now.Add(drained), Reason: WaitMetadata, Detail: "curfew is stopping"}, nil
+	if o.draining.Load() {
+		r.wait = scheduler.Wait{Until: now.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
+		return r
 	}
-	if !e.begin(p.ID) {
-		return Grant{At: now.Add(beingRead), Reason: WaitMetadata, Paced: true, Detail: "the project's metadata is being read"}, nil
+	c, wait, err := o.store.ReserveMetadata(ctx, micros(now), contender(p))
+	if err != nil || c == nil {
+		r.wait, r.err = wait, err
+		return r
 	}
-	defer e.end(p.ID)
-	grant, err := e.store.Reserve(ctx, Reservation{
-		Now: now.UTC().Truncate(time.Microsecond), Kind: lcs.CallMetadata, Accounts: p.accountNames(), Project: p.ID, Environment: "",
-	})
-	if err != nil || grant.Call == nil {
-		return grant, err
-	}
-	t, err := pick(ctx)
-	if err != nil {
-		grant.Call.Done, grant.Call.Outcome = time.Now(), OutcomeUnsent
-		return Grant{}, errors.Join(err, e.store.Settle(context.WithoutCancel(ctx), *grant.Call, nil))
-	}
-	return e.readNow(ctx, p, t, *grant.Call)
-}
-
-func (e *Engine) begin(project int64) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.reading[project] {
-		return false
-	}
-	e.reading[project] = true
-	return true
-}
-
-func (e *Engine) end(project int64) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.reading, project)
-}
-
-func (e *Engine) readNow(ctx context.Context, p Project, t target, c Call) (Grant, error) {
-	page, err := e.ask(ctx, p.client(c.Account), p.ID, t)
+	page, err := o.ask(ctx, p, c.Account, t)
 	c.Done = time.Now()
 	a := answerOf(lcs.Operation{}, err)
 	c.Outcome, c.Message = a.outcome, a.message
-	e.metrics.calls.WithLabelValues(string(c.Kind), string(c.Outcome)).Inc()
+	o.record.metrics.calls.WithLabelValues(string(c.Kind), string(c.Outcome)).Inc()
 	lasting := context.WithoutCancel(ctx)
-	if serr := e.store.Settle(lasting, c, nil); serr != nil {
-		return Grant{}, serr
+	if err == nil {
+		r.seen = observations(p, from, *c, page)
 	}
-	if ended(ctx) { // this process is: metadata itself is well
-		return Grant{At: c.Done.Add(drained), Reason: WaitMetadata, Detail: "curfew is stopping"}, nil
+	if r.err = o.store.Record(lasting, *c, r.seen); r.err != nil {
+		return r
 	}
-	if err != nil {
-		return e.unread(lasting, p, c, a)
+	switch {
+	case err == nil:
+		o.succeeded(p.ID, t, *c, page, r.seen)
+		r.err = o.accounts.worked(lasting, *c)
+	case done(ctx): // this process has ended: metadata itself works
+		r.wait = scheduler.Wait{Until: c.Done.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
+	default:
+		r.wait, r.failed, r.err = o.readFailed(lasting, p, t, *c, a)
 	}
-	e.accountUp(c.Account, c.Project)
-	return Grant{}, e.record(lasting, p, t, c, page)
+	return r
 }
 
-func (e *Engine) ask(ctx context.Context, client LCS, project int64, t target) (lcs.Page, error) {
+func (o *observer) ask(ctx context.Context, p scheduler.Project, account string, t target) (lcs.Page, error) {
+	client := p.Client(account)
 	if t.page > 0 {
-		return client.EnvironmentsPage(ctx, project, t.page)
+		return client.EnvironmentsPage(ctx, p.ID, t.page)
 	}
-	env, ok, err := client.Environment(ctx, project, e.setup.Load().written(project, t.id))
+	env, ok, err := client.Environment(ctx, p.ID, o.current.load().written(p.ID, t.id))
 	if err != nil || !ok {
 		return lcs.Page{}, err
 	}
 	return lcs.Page{Environments: []lcs.Environment{env}}, nil
 }
 
-// unread holds what stands in the way of metadata: the account, or the project.
-func (e *Engine) unread(ctx context.Context, p Project, c Call, a answer) (Grant, error) {
-	n := e.failures(p.ID, 1)
+// readFailed holds back what stands in the way of metadata: the account, the project
+// that LCS throttles, or the target alone.
+func (o *observer) readFailed(ctx context.Context, p scheduler.Project, t target, c scheduler.Call, a answer) (scheduler.Wait, bool, error) {
+	n := o.failures(p.ID, t)
 	if a.signIn {
-		until, err := e.accountAway(ctx, c, a, backoff(firstAccount, n, 0.5))
-		return Grant{At: until, Reason: WaitAccount, Detail: a.message}, err
+		until, err := o.accounts.failed(ctx, c, a, backoff(firstAccount, n, 0.5))
+		return scheduler.Wait{Until: until, Reason: scheduler.WaitAccount, Detail: a.message}, false, err
 	}
-	until := c.Done.Add(backoff(metadataAway, n, 0.5))
-	if a.retryAfter > 0 {
-		until = c.Done.Add(a.retryAfter)
+	until := c.Done.Add(min(backoff(readAgain, n, rand.Float64()), readAgainMost)) //nolint:gosec // jitter needs no secret randomness
+	var err error
+	if a.outcome == scheduler.OutcomeThrottled {
+		if a.retryAfter > 0 {
+			until = c.Done.Add(a.retryAfter)
+		}
+		err = o.holdProject(ctx, p, c, until, a.message)
 	}
-	e.log.Warn("metadata not read", zap.String("project", p.Name), zap.Time("until", until), zap.String("message", a.message))
-	h := Hold{Scope: MetadataHold(p.ID), Until: until, Reason: a.message}
-	return Grant{At: until, Reason: WaitMetadata, Detail: a.message}, e.store.Hold(ctx, h)
+	o.mu.Lock()
+	s := o.scanOf(p.ID)
+	s.retry[key(t)] = until
+	s.failed++
+	s.wait = c.Done.Add(max(until.Sub(c.Done), backoff(refreshAgain, s.failed, 0.5)))
+	o.mu.Unlock()
+	o.record.log.Warn("metadata not read", zap.String("project", p.Name), zap.Int("page", t.page), zap.Time("until", until), zap.String("message", a.message))
+	return scheduler.Wait{Until: until, Reason: scheduler.WaitMetadata, Detail: a.message}, true, err
 }
 
-// failures counts how often in a row a project's metadata could not be read:
-// add 1 to count one more, 0 to begin anew.
-func (e *Engine) failures(project int64, add int) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if add == 0 {
-		delete(e.unreadable, project)
-		return 0
-	}
-	e.unreadable[project] += add
-	return e.unreadable[project]
+func (o *observer) holdProject(ctx context.Context, p scheduler.Project, c scheduler.Call, until time.Time, message string) error {
+	e := newEvent(scheduler.EventThrottled, c.Done, scheduler.BySchedule, "metadata of project "+p.Name+": "+message)
+	e.Account = c.Account
+	return o.accounts.store.Hold(ctx, []scheduler.Hold{{Scope: scheduler.MetadataHold(p.ID), Until: until, Reason: message}}, e)
 }
 
-// record writes what a metadata call showed, and what it did not.
-func (e *Engine) record(ctx context.Context, p Project, t target, c Call, page lcs.Page) error {
-	e.failures(p.ID, 0)
-	list := make([]Observation, 0, len(page.Environments)+1)
-	found := false
+// failures counts how often in a row a target could not be read.
+func (o *observer) failures(project int64, t target) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	s.failures[key(t)]++
+	return s.failures[key(t)]
+}
+
+// observations are what a metadata call showed, and what it did not: an environment that
+// is unknown by id is counted as missed.
+func observations(p scheduler.Project, t choice, c scheduler.Call, page lcs.Page) []scheduler.Observation {
+	list := make([]scheduler.Observation, 0, len(page.Environments)+1)
+	found := t.page > 0
 	for _, env := range page.Environments {
-		o := observationOf(env, p.ID, t.page, c.At)
-		found = found || o.ID == t.id
-		list = append(list, o)
+		seen := observationOf(env, p.ID, t.page, micros(c.At))
+		found = found || seen.ID == t.id
+		list = append(list, seen)
 	}
-	if t.id != "" && !found {
-		missed, err := e.missed(ctx, p, t, c.At)
-		if err != nil {
-			return err
-		}
-		list = append(list, missed...)
+	if before := t.seen; !found {
+		before.Project, before.ID, before.At, before.Condition, before.Page = p.ID, t.id, micros(c.At), lcs.Unknown, 0
+		before.Misses++
+		list = append(list, before)
 	}
-	e.mu.Lock()
-	for _, o := range list {
-		if o.Misses == 0 {
-			delete(e.lost, o.ID)
-		}
-	}
-	if t.page == e.scans[p.ID]+1 { // the next page of the scan, whoever asked for it
-		if e.scans[p.ID] = t.page; !page.More {
-			e.scans[p.ID], e.scanned[p.ID] = 0, c.Done
-		}
-	}
-	e.mu.Unlock()
-	return e.store.Observe(ctx, list)
+	return list
 }
 
-// missed notes an environment that LCS left out: one that is not on its page any
-// more is asked for by id next; one that is unknown by id is counted.
-func (e *Engine) missed(ctx context.Context, p Project, t target, at time.Time) ([]Observation, error) {
-	if t.page > 0 {
-		e.mu.Lock()
-		e.lost[t.id] = true
-		e.mu.Unlock()
-		return nil, nil
-	}
-	before, err := e.store.Observation(ctx, p.ID, t.id)
-	if err != nil {
-		return nil, err
-	}
-	before.Project, before.ID, before.At, before.Condition, before.Page = p.ID, t.id, at, lcs.Unknown, 0
-	before.Misses++
-	return []Observation{before}, nil
-}
-
-func observationOf(env lcs.Environment, project int64, page int, at time.Time) Observation {
-	return Observation{
+func observationOf(env lcs.Environment, project int64, page int, at time.Time) scheduler.Observation {
+	return scheduler.Observation{
 		Project: project, ID: lcs.NormalizeID(env.ID), Page: page, At: at, Name: env.Name, Condition: env.Condition(),
 		DeploymentState: env.DeploymentState, Display: env.DeploymentStatusDisplay, Failed: env.Failed(),
 	}
 }
 
-// refreshStale reads the next page of each project that is being scanned, or was
-// scanned longer ago than the refresh interval, so that status is never far behind.
-func (e *Engine) refreshStale(ctx context.Context, now time.Time) {
-	for _, p := range e.setup.Load().Projects {
-		t, ok := e.nextPage(p, now)
-		if !ok {
-			continue
-		}
-		if _, err := e.read(ctx, p, func(context.Context) (target, error) { return t, nil }); err != nil && !ended(ctx) {
-			e.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(err))
+// succeeded moves the project's scan on. An environment that is not on its page any more
+// is asked for by id next.
+func (o *observer) succeeded(project int64, t target, c scheduler.Call, page lcs.Page, seen []scheduler.Observation) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	delete(s.failures, key(t))
+	delete(s.retry, key(t))
+	s.failed, s.wait = 0, time.Time{}
+	if t.page > 0 && t.id != "" && !slices.ContainsFunc(seen, func(x scheduler.Observation) bool { return x.ID == t.id }) {
+		s.offPage[t.id] = true
+	}
+	for _, x := range seen {
+		s.latest[x.ID] = x
+		if x.Misses == 0 {
+			delete(s.offPage, x.ID)
 		}
 	}
+	if t.page == s.last+1 { // the next page of the scan, whoever asked for it
+		if s.last = t.page; !page.More {
+			s.last, s.ended, s.pages = 0, c.Done, t.page
+		}
+	}
+	o.fresh = append(o.fresh, seen...)
 }
 
-func (e *Engine) nextPage(p Project, now time.Time) (target, bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	last := e.scans[p.ID]
-	due := last > 0 || now.Sub(e.scanned[p.ID]) >= e.refresh
-	return target{page: last + 1}, due
-}
+// done reports whether ctx has ended.
+func done(ctx context.Context) bool { return ctx.Err() != nil }

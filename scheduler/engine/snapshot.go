@@ -1,54 +1,91 @@
-package scheduler
+package engine
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
-	"go.uber.org/zap"
-
 	"curfew/lcs"
+	"curfew/scheduler"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/quota"
 )
 
-// inForce is a Setup with what follows from it and from the overrides. It never
-// changes: what is new is built beside it and swapped.
-type inForce struct {
-	*Setup
+// A snapshot is a Setup with what follows from it and from the overrides. It never
+// changes: a new one is built and swapped in.
+type snapshot struct {
+	*scheduler.Setup
 	plan         *plan.Plan // of the file and the overrides
 	revision     int64      // of the overrides
-	environments map[string]Environment
-	projects     map[string]Project
-	rank         map[string]int // position in the file
+	environments map[string]scheduler.Environment
+	projects     map[string]scheduler.Project
+	ids          map[string]map[string]string // by project and environment: the normalised id
+	contenders   map[string][]scheduler.Contender
+	names        map[idKey]string // the environment that has an id
+	rank         map[string]int   // position in the file
 	since        map[ruleKey]time.Time
 }
 
 type ruleKey struct{ name, environment string }
 
-func newInForce(s *Setup) (*inForce, error) {
-	f := &inForce{Setup: s, plan: s.Plan, environments: map[string]Environment{}, projects: map[string]Project{}, rank: map[string]int{}}
+type idKey struct {
+	project int64
+	id      string // normalised
+}
+
+func newSnapshot(s *scheduler.Setup) (*snapshot, error) {
+	f := &snapshot{
+		Setup: s, plan: s.Plan, environments: make(map[string]scheduler.Environment, len(s.Environments)), projects: map[string]scheduler.Project{},
+		ids: map[string]map[string]string{}, names: make(map[idKey]string, len(s.Environments)), rank: make(map[string]int, len(s.Environments)),
+	}
 	for _, p := range s.Projects {
 		if len(p.Accounts) == 0 {
 			return nil, fmt.Errorf("set up project %s: it has no account", p.Name)
 		}
-		f.projects[p.Name] = p
+		f.projects[p.Name], f.ids[p.Name] = p, map[string]string{}
 	}
 	for i, env := range s.Environments {
-		if _, ok := f.projects[env.Project]; !ok {
+		p, ok := f.projects[env.Project]
+		if !ok {
 			return nil, fmt.Errorf("set up environment %s: no project %q", env.Name, env.Project)
 		}
-		f.environments[env.Name], f.rank[env.Name] = env, i
+		id := lcs.NormalizeID(env.ID)
+		f.environments[env.Name], f.rank[env.Name], f.ids[p.Name][env.Name] = env, i, id
+		f.names[idKey{p.ID, id}] = env.Name
 	}
+	f.contenders = contenders(s.Projects)
 	return f, nil
 }
 
-// withRules is f with the instants since which its rules stand unchanged.
-func (f *inForce) withRules(since map[Rule]time.Time) *inForce {
-	next := *f
+// contenders returns, by project, the projects that share accounts with it, directly or
+// through others, itself among them.
+func contenders(projects []scheduler.Project) map[string][]scheduler.Contender {
+	group := map[string]*[]scheduler.Contender{} // by account
+	for _, p := range projects {
+		joined := &[]scheduler.Contender{{Name: p.Name, ID: p.ID, Accounts: p.AccountNames()}}
+		for _, account := range p.AccountNames() {
+			if other := group[account]; other != nil && other != joined {
+				*joined = append(*other, *joined...)
+			}
+			for _, c := range *joined {
+				for _, a := range c.Accounts {
+					group[a] = joined
+				}
+			}
+		}
+	}
+	by := make(map[string][]scheduler.Contender, len(projects))
+	for _, p := range projects {
+		by[p.Name] = *group[p.Accounts[0].Name]
+	}
+	return by
+}
+
+// withRules returns s with the instants since which its rules are unchanged.
+func (s *snapshot) withRules(since map[scheduler.Rule]time.Time) *snapshot {
+	next := *s
 	next.since = make(map[ruleKey]time.Time, len(since))
 	for r, at := range since {
 		next.since[ruleKey{r.Name, r.Environment}] = at
@@ -56,201 +93,152 @@ func (f *inForce) withRules(since map[Rule]time.Time) *inForce {
 	return &next
 }
 
-// withOverrides is f with the overrides of a cursor. Environments that the file
+// withOverrides returns s with the overrides of a cursor. Environments that the file
 // does not have any more are left out of them.
-func (f *inForce) withOverrides(c Cursor) (*inForce, error) {
+func (s *snapshot) withOverrides(c scheduler.Cursor) (*snapshot, error) {
 	var list []plan.Exception
 	for _, o := range c.Overrides {
-		known := slices.DeleteFunc(slices.Clone(o.Environments), func(name string) bool { return f.environments[name].Name == "" })
+		known := slices.DeleteFunc(slices.Clone(o.Environments), func(name string) bool { return s.environments[name].Name == "" })
 		if len(known) == 0 || !o.From.Before(o.Until) {
-			continue // stale, or released before it began
+			continue // stale, or released before it started
 		}
 		list = append(list, plan.Exception{
-			Name: plan.OverridePrefix + o.ID, Environments: known, From: o.From, Until: o.Until, Location: f.zone(),
+			Name: plan.OverridePrefix + o.ID, Environments: known, From: o.From, Until: o.Until, Location: s.zone(),
 			Keep: o.Keep, Reason: o.Reason, Override: true,
 		})
 	}
-	p, err := f.Plan.WithExceptions(list)
+	p, err := s.Plan.WithExceptions(list)
 	if err != nil {
 		return nil, fmt.Errorf("apply the overrides: %w", err)
 	}
-	next := *f
+	next := *s
 	next.plan, next.revision = p, c.Revision
 	return &next, nil
 }
 
 // zone is where instants are shown that have none of their own.
-func (f *inForce) zone() *time.Location {
-	if f.Location == nil {
+func (s *snapshot) zone() *time.Location {
+	if s.Location == nil {
 		return time.UTC
 	}
-	return f.Location
+	return s.Location
 }
 
-// stale names the environments of an override that the file does not have.
-func (f *inForce) stale(o Override) []string {
+// stale returns the environments of an override that the file does not have.
+func (s *snapshot) stale(o scheduler.Override) []string {
 	var gone []string
 	for _, name := range o.Environments {
-		if _, ok := f.environments[name]; !ok {
+		if _, ok := s.environments[name]; !ok {
 			gone = append(gone, name)
 		}
 	}
 	return gone
 }
 
-// isOverride tells whether the rule that caused a fire is an override.
+// isOverride reports whether the rule that caused a fire is an override.
 func isOverride(rule string) bool { return strings.HasPrefix(rule, plan.OverridePrefix) }
 
-// rivals are the projects that share accounts with p, directly or through others.
-func (f *inForce) rivals(p Project) []Rival {
-	var claims []quota.Claim
-	for _, other := range f.Projects {
-		claims = append(claims, quota.Claim{Accounts: other.accountNames()})
-	}
-	var shared []string
-	for _, part := range quota.Components(claims) {
-		for _, c := range part {
-			if slices.Contains(c.Accounts, p.Accounts[0].Name) {
-				for _, c := range part {
-					shared = append(shared, c.Accounts...)
-				}
-				break
-			}
-		}
-	}
-	var list []Rival
-	for _, other := range f.Projects {
-		if slices.Contains(shared, other.Accounts[0].Name) {
-			list = append(list, Rival{Name: other.Name, ID: other.ID, Accounts: other.accountNames()})
-		}
-	}
-	return list
+// contender returns a project as one that asks for calls.
+func contender(p scheduler.Project) scheduler.Contender {
+	return scheduler.Contender{Name: p.Name, ID: p.ID, Accounts: p.AccountNames()}
 }
 
-// written gives an environment's id as the file has it, from the normalised one:
-// LCS writes ids in two forms, and is not known to take each for the other.
-func (f *inForce) written(project int64, id string) string {
-	for _, env := range f.Environments {
-		if f.projects[env.Project].ID == project && lcs.NormalizeID(env.ID) == id {
-			return env.ID
-		}
+// written returns an environment's id as the file has it, from the normalised one: LCS
+// writes ids in two forms, and is not known to accept each for the other.
+func (s *snapshot) written(project int64, id string) string {
+	if name, ok := s.names[idKey{project, id}]; ok {
+		return s.environments[name].ID
 	}
 	return id
 }
 
-// observed gives the last observations by environment of the file.
-func (f *inForce) observed(all []Observation) map[string]Observation {
-	type key struct {
-		project int64
-		id      string
-	}
-	seen := make(map[key]Observation, len(all))
+// observed returns the last observations by environment of the file.
+func (s *snapshot) observed(all []scheduler.Observation) map[string]scheduler.Observation {
+	byName := make(map[string]scheduler.Observation, len(all))
 	for _, o := range all {
-		seen[key{o.Project, o.ID}] = o
-	}
-	byName := make(map[string]Observation, len(f.Environments))
-	for _, env := range f.Environments {
-		if o, ok := seen[key{f.projects[env.Project].ID, lcs.NormalizeID(env.ID)}]; ok {
-			byName[env.Name] = o
+		if name, ok := s.names[idKey{o.Project, o.ID}]; ok {
+			byName[name] = o
 		}
 	}
 	return byName
 }
 
-// change replaces what is in force by what build makes of it.
-func (e *Engine) change(build func(*inForce) (*inForce, error)) (*inForce, error) {
-	e.changing.Lock()
-	defer e.changing.Unlock()
-	next, err := build(e.setup.Load())
+// accountNames are the accounts of all projects.
+func (s *snapshot) accountNames() []string {
+	var names []string
+	for _, p := range s.Projects {
+		names = append(names, p.AccountNames()...)
+	}
+	return names
+}
+
+// windowBegin is the instant by which a start was to have succeeded, zero when nobody
+// asked for that.
+func (s *snapshot) windowBegin(r scheduler.Run) time.Time {
+	lead, ok := s.Leads[r.Schedule]
+	if r.Action != plan.Start || !ok {
+		return time.Time{}
+	}
+	return r.FireAt.Add(lead.Fixed)
+}
+
+// A accountUse is an account with the projects that it works for.
+type accountUse struct {
+	scheduler.Account
+	projects []scheduler.Project
+}
+
+// accounts returns each account once, in the order in which projects name them.
+func (s *snapshot) accounts() []accountUse {
+	var list []accountUse
+	at := map[string]int{}
+	for _, p := range s.Projects {
+		for _, a := range p.Accounts {
+			i, ok := at[a.Name]
+			if !ok {
+				i = len(list)
+				at[a.Name] = i
+				list = append(list, accountUse{Account: a})
+			}
+			list[i].projects = append(list[i].projects, p)
+		}
+	}
+	return list
+}
+
+// scopes are those of the holds that a new password or login can end.
+func (a accountUse) scopes() []string {
+	scopes := []string{scheduler.AccountHold(a.Name)}
+	for _, p := range a.projects {
+		scopes = append(scopes, scheduler.MemberHold(a.Name, p.ID))
+	}
+	return scopes
+}
+
+func (a accountUse) projectNames() []string {
+	names := make([]string, len(a.projects))
+	for i, p := range a.projects {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// snapshots holds the active snapshot.
+type snapshots struct {
+	changing sync.Mutex // one writer at a time
+	active   atomic.Pointer[snapshot]
+}
+
+func (s *snapshots) load() *snapshot { return s.active.Load() }
+
+// change replaces the active snapshot by what build makes of it.
+func (s *snapshots) change(build func(*snapshot) (*snapshot, error)) (*snapshot, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	next, err := build(s.active.Load())
 	if err != nil {
 		return nil, err
 	}
-	e.setup.Store(next)
+	s.active.Store(next)
 	return next, nil
 }
-
-// current gives what is in force, with the overrides of the cursor.
-func (e *Engine) current(c Cursor) (*inForce, error) {
-	if f := e.setup.Load(); f.revision == c.Revision {
-		return f, nil
-	}
-	f, err := e.change(func(f *inForce) (*inForce, error) { return f.withOverrides(c) })
-	if err != nil {
-		return nil, err
-	}
-	e.tellStale(f, c)
-	e.rewind()
-	return f, nil
-}
-
-// tellStale says which overrides are about environments that are gone.
-func (e *Engine) tellStale(f *inForce, c Cursor) {
-	for _, o := range c.Overrides {
-		if gone := f.stale(o); len(gone) > 0 {
-			e.log.Warn("override names environments that the schedule file does not have; it has no effect on them",
-				zap.String("override", o.ID), zap.Strings("environments", gone))
-		}
-	}
-}
-
-// Reload puts another Setup in force. By itself it starts and stops nothing; runs
-// of environments that are gone are canceled. Fires up to now are still those of the
-// Setup before: rules that are new or changed have none before this instant.
-func (e *Engine) Reload(ctx context.Context, s *Setup) error {
-	f, err := newInForce(s)
-	if err != nil {
-		return err
-	}
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	before := e.setup.Load()
-	if before.since != nil { // nil: it is not in force yet
-		if err := e.Tick(ctx, now); err != nil {
-			return err
-		}
-	}
-	since, err := e.store.SyncRules(ctx, now, s.Rules)
-	if err != nil {
-		return err
-	}
-	f = f.withRules(since)
-	c, err := e.store.Cursor(ctx)
-	if err != nil {
-		return err
-	}
-	if f, err = f.withOverrides(c); err != nil {
-		return err
-	}
-	if _, err := e.change(func(*inForce) (*inForce, error) { return f, nil }); err != nil {
-		return err
-	}
-	e.tellStale(f, c)
-	e.forgetAccounts(before, f)
-	e.rewind()
-	e.nudge()
-	return e.cancelGone(ctx, f)
-}
-
-// cancelGone ends the runs of environments that the file does not have any more.
-func (e *Engine) cancelGone(ctx context.Context, f *inForce) error {
-	open, err := e.store.Unfinished(ctx)
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, r := range open {
-		if _, ok := f.environments[r.Environment]; ok {
-			continue
-		}
-		r, err := e.store.Cancel(ctx, r.ID, time.Now(), notInFile)
-		switch {
-		case errors.Is(err, ErrFinished):
-		case err != nil:
-			errs = append(errs, err)
-		default:
-			e.told(r)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-const notInFile = "the environment is no longer in the schedule file"

@@ -1,0 +1,395 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"curfew/lcs"
+	"curfew/scheduler"
+)
+
+const (
+	unanswered   = 2 * time.Minute  // no call of this process lasts longer: the client's limit is half of it
+	rollout      = 10 * time.Minute // replicas have the same file after this
+	blindFor     = 15 * time.Minute // without a read: longer than any wait between two tries
+	withoutLook  = 2 * time.Minute  // a run that has waited so long for metadata calls without it
+	verifyReads  = 4                // a run has at least so many reads until its verify_timeout, whatever else is wanted
+	notInFile    = "the environment is no longer in the schedule file"
+	notInProject = "the environment is no longer in this project of the schedule file"
+)
+
+// A move is what a round does with one run.
+type move struct {
+	run     *scheduler.Run
+	id      string // the environment's normalised id
+	wait    scheduler.Wait
+	request bool // it asks for its call
+	ready   bool // with request: it has an observation, or goes without
+	unseen  bool // with ready: it goes without
+	need    need // with need.seen.ID: it wants an observation
+	verify  bool // with need: it only verifies, or waits for what is not its own to hasten
+	changed bool // it is to be written
+}
+
+// A roundOf is what the moves of one round have in common.
+type roundOf struct {
+	s       *snapshot
+	project scheduler.Project
+	now     time.Time
+	good    time.Duration // how old an observation may be for a call
+}
+
+// advance does what can be done for every run, and returns the instant of the next round.
+func (p *pass) advance(ctx, life context.Context) (time.Time, error) {
+	s := p.w.current.load()
+	o := &roundOf{s: s, project: s.projects[p.project], now: time.Now()}
+	o.good = p.w.observer.goodFor(o.project.ID)
+	p.observed(p.w.observer.latest(o.project.ID))
+	moves := make([]*move, 0, len(p.runs))
+	for i := range p.runs {
+		m := &move{run: &p.runs[i]}
+		moves = append(moves, m)
+		if err := p.consider(ctx, o, m); err != nil {
+			return time.Time{}, err
+		}
+	}
+	launched, err := p.reserve(ctx, life, o, moves)
+	if err != nil {
+		return time.Time{}, err
+	}
+	next := p.readNeeds(ctx, o, moves)
+	var changed []scheduler.Run
+	for _, m := range moves {
+		if launched[m.run.ID] {
+			continue
+		}
+		if at := p.settleWait(o, m); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+		if m.changed {
+			changed = append(changed, *m.run)
+		}
+	}
+	if err := p.save(ctx, changed); err != nil {
+		return time.Time{}, err
+	}
+	switch soonest := o.now.Add(shortest); {
+	case !p.loaded || len(p.runs) == 0 && p.idle():
+		return o.now, nil
+	case !next.IsZero() && next.Before(soonest):
+		return soonest, nil
+	}
+	return next, nil
+}
+
+// consider decides what to do with one run.
+func (p *pass) consider(ctx context.Context, o *roundOf, m *move) error {
+	r, d := m.run, o.s.Defaults
+	env, ok := o.s.environments[r.Environment]
+	switch {
+	case p.calling[r.ID]:
+		return nil
+	case !ok && o.now.Sub(r.CreatedAt) < rollout: // another replica may have read a newer file a moment ago
+		m.wait = scheduler.Wait{Until: r.CreatedAt.Add(rollout), Reason: r.Waiting, Detail: r.Message}
+		return nil
+	case !ok:
+		m.finish(scheduler.Canceled, notInFile)
+		return nil
+	case env.Project != p.project:
+		m.finish(scheduler.Canceled, notInProject)
+		return nil
+	case r.Waiting == scheduler.WaitApproval:
+		return nil // an approval wakes the pass
+	case r.State != scheduler.Verifying && !r.StartedAt.IsZero() && o.now.Sub(r.StartedAt) >= d.Deadline:
+		m.finish(scheduler.Failed, fmt.Sprintf("not done within the deadline of %s; last: %s", d.Deadline, r.Message))
+		return nil
+	}
+	m.id = o.s.ids[p.project][r.Environment]
+	if inFlight, err := p.pending(ctx, o, m); inFlight || err != nil {
+		return err
+	}
+	p.look(o, m)
+	return nil
+}
+
+// pending meets a call on the environment whose end is not written: of another pass, or
+// of one whose end was lost.
+func (p *pass) pending(ctx context.Context, o *roundOf, m *move) (bool, error) {
+	last := p.last[m.id]
+	if last.Outcome != scheduler.OutcomePending || last.ID == "" {
+		return false, nil
+	}
+	if o.now.Sub(last.At) < unanswered {
+		m.wait = scheduler.Wait{Until: o.now.Add(time.Second), Reason: scheduler.WaitTurn, Detail: "another call of the environment is in flight"}
+		p.reloadAt = m.wait.Until // the end may be another process's to write
+		return true, nil
+	}
+	last.Outcome, last.Done, last.Message = scheduler.OutcomeAmbiguous, o.now, "the call's end was not recorded"
+	if _, err := p.w.calls.Settle(ctx, []scheduler.Settlement{{Call: last}}, nil); err != nil {
+		return false, err
+	}
+	p.last[m.id] = last
+	return false, nil
+}
+
+// look decides by the last observation of the environment, or asks for one.
+func (p *pass) look(o *roundOf, m *move) {
+	r, last, seen := m.run, p.last[m.id], p.seen[m.id]
+	seen.Project, seen.ID = o.project.ID, m.id
+	since := micros(r.CreatedAt)
+	if done := micros(last.Done); done.After(since) {
+		since = done
+	}
+	switch {
+	case !seen.At.IsZero() && !seen.At.Before(since):
+		p.decided(o, m, seen)
+	case enough(r, last, seen, o):
+		m.request, m.ready = true, true
+		p.retryLater(o, m)
+	default:
+		m.need = need{seen: seen, at: o.now}
+		m.verify = r.State == scheduler.Verifying
+		m.request = !m.verify
+		p.withoutObservation(o, m, last)
+	}
+	if m.ready || m.need.seen.ID == "" {
+		delete(p.unobserved, r.ID)
+	}
+}
+
+// enough reports whether an observation from before the fire will do for the first call.
+func enough(r *scheduler.Run, last scheduler.Call, seen scheduler.Observation, o *roundOf) bool {
+	_, opposite, _ := conditions(r.Action)
+	return r.State == scheduler.Queued && r.Tries == 0 && !seen.At.IsZero() && !seen.At.Before(last.Done) && o.now.Sub(seen.At) <= o.good &&
+		seen.Misses == 0 && seen.Condition == opposite
+}
+
+// decided follows the rule for an observation that is newer than the fire and the last call.
+func (p *pass) decided(o *roundOf, m *move, seen scheduler.Observation) {
+	r := m.run
+	own := scheduler.OutcomePending
+	if last := p.last[m.id]; last.Run == r.ID {
+		own = last.Outcome
+	}
+	d := decide(*r, seen, own, o.now, o.s.Defaults)
+	switch d.action {
+	case succeed:
+		message := "LCS showed it in the wanted state already; no call was needed"
+		if r.Tries > 0 {
+			message = fmt.Sprintf("metadata shows %s (%s)", seen.DeploymentState, seen.Display)
+		}
+		m.finish(scheduler.Succeeded, message)
+	case fail:
+		m.finish(scheduler.Failed, d.message)
+	case call:
+		m.request, m.ready = true, o.now.Sub(seen.At) <= o.good
+		if !m.ready {
+			m.need = need{seen: seen, at: o.now}
+		}
+		p.retryLater(o, m)
+	case wait:
+		if d.carriedOut {
+			r.State, r.AcceptedAt, m.changed = scheduler.Verifying, p.last[m.id].At, true
+			p.w.record.carriedOut(*r, d.message)
+		}
+		m.verify, m.need = true, need{seen: seen, at: seen.At.Add(p.w.interval)}
+		m.wait = scheduler.Wait{Until: m.need.at, Reason: d.waiting, Detail: d.message}
+	}
+}
+
+// retryLater holds back a call whose time has not come, after one that did not go through.
+func (p *pass) retryLater(o *roundOf, m *move) {
+	r := m.run
+	if !r.NotBefore.After(o.now) {
+		return
+	}
+	reason := scheduler.WaitRetry
+	if p.throttled[r.ID] {
+		reason = scheduler.WaitThrottle
+	}
+	m.request, m.ready = false, false
+	m.wait = scheduler.Wait{Until: r.NotBefore, Reason: reason, Detail: r.Message}
+	if m.need.seen.ID != "" {
+		m.need.at = r.NotBefore.Add(-o.good / 2)
+	}
+}
+
+// withoutObservation says what a run does that has no useful observation: it waits, or
+// after two minutes calls without one, unless a call of unknown outcome must be cleared up
+// first. A run that verifies fails when nothing could be read until long after its timeout.
+func (p *pass) withoutObservation(o *roundOf, m *move, last scheduler.Call) {
+	r := m.run
+	m.wait = p.metadataWait(o, m)
+	if until := p.waits[r.ID].Until; m.request && until.After(o.now) {
+		m.need.at = until.Add(-o.good / 2) // its turn is later
+		delete(p.unobserved, r.ID)
+		return
+	}
+	since, known := p.unobserved[r.ID]
+	counts := m.wait.Reason != scheduler.WaitAccount
+	if m.verify {
+		counts = !m.wait.QuotaOnly
+	}
+	if !known && counts {
+		since, known = o.now, true
+		p.unobserved[r.ID] = since
+	}
+	switch {
+	case !known:
+	case m.verify:
+		late := o.s.Defaults.VerifyTimeout
+		if o.now.Sub(since) >= blindFor && o.now.Sub(r.AcceptedAt) >= late {
+			m.finish(scheduler.Failed, fmt.Sprintf("LCS accepted it; whether it arrived could not be seen within %s: %s", late, m.wait.Detail))
+		}
+	case last.Outcome == scheduler.OutcomeAmbiguous || m.wait.Reason == scheduler.WaitAccount || m.need.seen.Condition == lcs.Unsupported:
+	case o.now.Sub(since) >= withoutLook:
+		m.ready, m.unseen, m.need = true, true, need{}
+		p.retryLater(o, m)
+	case since.Add(withoutLook).Before(m.wait.Until):
+		m.wait.Until = since.Add(withoutLook)
+	}
+}
+
+// metadataWait says why an observation is not there.
+func (p *pass) metadataWait(o *roundOf, m *move) scheduler.Wait {
+	w := scheduler.Wait{Until: o.now.Add(p.w.interval), Reason: scheduler.WaitMetadata, Detail: "the project's metadata is read in the order of the runs", QuotaOnly: true}
+	if p.readAfter.Until.After(o.now) {
+		w = p.readAfter
+	}
+	if until, failing := p.w.observer.failing(o.project.ID, m.need, o.now); failing && w.Reason != scheduler.WaitAccount {
+		w = scheduler.Wait{Until: until, Reason: scheduler.WaitMetadata, Detail: "LCS's metadata could not be read"}
+	}
+	return w
+}
+
+// readNeeds reads what runs need, the most urgent first, and returns when to read more.
+func (p *pass) readNeeds(ctx context.Context, o *roundOf, moves []*move) time.Time {
+	needs := urgentFirst(p.needs(o, moves))
+	if len(needs) == 0 {
+		return time.Time{}
+	}
+	if p.readAfter.Until.After(o.now) {
+		return p.readAfter.Until
+	}
+	for {
+		c, ok, at := p.w.observer.next(o.project.ID, needs, o.now)
+		if !ok {
+			return at
+		}
+		p.reads++
+		go p.observe(ctx, o.project, c)
+	}
+}
+
+// An orderedNeed is a need with what makes it more urgent than others.
+type orderedNeed struct {
+	need
+	class int
+}
+
+// needs are those of the round: before a call, of a run that verifies and was not read for
+// long, and of the others that verify.
+func (p *pass) needs(o *roundOf, moves []*move) []orderedNeed {
+	var list []orderedNeed
+	for _, m := range moves {
+		if m.need.seen.ID == "" || p.calling[m.run.ID] || m.run.State.Finished() {
+			continue
+		}
+		if w := p.waits[m.run.ID]; m.request && !m.ready && w.Until.After(o.now) {
+			m.need.at = w.Until.Add(-o.good / 2) // its turn is later
+		}
+		class := 0
+		switch {
+		case m.verify && o.now.Sub(m.need.seen.At) >= o.s.Defaults.VerifyTimeout/verifyReads:
+		case m.verify:
+			class = 1
+		}
+		list = append(list, orderedNeed{m.need, class})
+	}
+	return list
+}
+
+// urgentFirst sorts needs: by class; of those that verify, the one read longest ago first.
+func urgentFirst(list []orderedNeed) []need {
+	slices.SortStableFunc(list, func(a, b orderedNeed) int {
+		if a.class == 1 && b.class == 1 {
+			return a.seen.At.Compare(b.seen.At)
+		}
+		return cmp.Compare(a.class, b.class)
+	})
+	needs := make([]need, len(list))
+	for i, n := range list {
+		needs[i] = n.need
+	}
+	return needs
+}
+
+// observe makes one metadata call and reports it to the pass.
+func (p *pass) observe(ctx context.Context, project scheduler.Project, c choice) {
+	r := reading{target: c.target, failed: true}
+	defer func() {
+		if bug := recover(); bug != nil {
+			p.w.record.panicked("a metadata call", bug)
+		}
+		p.readings <- r
+	}()
+	r = p.w.observer.read(ctx, project, c)
+}
+
+// finish ends the run of a move.
+func (m *move) finish(state scheduler.State, message string) {
+	m.run.State, m.run.FinishedAt, m.run.Message, m.run.Waiting = state, time.Now(), message, ""
+	m.changed = true
+}
+
+// settleWait notes why the run waits, and returns the instant of its next round.
+func (p *pass) settleWait(o *roundOf, m *move) time.Time {
+	r, w := m.run, m.wait
+	if p.calling[r.ID] || r.State.Finished() || w.Reason == "" {
+		return w.Until
+	}
+	if w.Reason == scheduler.WaitMetadata && (r.Waiting == scheduler.WaitVerify || r.Waiting == scheduler.WaitBusy || r.Waiting == scheduler.WaitMissing) {
+		if w.Reason = r.Waiting; w.QuotaOnly {
+			w.Detail = r.Message // a read that must wait its turn is no new reason
+		}
+	}
+	started := startedAt(*r, w, o.now)
+	isNew := r.Waiting != w.Reason
+	if isNew || !r.StartedAt.Equal(started) || r.Message != w.Detail && !w.QuotaOnly {
+		if isNew {
+			p.w.record.waiting(*r, w)
+		}
+		r.Waiting, r.StartedAt, r.Message, m.changed = w.Reason, started, w.Detail, true
+	}
+	next := w.Until
+	if longest := o.now.Add(longestWait); next.After(longest) {
+		next = longest
+	}
+	if again := o.now.Add(recheck); w.Reason == scheduler.WaitQuota && next.After(again) {
+		next = again
+	}
+	if end := r.StartedAt.Add(o.s.Defaults.Deadline); !r.StartedAt.IsZero() && r.State != scheduler.Verifying && end.Before(next) {
+		next = end
+	}
+	if end := r.AcceptedAt.Add(o.s.Defaults.VerifyTimeout); r.State == scheduler.Verifying && end.After(o.now) && end.Before(next) {
+		next = end
+	}
+	return next
+}
+
+// startedAt is the instant from which the deadline counts, once the run waits. The queue
+// is not the run's fault: it starts after it, and starts again when a run that made no
+// call yet must queue for its first. The queue for metadata does not reset what has
+// started: every read must pass it, whatever the run waits for.
+func startedAt(r scheduler.Run, w scheduler.Wait, now time.Time) time.Time {
+	switch {
+	case w.QuotaOnly && w.Reason == scheduler.WaitQuota && r.Tries == 0:
+		return time.Time{}
+	case r.StartedAt.IsZero() && (!w.QuotaOnly || r.Tries > 0):
+		return now
+	}
+	return r.StartedAt
+}

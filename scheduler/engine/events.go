@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"curfew/scheduler"
+)
+
+func newEvent(kind scheduler.EventKind, at time.Time, by scheduler.Actor, reason string) scheduler.Event {
+	id, err := uuid.NewV7()
+	if err != nil { // there is no randomness: the database gives it an id
+		return scheduler.Event{Kind: kind, At: at, By: by, Reason: reason}
+	}
+	return scheduler.Event{ID: id.String(), Kind: kind, At: at, By: by, Reason: reason}
+}
+
+// ended is the event of a run's end.
+func ended(run scheduler.Run, by scheduler.Actor) scheduler.Event {
+	kinds := map[scheduler.State]scheduler.EventKind{
+		scheduler.Succeeded: scheduler.EventSucceeded, scheduler.Failed: scheduler.EventFailed, scheduler.Canceled: scheduler.EventCanceled,
+		scheduler.Skipped: scheduler.EventSkipped, scheduler.Missed: scheduler.EventMissed,
+	}
+	next := ""
+	if run.State == scheduler.Failed || run.State == scheduler.Missed {
+		next = fmt.Sprintf("if it is still wanted: curfew %s %s", run.Action, run.Environment)
+	}
+	return ofRun(newEvent(kinds[run.State], run.FinishedAt, by, run.Message), run, next)
+}
+
+func ofRun(e scheduler.Event, run scheduler.Run, next string) scheduler.Event {
+	e.Environment, e.Run, e.NextStep = run.Environment, run.ID, next
+	return e
+}
+
+// approval returns an Emit for runs that a person lets go: one event for the fire.
+func approval(by scheduler.Actor, now time.Time) Emit {
+	return func(runs []scheduler.Run) []scheduler.Event {
+		if len(runs) == 0 {
+			return nil
+		}
+		return []scheduler.Event{ofRun(newEvent(scheduler.EventApproval, now, by, fmt.Sprintf("approved: %d runs go on", len(runs))), runs[0], "")}
+	}
+}
+
+// throttled is the event of a 429.
+func throttled(run scheduler.Run, c scheduler.Call, reason string) scheduler.Event {
+	e := ofRun(newEvent(scheduler.EventThrottled, c.Done, scheduler.BySchedule, reason), run, "see who else starts and stops environments as this account")
+	e.Account = c.Account
+	return e
+}
+
+// expired returns the overrides that end after the tick of c, and not after now.
+func expired(c scheduler.Cursor, now time.Time) []scheduler.Override {
+	var list []scheduler.Override
+	for _, o := range c.Overrides {
+		if o.Until.After(c.At) && !o.Until.After(now) && o.ReleasedAt.IsZero() {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func ofOverride(o scheduler.Override, at time.Time, by scheduler.Actor, what string) scheduler.Event {
+	e := newEvent(scheduler.EventOverride, at, by, fmt.Sprintf("%s: keep %s %s until %s", what, strings.Join(o.Environments, ", "), o.Keep, o.Until.UTC().Format(time.RFC3339)))
+	e.Override = o.ID
+	return e
+}
+
+// downEvent is the event of an account that cannot be used.
+func downEvent(c scheduler.Call, message string, until time.Time) scheduler.Event {
+	e := newEvent(scheduler.EventUnreachable, c.Done, scheduler.BySchedule, message)
+	e.Account, e.NextStep = c.Account, "curfew accounts check "+c.Account+"; it is tried again at "+until.UTC().Format(time.RFC3339)
+	return e
+}
+
+// upEvent is the event of an account that can be used again.
+func upEvent(account string, now time.Time) scheduler.Event {
+	e := newEvent(scheduler.EventReachable, now, scheduler.BySchedule, "account recovered; its runs resume")
+	e.Account = account
+	return e
+}
+
+// loadedEvents are the events of a schedule file that becomes active.
+func loadedEvents(s *snapshot, c scheduler.Cursor, now time.Time) []scheduler.Event {
+	list := []scheduler.Event{newEvent(scheduler.EventReload, now, scheduler.BySchedule,
+		fmt.Sprintf("schedule file loaded: %d environments, %d projects", len(s.Environments), len(s.Projects)))}
+	for _, o := range c.Overrides {
+		if gone := s.stale(o); len(gone) > 0 {
+			e := ofOverride(o, now, scheduler.BySchedule, "override without effect on "+strings.Join(gone, ", ")+", which the schedule file does not have")
+			e.NextStep = "curfew release " + o.ID
+			list = append(list, e)
+		}
+	}
+	return list
+}

@@ -1,0 +1,107 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+// overridesShown is how long ended overrides are still listed.
+const overridesShown = 24 * time.Hour
+
+// Override keeps environments running or stopped until an instant. ID, From and CreatedAt
+// are filled in; From may be given, to start later.
+func (e *Engine) Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {
+	s, now := e.current.load(), micros(time.Now())
+	if o.From.Before(now) {
+		o.From = now
+	}
+	if err := s.checkOverride(o, now); err != nil {
+		return o, err
+	}
+	slices.Sort(o.Environments)
+	o.Environments = slices.Compact(o.Environments)
+	o.ID, o.CreatedAt, o.Until = overrideID(), now, micros(o.Until)
+	o, err := e.stores.Overrides.Add(ctx, o, func(o scheduler.Override) []scheduler.Event {
+		return []scheduler.Event{ofOverride(o, now, o.By, "override made")}
+	})
+	if err != nil {
+		return o, err
+	}
+	e.record.override("override made", o)
+	e.clock.wakeTicker()
+	return o, nil
+}
+
+func (s *snapshot) checkOverride(o scheduler.Override, now time.Time) error {
+	refuse := func(format string, args ...any) error {
+		return &scheduler.InvalidError{Message: fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case len(o.Environments) == 0:
+		return refuse("environments: want at least one name")
+	case o.Keep != plan.Running && o.Keep != plan.Stopped:
+		return refuse("keep: %q is not known; want running or stopped", o.Keep)
+	case o.Until.IsZero():
+		return refuse("until: an override must have an end; want an instant, 31 days from now at most")
+	case !o.Until.After(o.From):
+		return refuse("until: %s is not after its start, %s", o.Until.Format(time.RFC3339), o.From.Format(time.RFC3339))
+	case o.Until.After(now.Add(scheduler.LongestOverride)):
+		return refuse("until: %s is more than 31 days from now; want an earlier end, or an exception in the schedule file", o.Until.Format(time.RFC3339))
+	}
+	for _, name := range o.Environments {
+		if _, ok := s.environments[name]; !ok {
+			return fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, name)
+		}
+	}
+	return nil
+}
+
+// Release ends an override now.
+func (e *Engine) Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error) {
+	now := micros(time.Now())
+	o, err := e.stores.Overrides.End(ctx, id, now, func(o scheduler.Override) []scheduler.Event {
+		return []scheduler.Event{ofOverride(o, now, by, "override released")}
+	})
+	if err != nil {
+		return o, err
+	}
+	e.record.override("override released", o)
+	e.clock.wakeTicker()
+	return o, nil
+}
+
+// Overrides returns those that have not ended, or ended in the last day.
+func (e *Engine) Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error) {
+	s, now := e.current.load(), time.Now()
+	all, err := e.stores.Overrides.Since(ctx, now.Add(-overridesShown))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]scheduler.OverrideStatus, len(all))
+	for i, o := range all {
+		list[i] = scheduler.OverrideStatus{Override: inZone(o, s.zone()), State: stateOf(o, now), Stale: s.stale(o)}
+	}
+	return list, nil
+}
+
+func inZone(o scheduler.Override, zone *time.Location) scheduler.Override {
+	o.From, o.Until, o.CreatedAt = o.From.In(zone), o.Until.In(zone), o.CreatedAt.In(zone)
+	return o
+}
+
+func stateOf(o scheduler.Override, now time.Time) string {
+	switch {
+	case !o.ReleasedAt.IsZero():
+		return "released"
+	case !now.Before(o.Until):
+		return "expired"
+	case now.Before(o.From):
+		return "pending"
+	}
+	return "active"
+}

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"curfew/scheduler"
+)
+
+const (
+	refreshBeat  = perPage          // a project's page is read at most this often by refreshes
+	refreshRests = 20 * time.Second // and this often without a fire to come: half of a project's calls stay free for runs
+	atOnce       = 32               // projects are refreshed at a time
+	aheadMargin  = 10 * time.Second // before a fire, its pages are read this much earlier
+	// pagesPerSecond bounds the refreshes of all projects together: with thousands of
+	// environments each is read less often, so that an idle daemon stays idle.
+	pagesPerSecond = 1.6
+)
+
+// A refresher keeps observations from growing old: it reads the pages that a fire to come
+// needs in the minutes before it, and every page now and then. One goroutine uses it.
+type refresher struct {
+	observer *observer
+	current  *snapshots
+	slots    chan struct{}
+	read     map[int64]time.Time // by project: when its last page was read by a refresh
+	coming   coming
+}
+
+// coming are the environments of fires to come, by project; it is worked out again after
+// until, or when the snapshot changes.
+type coming struct {
+	of    *snapshot
+	until time.Time
+	fires map[string]map[string]time.Time // by project and environment: the instant of its next fire
+}
+
+// run refreshes until ctx ends, and waits for its reads.
+func (r *refresher) run(ctx context.Context) error {
+	var reads sync.WaitGroup
+	defer reads.Wait()
+	t := time.NewTicker(refreshBeat)
+	defer t.Stop()
+	for {
+		r.beat(ctx, &reads)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// beat reads a page of each project that needs one now.
+func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) {
+	s := r.current.load()
+	r.comingFires(s, time.Now())
+	for _, p := range s.Projects {
+		now := time.Now()
+		t, ok := r.due(ctx, s, p, now)
+		if !ok {
+			continue
+		}
+		r.read[p.ID] = now
+		r.slots <- struct{}{}
+		reads.Go(func() {
+			defer func() { <-r.slots }()
+			got := r.observer.read(ctx, p, t)
+			if got.err != nil && !done(ctx) {
+				r.observer.record.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(got.err))
+			}
+		})
+	}
+}
+
+// due returns what to read of a project now, marked as being read.
+func (r *refresher) due(ctx context.Context, s *snapshot, p scheduler.Project, now time.Time) (choice, bool) {
+	if fires := r.coming.fires[p.Name]; len(fires) > 0 {
+		if t, ok := r.beforeFires(ctx, s, p, fires, now); ok {
+			return t, true
+		}
+	}
+	if now.Sub(r.read[p.ID]) < refreshRests {
+		return choice{}, false
+	}
+	t, ok := r.observer.nextPage(p.ID, r.interval(s), now)
+	return choice{target: t}, ok
+}
+
+// interval is how old a scan may become: longer than the configured time where there are
+// more pages than are read in it.
+func (r *refresher) interval(s *snapshot) time.Duration {
+	pages := len(s.Environments)/onPage + len(s.Projects)
+	return max(r.observer.refresh, time.Duration(float64(pages)/pagesPerSecond*float64(time.Second)))
+}
+
+// comingFires works out the next fire of each environment, as far ahead as the pages of
+// the largest project need.
+func (r *refresher) comingFires(s *snapshot, now time.Time) {
+	if r.coming.of == s && now.Before(r.coming.until) {
+		return
+	}
+	ahead := aheadMargin + refreshBeat
+	for _, ids := range s.ids {
+		ahead = max(ahead, time.Duration(len(ids)/onPage+1)*perPage+aheadMargin+refreshBeat)
+	}
+	r.coming = coming{of: s, until: now.Add(time.Minute), fires: map[string]map[string]time.Time{}}
+	for _, f := range s.plan.Fires(now, now.Add(ahead+time.Minute)) {
+		project := s.environments[f.Environment].Project
+		if r.coming.fires[project] == nil {
+			r.coming.fires[project] = map[string]time.Time{}
+		}
+		if _, known := r.coming.fires[project][f.Environment]; !known {
+			r.coming.fires[project][f.Environment] = f.At
+		}
+	}
+}
+
+// beforeFires returns the page to read for the fires of a project that come soon: from the
+// instant at which the rest of its pages can just be read in time.
+func (r *refresher) beforeFires(ctx context.Context, s *snapshot, p scheduler.Project, fires map[string]time.Time, now time.Time) (choice, bool) {
+	seen, err := r.observer.store.Observations(ctx, p.ID)
+	if err != nil {
+		return choice{}, false // the run itself says what is wrong
+	}
+	last := make(map[string]scheduler.Observation, len(seen))
+	for _, o := range seen {
+		last[o.ID] = o
+	}
+	good := r.observer.goodFor(p.ID)
+	var needs []need
+	pages := map[int]bool{}
+	var first time.Time
+	for name, at := range fires {
+		o := last[s.ids[p.Name][name]]
+		o.ID = s.ids[p.Name][name]
+		if !at.After(now) || o.At.After(at.Add(-good)) {
+			continue
+		}
+		if first.IsZero() || at.Before(first) {
+			first = at
+		}
+		pages[o.Page] = true
+		needs = append(needs, need{seen: o})
+	}
+	if len(needs) == 0 || now.Before(first.Add(-time.Duration(len(pages))*perPage-aheadMargin)) {
+		return choice{}, false
+	}
+	slices.SortFunc(needs, func(a, b need) int { return a.seen.At.Compare(b.seen.At) })
+	t, ok, _ := r.observer.next(p.ID, needs, now)
+	return t, ok
+}
+
+// nextPage returns the next page of a scan that is not at its end, or was longer ago than
+// every, and marks it as being read.
+func (o *observer) nextPage(project int64, every time.Duration, now time.Time) (target, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	t := target{page: s.last + 1}
+	if s.busy(t) || len(s.reading) > 0 || now.Before(s.wait) || s.last == 0 && now.Sub(s.ended) < every {
+		return target{}, false
+	}
+	s.reading[key(t)] = true
+	return t, true
+}

@@ -1,0 +1,72 @@
+package engine
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+// horizon is how far ahead the next fire of an environment is looked for.
+const horizon = 14 * 24 * time.Hour
+
+// Ready reports whether the database answers.
+func (e *Engine) Ready(ctx context.Context) error { return e.stores.Upkeep.Ping(ctx) }
+
+// Runs returns the runs that match, newest first, and the cursor of the next page.
+func (e *Engine) Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error) {
+	return e.stores.Runs.List(ctx, f)
+}
+
+// FindRun returns one run, or ErrNoRun.
+func (e *Engine) FindRun(ctx context.Context, id string) (scheduler.Run, error) {
+	return e.stores.Runs.Run(ctx, id)
+}
+
+// Fires returns the fires of the active file: from inclusive, to exclusive.
+func (e *Engine) Fires(from, to time.Time) iter.Seq[plan.Fire] {
+	return slices.Values(e.current.load().plan.Fires(from, to))
+}
+
+// Accounts returns what is known of every account that a project uses.
+func (e *Engine) Accounts(ctx context.Context) ([]scheduler.AccountStatus, error) {
+	return e.accounts.statuses(ctx)
+}
+
+// Statuses returns what is known of every environment of the file, in file order.
+func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error) {
+	now := time.Now()
+	s := e.current.load()
+	all, err := e.stores.Metadata.Observations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := s.observed(all)
+	open, err := e.stores.Runs.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs := make(map[string]*scheduler.Run, len(open))
+	for i := range open {
+		runs[open[i].Environment] = &open[i]
+	}
+	next := map[string]*plan.Fire{}
+	for _, fire := range s.plan.Fires(now, now.Add(horizon)) {
+		if next[fire.Environment] == nil {
+			next[fire.Environment] = &fire
+		}
+	}
+	list := make([]scheduler.EnvironmentStatus, len(s.Environments))
+	for i, env := range s.Environments {
+		wanted := s.plan.Wanted(env.Name, now)
+		list[i] = scheduler.EnvironmentStatus{
+			Environment: env, Wanted: wanted.Wanted, Because: wanted.Because,
+			Observation: seen[env.Name],
+			NextFire:    next[env.Name], Run: runs[env.Name],
+		}
+	}
+	return list, nil
+}
