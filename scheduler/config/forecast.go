@@ -86,15 +86,15 @@ func (c *Config) forecasts(loads []load) []Forecast {
 	}
 	var list []Forecast
 	for _, action := range []plan.Action{plan.Stop, plan.Start} {
-		asks, at := []quota.Ask(nil), map[int64][]load{}
+		demands, at := []quota.Demand(nil), map[int64][]load{}
 		for _, l := range loads {
 			if l.Action != action || action == plan.Start && leads[l.Schedule] {
 				continue
 			}
-			asks = append(asks, quota.Ask{At: l.At, Until: l.until, Accounts: accounts[l.project], Calls: l.calls})
+			demands = append(demands, quota.Demand{At: l.At, Until: l.until, Accounts: accounts[l.project], Calls: l.calls})
 			at[l.At.UnixNano()] = append(at[l.At.UnixNano()], l)
 		}
-		for _, q := range quota.PerAccount.Forecasts(asks) {
+		for _, q := range quota.PerAccount.Forecasts(demands) {
 			f := Forecast{Forecast: q, Action: action}
 			for _, l := range at[q.At.UnixNano()] {
 				f.add(l, accounts[l.project])
