@@ -15,26 +15,29 @@ const nextFireDays = 366
 // long the range is.
 func (p *Plan) All(from, to time.Time, environments ...string) iter.Seq[Fire] {
 	return func(yield func(Fire) bool) {
-		var same []Batch // of one instant
-		var order []uint64
-		flush := func() bool {
-			more := p.expand(same, &order, yield)
-			same = same[:0]
-			return more
-		}
-		for b := range p.Batches(from, to, environments...) {
-			if len(same) > 0 && !same[0].At.Equal(b.At) && !flush() {
-				return
-			}
-			same = append(same, b)
-		}
-		flush()
+		p.expand(p.Batches(from, to, environments...), yield)
 	}
 }
 
-// expand yields the fires of batches of one instant, by environment. It sorts numbers
-// of environments and not fires; order is room for them.
-func (p *Plan) expand(same []Batch, order *[]uint64, yield func(Fire) bool) bool {
+// expand yields the fires of batches by environment. It sorts numbers of environments
+// and not fires.
+func (p *Plan) expand(batches iter.Seq[Batch], yield func(Fire) bool) {
+	var same []Batch // of one instant
+	var order []uint64
+	for b := range batches {
+		if len(same) > 0 && !same[0].At.Equal(b.At) {
+			if !p.expandInstant(same, &order, yield) {
+				return
+			}
+			same = same[:0]
+		}
+		same = append(same, b)
+	}
+	p.expandInstant(same, &order, yield)
+}
+
+// expandInstant yields the fires of batches of one instant; order is room for it.
+func (p *Plan) expandInstant(same []Batch, order *[]uint64, yield func(Fire) bool) bool {
 	if len(same) == 1 {
 		for _, name := range same[0].Environments {
 			if !yield(same[0].of(name)) {
@@ -65,7 +68,18 @@ func (p *Plan) Fires(from, to time.Time, environments ...string) []Fire {
 	if len(environments) == 0 && p.idle(from, to) {
 		return []Fire{}
 	}
-	return slices.AppendSeq([]Fire{}, p.All(from, to, environments...))
+	size := 0
+	var batches []Batch
+	for b := range p.Batches(from, to, environments...) {
+		batches = append(batches, b)
+		size += len(b.Environments)
+	}
+	fires := make([]Fire, 0, size)
+	p.expand(slices.Values(batches), func(f Fire) bool {
+		fires = append(fires, f)
+		return true
+	})
+	return fires
 }
 
 // A Batch is one fire of all environments that have the same rules.
@@ -88,16 +102,12 @@ func (b *Batch) of(environment string) Fire {
 func (p *Plan) Batches(from, to time.Time, environments ...string) iter.Seq[Batch] {
 	return func(yield func(Batch) bool) {
 		m := newMerger(p.selected(environments), instantOf(from), instantOf(to)-1)
-		for len(m.streams) > 0 {
-			s := m.streams[0]
-			b := Batch{Fire: s.at().fire(), Environments: s.group.environments, places: s.group.places}
-			if s.advance() {
-				b.Next = s.at().time()
+		for m.chunk() {
+			for _, i := range m.order {
+				if !yield(m.list[i].batch()) {
+					return
+				}
 			}
-			if !yield(b) {
-				return
-			}
-			m.sift()
 		}
 	}
 }
@@ -141,17 +151,18 @@ func (p *Plan) NextFires(after time.Time) map[string]Fire {
 	hi := lo + nextFireDays*day - 1
 	for _, g := range p.groups {
 		missing := g.causes(lo, hi)
-		s := newStream(g, lo, hi, wantedFires)
-		for more := s.fill(); more && len(missing) > 0; more = s.advance() {
-			f := s.at()
-			if !missing[f.cause.name] {
+		s := newStream(g, lo, hi, leastFires)
+		for f, ok := s.peek(); ok && len(missing) > 0; f, ok = s.peek() {
+			s.taken++
+			name := f.cause.name
+			if !missing[name] {
 				continue
 			}
-			delete(missing, f.cause.name)
-			if old, ok := next[f.cause.name]; !ok || f.time().Before(old.At) {
+			delete(missing, name)
+			if old, ok := next[name]; !ok || f.at < instantOf(old.At) {
 				first := f.fire()
 				first.Environment = g.environments[0]
-				next[f.cause.name] = first
+				next[name] = first
 			}
 		}
 	}

@@ -222,11 +222,7 @@ func (t *timeline) fire(i instant) (groupFire, bool) {
 	if !changes && !eventful && !kept {
 		return groupFire{}, false
 	}
-	f := groupFire{i, Stop, t.cause(top, was, i)}
-	if wanted == Running {
-		f.action = Start
-	}
-	return f, true
+	return groupFire{i, t.cause(top, was, i), wanted == Running}, true
 }
 
 // cause is what brings about the fire at i, where top decides and was decided
