@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 
@@ -13,12 +14,15 @@ import (
 // that are forecast: their calls may still wait by then.
 const Lookback = 2 * day
 
-// A Forecast tells of a fire that LCS's limits do not let be done at once.
+// A Forecast describes a fire that LCS's limits do not let be done at once.
 type Forecast struct {
 	quota.Forecast
 	Action   plan.Action
 	Schedule string   // or exception: the first of several
 	Projects []string // sorted
+
+	batches []plan.Batch // of the instant and action
+	project map[string]string
 }
 
 // With says with how many accounts the calls are made, and after how many others.
@@ -30,89 +34,139 @@ func (f Forecast) With() string {
 	return with
 }
 
+// Includes reports whether a call for the environment is among those that are forecast.
+func (f Forecast) Includes(environment string) bool {
+	if _, found := slices.BinarySearch(f.Projects, f.project[environment]); !found {
+		return false
+	}
+	return slices.ContainsFunc(f.batches, func(b plan.Batch) bool {
+		_, found := slices.BinarySearch(b.Environments, environment)
+		return found
+	})
+}
+
 // delay is how many minutes it takes until the last call, at least one.
 func (f Forecast) delay() int {
 	return max(1, int(f.Last.Sub(f.At).Round(time.Minute)/time.Minute))
 }
 
-// A load is the calls that a fire of environments with the same rules asks of a
-// project.
-type load struct {
-	plan.Fire           // of one of them
-	until     time.Time // of their next fire, which cancels what still waits; zero for none
-	project   string
-	calls     int
-}
-
-// Forecasts tells which of the fires LCS's limits do not let be done at once. The
-// fires are those of all environments, in the order of their instants. The calls that
-// the daemon has made are not known here.
-func (c *Config) Forecasts(fires []plan.Fire) []Forecast {
-	type key struct {
-		at, until         int64
-		action            plan.Action
-		schedule, project string
-	}
-	project := map[string]string{}
-	for _, e := range c.Environments {
-		project[e.Name] = e.Project
-	}
-	next, found := map[string]time.Time{}, map[key]int{}
-	var loads []load
-	for _, f := range slices.Backward(fires) {
-		l := load{f, next[f.Environment], project[f.Environment], 1}
-		next[f.Environment] = f.At
-		k := key{f.At.Unix(), l.until.Unix(), f.Action, f.Schedule, l.project}
-		if i, ok := found[k]; ok {
-			loads[i].calls++
-			continue
+// Forecasts yields the fires that LCS's limits do not let be done at once, in the order
+// of their instants. The batches are the fires of all environments, in that order too.
+// The calls that the daemon has made are not known here.
+func (c *Config) Forecasts(batches iter.Seq[plan.Batch]) iter.Seq[Forecast] {
+	return func(yield func(Forecast) bool) {
+		f := newForecaster(c)
+		var same []plan.Batch // of one instant
+		for b := range batches {
+			if len(same) > 0 && !same[0].At.Equal(b.At) {
+				if !f.instant(same, yield) {
+					return
+				}
+				same = same[:0]
+			}
+			same = append(same, b)
 		}
-		found[k] = len(loads)
-		loads = append(loads, l)
+		f.instant(same, yield)
 	}
-	slices.Reverse(loads)
-	return c.forecasts(loads)
 }
 
-// forecasts leaves out starts that lead themselves: their calls are spread over the
-// time before, so that none is left when the window begins.
-func (c *Config) forecasts(loads []load) []Forecast {
-	accounts, leads := map[string][]string{}, map[string]bool{}
+// A forecaster carries calls on from instant to instant, stops and starts apart: LCS
+// counts them apart.
+type forecaster struct {
+	actions  []plan.Action
+	quotas   map[plan.Action]*quota.Forecaster
+	accounts map[string][]string // by project
+	project  map[string]string   // by environment
+	auto     map[string]bool     // schedules with a learned lead
+	counts   map[*string][]load  // by the first of the environments of a batch
+}
+
+// A load is calls that a batch asks of a project.
+type load struct {
+	project string
+	calls   int
+}
+
+func newForecaster(c *Config) *forecaster {
+	f := &forecaster{
+		actions: []plan.Action{plan.Stop, plan.Start}, quotas: map[plan.Action]*quota.Forecaster{},
+		accounts: map[string][]string{}, project: make(map[string]string, len(c.Environments)), auto: map[string]bool{}, counts: map[*string][]load{},
+	}
+	for _, a := range f.actions {
+		f.quotas[a] = quota.PerAccount.Forecaster(nil)
+	}
 	for _, p := range c.Projects {
-		accounts[p.Name] = p.Accounts
+		f.accounts[p.Name] = p.Accounts
+	}
+	for _, e := range c.Environments {
+		f.project[e.Name] = e.Project
 	}
 	for _, s := range c.Schedules {
-		leads[s.Name] = s.Lead.Auto
+		f.auto[s.Name] = s.Lead.Auto
 	}
-	var list []Forecast
-	for _, action := range []plan.Action{plan.Stop, plan.Start} {
-		asks, at := []quota.Ask(nil), map[int64][]load{}
-		for _, l := range loads {
-			if l.Action != action || action == plan.Start && leads[l.Schedule] {
-				continue
-			}
-			asks = append(asks, quota.Ask{At: l.At, Until: l.until, Accounts: accounts[l.project], Calls: l.calls})
-			at[l.At.UnixNano()] = append(at[l.At.UnixNano()], l)
-		}
-		for _, q := range quota.PerAccount.Forecasts(asks) {
-			f := Forecast{Forecast: q, Action: action}
-			for _, l := range at[q.At.UnixNano()] {
-				f.add(l, accounts[l.project])
-			}
-			list = append(list, f)
-		}
+	return f
+}
+
+// loads counts the calls of a batch by project, in the order of their names.
+func (f *forecaster) loads(b plan.Batch) []load {
+	key := &b.Environments[0]
+	if known, ok := f.counts[key]; ok {
+		return known
 	}
-	slices.SortStableFunc(list, func(a, b Forecast) int { return a.At.Compare(b.At) })
+	var list []load
+	for _, e := range b.Environments {
+		name := f.project[e]
+		i, found := slices.BinarySearchFunc(list, name, func(l load, name string) int { return cmp.Compare(l.project, name) })
+		if !found {
+			list = slices.Insert(list, i, load{project: name})
+		}
+		list[i].calls++
+	}
+	f.counts[key] = list
 	return list
 }
 
-// add notes whose calls they are.
-func (f *Forecast) add(l load, accounts []string) {
-	if slices.ContainsFunc(accounts, func(a string) bool { return !slices.Contains(f.Accounts, a) }) {
-		return
+// instant yields what is to be said of the fires of one instant. Starts that lead
+// themselves are left out: their calls are spread over the time before, so that none is
+// left when the window begins.
+func (f *forecaster) instant(same []plan.Batch, yield func(Forecast) bool) bool {
+	for _, action := range f.actions {
+		var batches []plan.Batch
+		var demands []quota.Demand
+		for _, b := range same {
+			if b.Action != action || action == plan.Start && f.auto[b.Schedule] {
+				continue
+			}
+			batches = append(batches, b)
+			for _, l := range f.loads(b) {
+				demands = append(demands, quota.Demand{At: b.At, Until: b.Next, Accounts: f.accounts[l.project], Calls: l.calls})
+			}
+		}
+		if len(demands) == 0 {
+			continue
+		}
+		for _, q := range f.quotas[action].Fire(same[0].At, demands) {
+			forecast := Forecast{Forecast: q, Action: action, batches: batches, project: f.project}
+			for _, b := range batches {
+				f.add(&forecast, b)
+			}
+			if !yield(forecast) {
+				return false
+			}
+		}
 	}
-	f.Schedule = cmp.Or(f.Schedule, l.Schedule)
-	if place, found := slices.BinarySearch(f.Projects, l.project); !found {
-		f.Projects = slices.Insert(f.Projects, place, l.project)
+	return true
+}
+
+// add notes whose calls of a batch are among those that are forecast.
+func (f *forecaster) add(to *Forecast, b plan.Batch) {
+	for _, l := range f.loads(b) {
+		if slices.ContainsFunc(f.accounts[l.project], func(a string) bool { return !slices.Contains(to.Accounts, a) }) {
+			continue
+		}
+		to.Schedule = cmp.Or(to.Schedule, b.Schedule)
+		if place, found := slices.BinarySearch(to.Projects, l.project); !found {
+			to.Projects = slices.Insert(to.Projects, place, l.project)
+		}
 	}
 }

@@ -69,9 +69,9 @@ func made() map[string][]byte {
 	numbered(&selection, 300, func(i string) string {
 		return "- {name: s" + i + ", environments: \"*\", stop: \"19:00\"}\n"
 	})
-	environments(&own, maxGroups+1)
+	environments(&own, maxChecked+1)
 	own.WriteString("schedules:\n")
-	numbered(&own, maxGroups+1, func(i string) string {
+	numbered(&own, maxChecked+1, func(i string) string {
 		return "- {name: s" + i + ", environments: e" + i + ", stop: \"19:00\"}\n"
 	})
 	return map[string][]byte{

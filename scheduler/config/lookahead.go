@@ -2,8 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,21 +15,21 @@ import (
 const (
 	zoneHorizon  = 60 * day
 	quotaHorizon = 14 * day
-	maxGroups    = 3000    // environments with rules of their own
-	maxFires     = 200_000 // of all groups together
+	maxFires     = 200_000 // of environments with the same rules
 	maxChecked   = 5000    // schedules examined for changes of the clocks
 )
 
 // lookAhead reports what is true of the coming fires and may surprise.
 func (d *decoder) lookAhead() {
-	if _, err := plan.Compile(d.cfg.Spec); err != nil {
+	p, err := plan.Compile(d.cfg.Spec)
+	if err != nil {
 		d.placeRefusal(err)
 		return
 	}
 	if d.opts.Now.IsZero() {
 		return
 	}
-	if !d.warnZoneChanges() || !d.warnQuota() {
+	if !d.warnZoneChanges() || !d.warnQuota(p) {
 		d.report(Warning, 1, 1, msgNoLookahead)
 	}
 }
@@ -118,53 +116,20 @@ func (d *decoder) warnScheduleAt(s scheduleEntry, changes []time.Time) {
 	}
 }
 
-// A group is the environments to which the same rules apply: what holds of one of
-// them holds of all.
-type group struct {
-	environment string         // one of them
-	projects    map[string]int // how many there are, by project
-}
-
-// groups puts environments with the same schedules and exceptions together.
-func (d *decoder) groups() []*group {
-	rules := map[string]*strings.Builder{}
-	note := func(environments []string, kind string, i int) {
-		for _, e := range environments {
-			if rules[e] == nil {
-				rules[e] = &strings.Builder{}
-			}
-			fmt.Fprintf(rules[e], "%s%d ", kind, i)
-		}
-	}
-	for i, s := range d.cfg.Spec.Schedules {
-		note(s.Environments, "s", i)
-	}
-	for i, e := range d.cfg.Spec.Exceptions {
-		note(e.Environments, "e", i)
-	}
-	found := map[string]*group{}
-	var list []*group
-	for _, e := range d.cfg.Environments {
-		if rules[e.Name] == nil {
-			continue
-		}
-		key := rules[e.Name].String()
-		if found[key] == nil {
-			found[key] = &group{e.Name, map[string]int{}}
-			list = append(list, found[key])
-		}
-		found[key].projects[e.Project]++
-	}
-	return list
-}
-
 // warnQuota reports, for each set of accounts and action, the fire that takes
-// longest, if LCS does not let it be done at once. It tells whether all fires could
+// longest, if LCS does not let it be done at once. It returns whether all fires could
 // be examined.
-func (d *decoder) warnQuota() bool {
-	loads, ok := d.loads()
+func (d *decoder) warnQuota(p *plan.Plan) bool {
+	left := maxFires
+	batches := func(yield func(plan.Batch) bool) {
+		for b := range p.Batches(d.opts.Now.Add(-Lookback), d.opts.Now.Add(quotaHorizon)) {
+			if left--; left < 0 || !yield(b) {
+				return
+			}
+		}
+	}
 	worst := map[string]Forecast{}
-	for _, f := range d.cfg.forecasts(loads) {
+	for f := range d.cfg.Forecasts(batches) {
 		if f.At.Before(d.opts.Now) {
 			continue
 		}
@@ -180,39 +145,7 @@ func (d *decoder) warnQuota() bool {
 				quota.PerAccount.Calls, int(quota.PerAccount.Window/time.Minute), count(f.delay(), "minute"), f.Needed)
 		}
 	}
-	return ok
-}
-
-// loads are the calls of coming fires, and of those shortly before; they tell
-// whether these are all.
-func (d *decoder) loads() ([]load, bool) {
-	groups := d.groups()
-	if len(groups) > maxGroups {
-		return nil, false
-	}
-	p, err := plan.Compile(d.cfg.Spec)
-	if err != nil {
-		return nil, false
-	}
-	var list []load
-	left := maxFires
-	for _, g := range groups {
-		fires := p.Fires(d.opts.Now.Add(-Lookback), d.opts.Now.Add(quotaHorizon), g.environment)
-		if left -= len(fires) * len(g.projects); left < 0 {
-			return list, false
-		}
-		for i, f := range fires {
-			l := load{Fire: f}
-			if i+1 < len(fires) {
-				l.until = fires[i+1].At
-			}
-			for _, l.project = range slices.Sorted(maps.Keys(g.projects)) {
-				l.calls = g.projects[l.project]
-				list = append(list, l)
-			}
-		}
-	}
-	return list, true
+	return left >= 0
 }
 
 // places are the nodes of schedules and exceptions by the name that their fires carry.

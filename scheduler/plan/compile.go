@@ -1,25 +1,42 @@
 package plan
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // A Plan answers when which environments are started and stopped. It is made by
 // Compile, never changes, and is for concurrent use.
 type Plan struct {
-	spec   Spec
-	groups []*group
-	group  map[string]*group // by environment
+	spec      Spec
+	schedules []compiled // as those of spec
+	layers    []*layer   // as the exceptions of spec
+	place     map[string]place
+	groups    []*group
+	group     map[string]*group // by environment
+	sorted    []string          // the environments
+
+	rules func() []rule                // worked out once
+	quiet atomic.Pointer[quietStretch] // the last one found
+}
+
+// A place is where the spec has a rule: among the schedules, or else the exceptions.
+type place struct {
+	schedule bool
+	index    int
 }
 
 // A group is environments with the same rules, for which everything is worked out
 // once.
 type group struct {
 	environments []string // sorted
+	places       []uint32 // of the environments in the sorted ones of the plan
 	windows      []*windowRule
 	triggers     []*triggerRule
 	layers       []*layer // the one that beats the others first
@@ -34,8 +51,9 @@ func Compile(s Spec) (*Plan, error) {
 	if err := check(s); err != nil {
 		return nil, err
 	}
-	p := &Plan{spec: s, group: make(map[string]*group, len(s.Environments))}
+	p := &Plan{spec: s, place: make(map[string]place, len(s.Schedules)+len(s.Exceptions)), group: make(map[string]*group, len(s.Environments))}
 	p.build()
+	p.rules = sync.OnceValue(p.distinctRules)
 	return p, nil
 }
 
@@ -50,40 +68,58 @@ func (p *Plan) WithExceptions(list []Exception) (*Plan, error) {
 
 // build groups the environments and compiles each rule once.
 func (p *Plan) build() {
-	schedules := make([]compiled, len(p.spec.Schedules))
+	p.schedules = make([]compiled, len(p.spec.Schedules))
 	for i := range p.spec.Schedules {
-		schedules[i] = compileSchedule(&p.spec.Schedules[i])
+		p.schedules[i] = compileSchedule(&p.spec.Schedules[i])
+		p.place[p.spec.Schedules[i].Name] = place{true, i}
 	}
-	layers := make([]*layer, len(p.spec.Exceptions))
+	p.layers = make([]*layer, len(p.spec.Exceptions))
 	for i := range p.spec.Exceptions {
-		layers[i] = newLayer(&p.spec.Exceptions[i])
+		p.layers[i] = newLayer(&p.spec.Exceptions[i])
+		p.place[p.spec.Exceptions[i].Name] = place{false, i}
 	}
 	groups := map[string]*group{}
 	members := p.members()
+	var key []byte
 	for _, name := range p.spec.Environments {
 		m := members[name]
-		key := fmt.Sprint(m.schedules, m.exceptions)
-		g := groups[key]
+		key = m.appendKey(key[:0])
+		g := groups[string(key)]
 		if g == nil {
-			g = m.group(schedules, layers)
-			groups[key] = g
+			g = m.group(p.schedules, p.layers)
+			groups[string(key)] = g
 			p.groups = append(p.groups, g)
 		}
-		g.environments = append(g.environments, name)
 		p.group[name] = g
 	}
-	for _, g := range p.groups {
-		slices.Sort(g.environments)
+	p.sorted = slices.Sorted(slices.Values(p.spec.Environments))
+	for i, name := range p.sorted {
+		g := p.group[name]
+		g.environments = append(g.environments, name)
+		g.places = append(g.places, uint32(i)) //nolint:gosec // a place in a list of names
 	}
 }
 
 // A membership is the rules of one environment, by their place in the spec.
 type membership struct{ schedules, exceptions []int }
 
+// appendKey appends what is the same for environments with the same rules.
+func (m *membership) appendKey(key []byte) []byte {
+	for _, i := range m.schedules {
+		key = binary.AppendUvarint(key, uint64(i+1)) //nolint:gosec // an index
+	}
+	key = append(key, 0)
+	for _, i := range m.exceptions {
+		key = binary.AppendUvarint(key, uint64(i+1)) //nolint:gosec // an index
+	}
+	return key
+}
+
 func (p *Plan) members() map[string]*membership {
-	members := make(map[string]*membership, len(p.spec.Environments))
-	for _, name := range p.spec.Environments {
-		members[name] = &membership{}
+	all := make([]membership, len(p.spec.Environments))
+	members := make(map[string]*membership, len(all))
+	for i, name := range p.spec.Environments {
+		members[name] = &all[i]
 	}
 	for i, s := range p.spec.Schedules {
 		for _, name := range s.Environments {

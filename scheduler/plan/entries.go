@@ -10,7 +10,7 @@ import (
 // An Entry is one distinct rule to wake up for.
 type Entry struct {
 	Name string // for people
-	// Schedule gives the instants at which the rule may act; see Entries.
+	// Schedule returns the instants at which the rule may act; see Entries.
 	Schedule cron.Schedule
 }
 
@@ -20,27 +20,41 @@ type Entry struct {
 // the zero time if there is none within five years. Every fire is at an instant of
 // an entry; an instant of an entry need not be a fire.
 func (p *Plan) Entries() []Entry {
-	var list []Entry
+	rules := p.rules()
+	list := make([]Entry, len(rules))
+	for i, r := range rules {
+		list[i] = Entry{r.name(), r.next}
+	}
+	return list
+}
+
+// A rule is one of the distinct rules of a plan.
+type rule struct {
+	name func() string // for people
+	next nextFunc
+}
+
+// distinctRules are the rules that come at different instants.
+func (p *Plan) distinctRules() []rule {
+	var list []rule
 	seen := map[string]bool{}
-	add := func(key string, e Entry) {
+	add := func(key string, r rule) {
 		if !seen[key] {
 			seen[key] = true
-			list = append(list, e)
+			list = append(list, r)
 		}
 	}
 	for i := range p.spec.Schedules {
 		s := &p.spec.Schedules[i]
-		c := compileSchedule(s)
-		for _, r := range c.windows {
-			add(ruleKey(windowKey(r.window)+leadKey(r.lead), r.loc, r.calendar), Entry{entryName(r.String(), s, r.calendar), nextFunc(r.next)})
+		for _, r := range p.schedules[i].windows {
+			add(ruleKey(windowKey(r.window)+leadKey(r.lead), r.loc, r.calendar), rule{func() string { return entryName(r.String(), s, r.calendar) }, r.next})
 		}
-		for _, r := range c.triggers {
-			add(ruleKey(r.trigger.canonical(), r.loc, r.calendar), Entry{entryName(r.trigger.describe(), s, r.calendar), nextFunc(r.next)})
+		for _, r := range p.schedules[i].triggers {
+			add(ruleKey(r.trigger.canonical(), r.loc, r.calendar), rule{func() string { return entryName(r.trigger.describe(), s, r.calendar) }, r.next})
 		}
 	}
-	for i := range p.spec.Exceptions {
-		l := newLayer(&p.spec.Exceptions[i])
-		add(exceptionKey(l.exception), Entry{l.title(), nextFunc(l.next)})
+	for _, l := range p.layers {
+		add(exceptionKey(l.exception), rule{l.title, l.next})
 	}
 	return list
 }

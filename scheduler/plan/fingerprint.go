@@ -10,17 +10,14 @@ import (
 // name: windows, triggers, zone and the fingerprint of the calendar, and not its
 // environments. It is the same in every process, and "" for an unknown name.
 func (p *Plan) Fingerprint(name string) string {
-	for i := range p.spec.Schedules {
-		if s := &p.spec.Schedules[i]; s.Name == name {
-			return digest(s.keys())
-		}
+	at, ok := p.place[name]
+	switch {
+	case !ok:
+		return ""
+	case at.schedule:
+		return digest(p.spec.Schedules[at.index].keys())
 	}
-	for i := range p.spec.Exceptions {
-		if e := &p.spec.Exceptions[i]; e.Name == name {
-			return digest([]string{exceptionKey(e)})
-		}
-	}
-	return ""
+	return digest([]string{exceptionKey(&p.spec.Exceptions[at.index])})
 }
 
 // keys describe all rules of the schedule, in file order.

@@ -1,93 +1,145 @@
 package plan
 
 import (
-	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
 
-const (
-	// nextFireDays is how far NextFires looks.
-	nextFireDays = 366
-	// soonDays is where it looks first: most rules fire within a week.
-	soonDays = 8
-)
+// nextFireDays is how far ahead NextFires searches.
+const nextFireDays = 366
 
-// Fires are the fires from from (inclusive) to to (exclusive) of the environments
+// All yields the fires from from (inclusive) to to (exclusive) of the environments
 // named, or of all when none is, sorted by At and then Environment. Unknown
-// environments have none.
-func (p *Plan) Fires(from, to time.Time, environments ...string) []Fire {
-	lo, hi := instantOf(from), instantOf(to)-1
-	if len(environments) == 0 {
-		return expand(p.groups, lo, hi)
+// environments have none. Memory is bounded by the number of environments, however
+// long the range is.
+func (p *Plan) All(from, to time.Time, environments ...string) iter.Seq[Fire] {
+	return func(yield func(Fire) bool) {
+		p.expand(p.Batches(from, to, environments...), yield)
 	}
-	named := map[*group][]string{}
+}
+
+// expand yields the fires of batches by environment. It sorts numbers of environments
+// and not fires.
+func (p *Plan) expand(batches iter.Seq[Batch], yield func(Fire) bool) {
+	var same []Batch // of one instant
+	var order []uint64
+	for b := range batches {
+		if len(same) > 0 && !same[0].At.Equal(b.At) {
+			if !p.expandInstant(same, &order, yield) {
+				return
+			}
+			same = same[:0]
+		}
+		same = append(same, b)
+	}
+	p.expandInstant(same, &order, yield)
+}
+
+// expandInstant yields the fires of batches of one instant; order is room for it.
+func (p *Plan) expandInstant(same []Batch, order *[]uint64, yield func(Fire) bool) bool {
+	if len(same) == 1 {
+		for _, name := range same[0].Environments {
+			if !yield(same[0].of(name)) {
+				return false
+			}
+		}
+		return true
+	}
+	const bits = 32
+	list := (*order)[:0]
+	for i := range same {
+		for _, place := range same[i].places {
+			list = append(list, uint64(place)<<bits|uint64(i))
+		}
+	}
+	slices.Sort(list)
+	*order = list
+	for _, n := range list {
+		if !yield(same[n&(1<<bits-1)].of(p.sorted[n>>bits])) {
+			return false
+		}
+	}
+	return true
+}
+
+// Fires are the fires of All in one slice, which is never nil.
+func (p *Plan) Fires(from, to time.Time, environments ...string) []Fire {
+	if len(environments) == 0 && p.idle(from, to) {
+		return []Fire{}
+	}
+	size := 0
+	var batches []Batch
+	for b := range p.Batches(from, to, environments...) {
+		batches = append(batches, b)
+		size += len(b.Environments)
+	}
+	fires := make([]Fire, 0, size)
+	p.expand(slices.Values(batches), func(f Fire) bool {
+		fires = append(fires, f)
+		return true
+	})
+	return fires
+}
+
+// A Batch is one fire of all environments that have the same rules.
+type Batch struct {
+	Fire                   // Environment is ""
+	Environments []string  // sorted; not to be changed
+	Next         time.Time // the next fire of these environments within the range, zero for none
+
+	places []uint32 // of Environments in the sorted names of the plan
+}
+
+func (b *Batch) of(environment string) Fire {
+	f := b.Fire
+	f.Environment = environment
+	return f
+}
+
+// Batches yields the fires of All by environments with the same rules, sorted by At
+// and then in the order in which the spec names the environments.
+func (p *Plan) Batches(from, to time.Time, environments ...string) iter.Seq[Batch] {
+	return func(yield func(Batch) bool) {
+		m := newMerger(p.selected(environments), instantOf(from), instantOf(to)-1)
+		for m.chunk() {
+			for _, i := range m.order {
+				if !yield(m.list[i].batch()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// selected are the groups, restricted to the environments named if any is.
+func (p *Plan) selected(environments []string) []*group {
+	if len(environments) == 0 {
+		return p.groups
+	}
+	named := map[*group][]uint32{}
 	for _, name := range environments {
 		if g := p.group[name]; g != nil {
-			named[g] = append(named[g], name)
+			i, _ := slices.BinarySearch(p.sorted, name)
+			named[g] = append(named[g], uint32(i)) //nolint:gosec // a place in a list of names
 		}
 	}
 	var groups []*group
 	for _, g := range p.groups {
-		if list := named[g]; list != nil {
-			part := *g
-			part.environments = slices.Compact(slices.Sorted(slices.Values(list)))
-			groups = append(groups, &part)
+		list := named[g]
+		if list == nil {
+			continue
 		}
-	}
-	return expand(groups, lo, hi)
-}
-
-// fires are the fires of the group from lo to hi, both included, with no
-// environment.
-func (g *group) fires(lo, hi instant) []Fire {
-	if lo > hi {
-		return nil
-	}
-	t := g.timeline(lo, hi)
-	var list []Fire
-	for _, i := range t.candidates(lo, hi) {
-		if f, ok := t.fire(i); ok {
-			list = append(list, f)
+		slices.Sort(list)
+		part := *g
+		part.places = slices.Compact(list)
+		part.environments = make([]string, len(part.places))
+		for i, place := range part.places {
+			part.environments[i] = p.sorted[place]
 		}
+		groups = append(groups, &part)
 	}
-	return list
-}
-
-// expand gives each environment of the groups its fires. It sorts instants of
-// groups, which are few, and not the fires.
-func expand(groups []*group, lo, hi instant) []Fire {
-	type groupFire struct {
-		fire Fire
-		g    *group
-	}
-	var list []groupFire
-	size := 0
-	for _, g := range groups {
-		for _, f := range g.fires(lo, hi) {
-			list = append(list, groupFire{f, g})
-			size += len(g.environments)
-		}
-	}
-	slices.SortStableFunc(list, func(a, b groupFire) int { return a.fire.At.Compare(b.fire.At) })
-	fires := make([]Fire, 0, size)
-	for i := 0; i < len(list); {
-		first := len(fires)
-		at := list[i].fire.At
-		k := i
-		for ; k < len(list) && list[k].fire.At.Equal(at); k++ {
-			for _, name := range list[k].g.environments {
-				f := list[k].fire
-				f.Environment = name
-				fires = append(fires, f)
-			}
-		}
-		if k > i+1 {
-			slices.SortFunc(fires[first:], func(a, b Fire) int { return cmp.Compare(a.Environment, b.Environment) })
-		}
-		i = k
-	}
-	return fires
+	return groups
 }
 
 // NextFires are the first fires after after (exclusive) by the schedule or exception
@@ -95,36 +147,41 @@ func expand(groups []*group, lo, hi instant) []Fire {
 // within 366 days are left out.
 func (p *Plan) NextFires(after time.Time) map[string]Fire {
 	next := map[string]Fire{}
-	missing := map[string]bool{}
-	for _, s := range p.spec.Schedules {
-		missing[s.Name] = true
-	}
-	for _, e := range p.spec.Exceptions {
-		missing[e.Name] = true
-	}
 	lo := instantOf(after) + 1
-	for _, days := range []instant{soonDays, nextFireDays} {
-		for _, g := range p.groups {
-			if !g.causes(missing) {
+	hi := lo + nextFireDays*day - 1
+	for _, g := range p.groups {
+		missing := g.causes(lo, hi)
+		s := newStream(g, lo, hi, leastFires)
+		for f, ok := s.peek(); ok && len(missing) > 0; f, ok = s.peek() {
+			s.taken++
+			name := f.cause.name
+			if !missing[name] {
 				continue
 			}
-			for _, f := range g.fires(lo, lo+days*day-1) {
-				f.Environment = g.environments[0]
-				if old, ok := next[f.Schedule]; missing[f.Schedule] && (!ok || f.At.Before(old.At)) {
-					next[f.Schedule] = f
-				}
-			}
-		}
-		for name := range next {
 			delete(missing, name)
+			if old, ok := next[name]; !ok || f.at < instantOf(old.At) {
+				first := f.fire()
+				first.Environment = g.environments[0]
+				next[name] = first
+			}
 		}
 	}
 	return next
 }
 
-// causes tells whether a rule of the group has one of the names.
-func (g *group) causes(names map[string]bool) bool {
-	return slices.ContainsFunc(g.windows, func(r *windowRule) bool { return names[r.begins.name] }) ||
-		slices.ContainsFunc(g.triggers, func(r *triggerRule) bool { return names[r.cause.name] }) ||
-		slices.ContainsFunc(g.layers, func(l *layer) bool { return names[l.exception.Name] })
+// causes are the names of the rules of the group that may cause a fire from lo to hi.
+func (g *group) causes(lo, hi instant) map[string]bool {
+	names := map[string]bool{}
+	for _, r := range g.windows {
+		names[r.begins.name] = true
+	}
+	for _, r := range g.triggers {
+		names[r.cause.name] = true
+	}
+	for _, l := range g.layers {
+		if l.from <= hi && l.until >= lo {
+			names[l.exception.Name] = true
+		}
+	}
+	return names
 }

@@ -210,24 +210,19 @@ func (t *timeline) candidates(lo, hi instant) []instant {
 
 // fire is the fire at i, and whether there is one. The state just before i is that
 // at i-1: nothing happens between two instants.
-func (t *timeline) fire(i instant) (Fire, bool) {
+func (t *timeline) fire(i instant) (groupFire, bool) {
 	top, was := t.top(i), t.top(i-1)
 	wanted := t.wanted(top, i)
 	if wanted == Unknown {
-		return Fire{}, false
+		return groupFire{}, false
 	}
 	changes := wanted != t.wanted(was, i-1)
 	eventful := top == nil && t.base.eventful && t.base.edge(i) != nil
 	kept := top != nil && top.from == i && top.keeps()
 	if !changes && !eventful && !kept {
-		return Fire{}, false
+		return groupFire{}, false
 	}
-	c := t.cause(top, was, i)
-	f := Fire{At: i.in(c.loc), Action: Stop, Schedule: c.name, Reason: c.reason}
-	if wanted == Running {
-		f.Action = Start
-	}
-	return f, true
+	return groupFire{i, t.cause(top, was, i), wanted == Running}, true
 }
 
 // cause is what brings about the fire at i, where top decides and was decided

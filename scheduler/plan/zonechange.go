@@ -6,18 +6,19 @@ import "fmt"
 // clocks skips or repeats on that day, with a sentence for people. Rules that follow
 // elapsed time, and the ends of exceptions, are never moved.
 func (p *Plan) ZoneChange(f Fire) (string, bool) {
-	for i := range p.spec.Schedules {
-		if s := &p.spec.Schedules[i]; s.Name == f.Schedule {
-			return compileSchedule(s).zoneChange(f)
-		}
+	at, ok := p.place[f.Schedule]
+	switch {
+	case !ok:
+		return "", false
+	case at.schedule:
+		return p.schedules[at.index].zoneChange(f)
 	}
-	for i := range p.spec.Exceptions {
-		if e := &p.spec.Exceptions[i]; e.Name == f.Schedule && e.Keep == "" {
-			s := Schedule{Name: e.Name, Location: e.Location, Uptime: e.Uptime}
-			return compileSchedule(&s).zoneChange(f)
-		}
+	e := &p.spec.Exceptions[at.index]
+	if e.Keep != "" {
+		return "", false
 	}
-	return "", false
+	s := Schedule{Name: e.Name, Location: e.Location, Uptime: e.Uptime}
+	return compileSchedule(&s).zoneChange(f)
 }
 
 func (c compiled) zoneChange(f Fire) (string, bool) {
@@ -39,6 +40,9 @@ func (c compiled) zoneChange(f Fire) (string, bool) {
 func (r *windowRule) zoneChange(f Fire) (string, bool) {
 	c := newClock(r.loc)
 	at := instantOf(f.At)
+	if !c.changesNear(at) {
+		return "", false
+	}
 	today := c.day(at)
 	for n := today - dayNumber(r.window.EndDay) - 2; n <= today+1; n++ {
 		if !r.on(n) {
@@ -61,6 +65,9 @@ func (r *triggerRule) zoneChange(f Fire) (string, bool) {
 	}
 	c := newClock(r.loc)
 	at := instantOf(f.At)
+	if !c.changesNear(at) {
+		return "", false
+	}
 	today := c.day(at)
 	for n := today - 1; n <= today+1; n++ {
 		if !r.on(n) {
@@ -77,6 +84,14 @@ func (r *triggerRule) zoneChange(f Fire) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// changesNear reports whether a local time that comes at i may be one that a change of
+// the clocks skips, which comes at the change, or repeats, which comes before it.
+func (c *clock) changesNear(i instant) bool {
+	s := i.seconds()
+	p := c.at(s)
+	return s == p.start || p.end < s+2*maxOffset
 }
 
 // describeShift says what a change of the clocks did to minute of day n, if that

@@ -2,39 +2,39 @@ package quota
 
 import "slices"
 
-// A flow is an assignment of calls to accounts that have room for so many each.
-// Calls are put in one after the other, and make way for each other: one that is in
-// stays in, but may change to another of its accounts. The last call put in is thus
-// left out only if no assignment has room for it beside those before it.
+// A flow is a maximum flow of calls to accounts that each have room for a number of
+// them, found by augmenting paths. Calls are added one after the other: one that is
+// assigned stays assigned, but may be moved to another of its accounts. A call is thus
+// left out only if no assignment has room for it in addition to those before it.
 type flow struct {
-	sets  [][]int // the accounts of each kind of call
-	users [][]use // by account: who may use it
-	on    [][]int // by set and place in it: how many calls are there
-	free  []int   // by account: how many more fit
+	sets  [][]int  // the accounts of each kind of call
+	seats [][]seat // by account: the sets that it belongs to
+	on    [][]int  // by set and place in it: how many calls are assigned there
+	free  []int    // by account: how many more fit
 }
 
-// A use is an account's place in a set.
-type use struct{ set, place int }
+// A seat is an account's place in a set.
+type seat struct{ set, place int }
 
-// A hop moves a call of a set from one of its places to another, on the way to an
-// account with room.
-type hop struct {
+// A step of an augmenting path moves a call of a set from one of its places to
+// another, on the way to an account with room.
+type step struct {
 	set, from, to int // set is -1 where the search begins
 	seen          bool
 }
 
 func newFlow(sets [][]int, free []int) *flow {
-	f := &flow{sets: sets, users: make([][]use, len(free)), on: make([][]int, len(sets)), free: free}
+	f := &flow{sets: sets, seats: make([][]seat, len(free)), on: make([][]int, len(sets)), free: free}
 	for s, accounts := range sets {
 		f.on[s] = make([]int, len(accounts))
 		for place, a := range accounts {
-			f.users[a] = append(f.users[a], use{s, place})
+			f.seats[a] = append(f.seats[a], seat{s, place})
 		}
 	}
 	return f
 }
 
-// put puts in up to n calls of a set and tells how many have room.
+// put adds up to n calls of a set and returns how many have room.
 func (f *flow) put(set, n int) int {
 	left := n
 	for left > 0 {
@@ -47,15 +47,15 @@ func (f *flow) put(set, n int) int {
 	return n - left
 }
 
-// putAll puts in what has room of a crowd, and tells how many have none.
-func (f *flow) putAll(c crowd) (left int) {
+// putAll adds the calls of a tally that have room, and returns how many have none.
+func (f *flow) putAll(c tally) (left int) {
 	for set, n := range c.calls {
 		left += n - f.put(set, n)
 	}
 	return left
 }
 
-// reach gives the accounts that calls of a set could go to, if those there made way.
+// reach returns the accounts that calls of a set could go to, if those there were moved.
 func (f *flow) reach(set int) []bool {
 	_, ways := f.search(f.sets[set]...)
 	part := make([]bool, len(f.free))
@@ -65,18 +65,18 @@ func (f *flow) reach(set int) []bool {
 	return part
 }
 
-// search looks for the nearest account with room to which calls on the given
-// accounts can make way; end is -1 when there is none. It gives how each account
-// that it saw is reached: where there is no room, all that calls there can go to.
-func (f *flow) search(accounts ...int) (end int, ways []hop) {
+// search finds a shortest augmenting path from the given accounts to one with room;
+// end is -1 when there is none. It returns how each account that it has seen is
+// reached: where there is no room, all that calls there can go to.
+func (f *flow) search(accounts ...int) (end int, ways []step) {
 	for _, a := range accounts {
 		if f.free[a] > 0 { // most often
 			return a, nil
 		}
 	}
-	ways = make([]hop, len(f.free))
+	ways = make([]step, len(f.free))
 	queue := make([]int, 0, len(f.free))
-	see := func(a int, h hop) {
+	see := func(a int, h step) {
 		if !ways[a].seen {
 			h.seen = true
 			ways[a] = h
@@ -84,29 +84,29 @@ func (f *flow) search(accounts ...int) (end int, ways []hop) {
 		}
 	}
 	for _, a := range accounts {
-		see(a, hop{set: -1})
+		see(a, step{set: -1})
 	}
 	for i := 0; i < len(queue); i++ {
 		a := queue[i]
 		if f.free[a] > 0 {
 			return a, ways
 		}
-		for _, u := range f.users[a] {
+		for _, u := range f.seats[a] {
 			if f.on[u.set][u.place] == 0 {
 				continue
 			}
 			for to, b := range f.sets[u.set] {
-				see(b, hop{set: u.set, from: u.place, to: to})
+				see(b, step{set: u.set, from: u.place, to: to})
 			}
 		}
 	}
 	return -1, ways
 }
 
-// move takes up to n places at end, and has calls make way from there back to an
-// account of the set. It tells how many places that gained.
-func (f *flow) move(set, n, end int, ways []hop) int {
-	var path []hop
+// move takes up to n places at end, and moves calls along the path from there back to
+// an account of the set. It returns how many places that has gained.
+func (f *flow) move(set, n, end int, ways []step) int {
+	var path []step
 	first := end
 	n = min(n, f.free[end])
 	for ways != nil && ways[first].set >= 0 {
@@ -124,7 +124,7 @@ func (f *flow) move(set, n, end int, ways []hop) int {
 	return n
 }
 
-// open gives those of the accounts on which one more call has room.
+// open returns those of the accounts on which one more call has room.
 func (f *flow) open(accounts []int) []int {
 	var list []int
 	for _, a := range accounts {

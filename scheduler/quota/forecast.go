@@ -6,30 +6,22 @@ import (
 	"time"
 )
 
-// An Ask is calls that a fire asks for, each of which any one of Accounts may make.
-type Ask struct {
-	At       time.Time // of the fire
-	Until    time.Time // a later fire cancels then those that still wait; zero for never
-	Accounts []string
-	Calls    int
-}
-
-// A Forecast tells of calls of one fire that cannot all go at once.
+// A Forecast describes calls of one fire that cannot all go at once.
 type Forecast struct {
 	At       time.Time
 	Calls    int
-	Earlier  int       // calls that take their places: made shortly before, or still waiting
+	Earlier  int       // calls that come before them: made shortly before, or still waiting
 	Accounts []string  // that all these share, sorted
 	Last     time.Time // when the last of Calls goes, after all Earlier ones
 	Needed   int       // so many accounts that all could use would make all calls at once
 }
 
-// Forecasts tells which fires cannot be done at once, in the order of their instants,
-// when accounts that have made no calls so far make those of all of them.
-func (l Limit) Forecasts(asks []Ask) []Forecast {
-	sorted := slices.Clone(asks)
-	slices.SortStableFunc(sorted, func(a, b Ask) int { return a.At.Compare(b.At) })
-	o := l.Outlook(nil)
+// Forecasts returns the fires that cannot be done at once, in the order of their
+// instants, when accounts that have made no calls so far make those of all demands.
+func (l Limit) Forecasts(demands []Demand) []Forecast {
+	sorted := slices.Clone(demands)
+	slices.SortStableFunc(sorted, func(a, b Demand) int { return a.At.Compare(b.At) })
+	o := l.Forecaster(nil)
 	var list []Forecast
 	for len(sorted) > 0 {
 		n := 1
@@ -42,9 +34,9 @@ func (l Limit) Forecasts(asks []Ask) []Forecast {
 	return list
 }
 
-// An Outlook carries the calls of fires on to the fires after them: those made,
+// A Forecaster carries the calls of fires on to the fires after them: those made,
 // while they count, and those that wait.
-type Outlook struct {
+type Forecaster struct {
 	limit    Limit
 	now      time.Time // what could go before has gone
 	budgets  []Budget
@@ -59,10 +51,10 @@ type wait struct {
 	until      time.Time
 }
 
-// Outlook begins with what the accounts may still do; one that has no budget has made
-// no calls.
-func (l Limit) Outlook(budgets []Budget) *Outlook {
-	o := &Outlook{limit: l, budgets: slices.Clone(budgets), accounts: map[string]int{}, known: map[string]int{}}
+// Forecaster begins with what the accounts may still do; one that has no budget has
+// made no calls.
+func (l Limit) Forecaster(budgets []Budget) *Forecaster {
+	o := &Forecaster{limit: l, budgets: slices.Clone(budgets), accounts: map[string]int{}, known: map[string]int{}}
 	for i, b := range budgets {
 		o.accounts[b.Account] = i
 		o.budgets[i].Taken = slices.Clone(b.Taken)
@@ -70,20 +62,21 @@ func (l Limit) Outlook(budgets []Budget) *Outlook {
 	return o
 }
 
-// Fire adds the calls of a fire, which is not before the one before it, and tells of
-// those that cannot go at once. Those without accounts are left out.
-func (o *Outlook) Fire(at time.Time, asks []Ask) []Forecast {
+// Fire adds the calls of a fire, which is not before the one before it, and returns
+// those that cannot go at once. Those without accounts are left out; At and Behind of
+// a demand are not used.
+func (o *Forecaster) Fire(at time.Time, demands []Demand) []Forecast {
 	o.advance(at)
 	earlier := len(o.waiting)
-	for _, a := range asks {
-		if a.Calls > 0 && len(a.Accounts) > 0 && (a.Until.IsZero() || a.Until.After(at)) {
-			o.waiting = append(o.waiting, wait{o.set(a.Accounts), a.Calls, a.Until})
+	for _, d := range demands {
+		if d.Calls > 0 && len(d.Accounts) > 0 && (d.Until.IsZero() || d.Until.After(at)) {
+			o.waiting = append(o.waiting, wait{o.set(d.Accounts), d.Calls, d.Until})
 		}
 	}
-	before, fire := o.crowd(o.waiting[:earlier]), o.crowd(o.waiting[earlier:])
+	before, fire := o.tally(o.waiting[:earlier]), o.tally(o.waiting[earlier:])
 	t := o.limit.timetable(at, o.budgets)
 	var list []Forecast
-	for _, part := range t.stuck(before, fire) {
+	for _, part := range t.bottlenecks(before, fire) {
 		if in := fire.within(part); in.total > 0 {
 			list = append(list, o.forecast(at, t, before.within(part), in))
 		}
@@ -91,13 +84,13 @@ func (o *Outlook) Fire(at time.Time, asks []Ask) []Forecast {
 	return list
 }
 
-// stuck gives the accounts that all have to wait for each other: no call that must
-// wait could go to one outside, even if others made way, and no call from outside
-// has to wait for one of them.
-func (t *timetable) stuck(before, fire crowd) [][]bool {
+// bottlenecks returns sets of accounts of which each is too small for its calls: no
+// call that must wait could go to an account outside, even if others were moved, and
+// no call from outside has to wait for one of them.
+func (t *timetable) bottlenecks(before, fire tally) [][]bool {
 	f := newFlow(before.sets, t.room(0))
 	var parts [][]bool
-	for _, c := range []crowd{before, fire} {
+	for _, c := range []tally{before, fire} {
 		for set, n := range c.calls {
 			if f.put(set, n) < n {
 				parts = merge(parts, f.reach(set))
@@ -107,8 +100,8 @@ func (t *timetable) stuck(before, fire crowd) [][]bool {
 	return parts
 }
 
-// forecast tells of calls that share accounts and cannot all go at once.
-func (o *Outlook) forecast(at time.Time, t *timetable, before, fire crowd) Forecast {
+// forecast describes calls that share accounts and cannot all go at once.
+func (o *Forecaster) forecast(at time.Time, t *timetable, before, fire tally) Forecast {
 	last := t.earliest(before.total+fire.total, func(at time.Duration) bool {
 		f, _ := t.flow(before, at)
 		return f.putAll(fire) == 0
@@ -129,9 +122,9 @@ func (o *Outlook) forecast(at time.Time, t *timetable, before, fire crowd) Forec
 	return f
 }
 
-// advance has the calls go that can before an instant, and drops those that are
+// advance makes the calls that can go before an instant, and drops those that are
 // canceled by then.
-func (o *Outlook) advance(to time.Time) {
+func (o *Forecaster) advance(to time.Time) {
 	for o.now.Before(to) && len(o.waiting) > 0 {
 		next := to
 		for _, w := range o.waiting {
@@ -153,12 +146,12 @@ func (o *Outlook) advance(to time.Time) {
 	}
 }
 
-// call has the calls go that can before an instant, each as early as it can.
-func (o *Outlook) call(before time.Time) {
+// call makes the calls that can go before an instant, each as early as it can.
+func (o *Forecaster) call(before time.Time) {
 	t := o.limit.timetable(o.now, o.budgets)
 	given := make([]int, len(o.budgets))
 	f := newFlow(o.sets, make([]int, len(o.budgets)))
-	left := o.crowd(o.waiting).total
+	left := o.tally(o.waiting).total
 	for n := 0; left > 0 && o.now.Add(t.tick(n)).Before(before); n++ {
 		for a, room := range t.room(t.tick(n)) {
 			f.free[a] += room - given[a]
@@ -181,8 +174,8 @@ func (o *Outlook) call(before time.Time) {
 	}
 }
 
-// set is the number of a set of accounts.
-func (o *Outlook) set(names []string) int {
+// set returns the number of a set of accounts.
+func (o *Forecaster) set(names []string) int {
 	key := strings.Join(names, "\n")
 	n, ok := o.known[key]
 	if !ok {
@@ -203,8 +196,8 @@ func (o *Outlook) set(names []string) int {
 	return n
 }
 
-func (o *Outlook) crowd(waiting []wait) crowd {
-	c := crowd{sets: o.sets, calls: make([]int, len(o.sets))}
+func (o *Forecaster) tally(waiting []wait) tally {
+	c := tally{sets: o.sets, calls: make([]int, len(o.sets))}
 	for _, w := range waiting {
 		c.calls[w.set] += w.calls
 		c.total += w.calls
@@ -212,8 +205,8 @@ func (o *Outlook) crowd(waiting []wait) crowd {
 	return c
 }
 
-// merge adds a set of accounts to those that it has none in common with, and unites
-// it with the others.
+// merge adds a set of accounts to disjoint ones, united with those that it shares
+// accounts with.
 func merge(parts [][]bool, part []bool) [][]bool {
 	var apart [][]bool
 	for _, p := range parts {
@@ -232,19 +225,19 @@ func merge(parts [][]bool, part []bool) [][]bool {
 	return append(apart, part)
 }
 
-// Components splits claims into sets that have no account in common, in the order
-// of their first claims.
-func Components(claims []Claim) [][]Claim {
-	var parts [][]Claim
-	for _, c := range claims {
-		if len(c.Accounts) == 0 {
+// Components splits demands into sets that have no account in common, in the order
+// of their first demands. Those without accounts are left out.
+func Components(demands []Demand) [][]Demand {
+	var parts [][]Demand
+	for _, d := range demands {
+		if len(d.Accounts) == 0 {
 			continue
 		}
-		merged := []Claim{c}
+		merged := []Demand{d}
 		at := -1
 		rest := parts[:0:0]
 		for _, part := range parts {
-			if !shares(part, c) {
+			if !shares(part, d) {
 				rest = append(rest, part)
 				continue
 			}
@@ -261,8 +254,8 @@ func Components(claims []Claim) [][]Claim {
 	return parts
 }
 
-func shares(part []Claim, c Claim) bool {
-	return slices.ContainsFunc(part, func(p Claim) bool {
-		return slices.ContainsFunc(p.Accounts, func(a string) bool { return slices.Contains(c.Accounts, a) })
+func shares(part []Demand, d Demand) bool {
+	return slices.ContainsFunc(part, func(p Demand) bool {
+		return slices.ContainsFunc(p.Accounts, func(a string) bool { return slices.Contains(d.Accounts, a) })
 	})
 }

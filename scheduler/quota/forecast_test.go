@@ -15,48 +15,48 @@ func after(d time.Duration) time.Time { return t0.Add(d) }
 
 const span = 30*time.Minute + quota.Guard
 
-func TestForecastsTellOfWhatCannotGoAtOnce(t *testing.T) {
+func TestForecastsReportWhatCannotGoAtOnce(t *testing.T) {
 	a, b, both := []string{"a"}, []string{"b"}, []string{"a", "b"}
-	at := func(minutes, calls int, accounts []string) quota.Ask {
-		return quota.Ask{At: after(time.Duration(minutes) * time.Minute), Accounts: accounts, Calls: calls}
+	at := func(minutes, calls int, accounts []string) quota.Demand {
+		return quota.Demand{At: after(time.Duration(minutes) * time.Minute), Accounts: accounts, Calls: calls}
 	}
 	tests := []struct {
-		name string
-		asks []quota.Ask
-		want []quota.Forecast
+		name    string
+		demands []quota.Demand
+		want    []quota.Forecast
 	}{
-		{"what goes at once is no matter", []quota.Ask{at(0, 30, a), at(0, 30, b)}, nil},
-		{"round after round", []quota.Ask{at(0, 90, a)}, []quota.Forecast{{At: t0, Calls: 90, Accounts: a, Last: after(2 * span), Needed: 3}}},
-		{"nor is what has no account", []quota.Ask{at(0, 31, nil)}, nil},
-		{"accounts that hang together", []quota.Ask{at(0, 40, a), at(0, 50, []string{"c", "b"}), at(0, 41, both), at(0, 30, []string{"d"})}, []quota.Forecast{
+		{"what goes at once is no matter", []quota.Demand{at(0, 30, a), at(0, 30, b)}, nil},
+		{"round after round", []quota.Demand{at(0, 90, a)}, []quota.Forecast{{At: t0, Calls: 90, Accounts: a, Last: after(2 * span), Needed: 3}}},
+		{"nor is what has no account", []quota.Demand{at(0, 31, nil)}, nil},
+		{"accounts that hang together", []quota.Demand{at(0, 40, a), at(0, 50, []string{"c", "b"}), at(0, 41, both), at(0, 30, []string{"d"})}, []quota.Forecast{
 			{At: t0, Calls: 131, Accounts: []string{"a", "b", "c"}, Last: after(span), Needed: 5},
 		}},
-		{"one account within two", []quota.Ask{at(0, 30, a), at(0, 60, both)}, []quota.Forecast{
+		{"one account within two", []quota.Demand{at(0, 30, a), at(0, 60, both)}, []quota.Forecast{
 			{At: t0, Calls: 90, Accounts: both, Last: after(span), Needed: 3},
 		}},
-		{"only those that cannot, with what they could use", []quota.Ask{at(0, 1, both), at(0, 31, a)}, []quota.Forecast{
+		{"only those that cannot, with what they could use", []quota.Demand{at(0, 1, both), at(0, 31, a)}, []quota.Forecast{
 			{At: t0, Calls: 31, Accounts: a, Last: after(span), Needed: 2},
 		}},
-		{"a project without calls joins nothing", []quota.Ask{at(0, 31, a), at(0, 0, both), at(0, 31, b)}, []quota.Forecast{
+		{"a project without calls joins nothing", []quota.Demand{at(0, 31, a), at(0, 0, both), at(0, 31, b)}, []quota.Forecast{
 			{At: t0, Calls: 31, Accounts: a, Last: after(span), Needed: 2}, {At: t0, Calls: 31, Accounts: b, Last: after(span), Needed: 2},
 		}},
-		{"fires within a window of each other", []quota.Ask{at(20, 25, a), at(0, 25, a), at(10, 25, a), at(15, 25, a)}, []quota.Forecast{
+		{"fires within a window of each other", []quota.Demand{at(20, 25, a), at(0, 25, a), at(10, 25, a), at(15, 25, a)}, []quota.Forecast{
 			{At: after(10 * time.Minute), Calls: 25, Earlier: 25, Accounts: a, Last: after(span), Needed: 2},
 			{At: after(15 * time.Minute), Calls: 25, Earlier: 50, Accounts: a, Last: after(2 * span), Needed: 3},
 			{At: after(20 * time.Minute), Calls: 25, Earlier: 75, Accounts: a, Last: after(3 * span), Needed: 4},
 		}},
-		{"a window later", []quota.Ask{at(0, 30, a), at(31, 30, a)}, nil},
-		{"calls that wait make way to another account", []quota.Ask{at(0, 80, both), at(5, 10, a), at(31, 20, []string{"a", "c"})}, []quota.Forecast{
+		{"a window later", []quota.Demand{at(0, 30, a), at(31, 30, a)}, nil},
+		{"calls that wait make way to another account", []quota.Demand{at(0, 80, both), at(5, 10, a), at(31, 20, []string{"a", "c"})}, []quota.Forecast{
 			{At: t0, Calls: 80, Accounts: both, Last: after(span), Needed: 3},
 			{At: after(5 * time.Minute), Calls: 10, Earlier: 80, Accounts: both, Last: after(span), Needed: 3},
 		}},
-		{"a later fire cancels what waits", []quota.Ask{
+		{"a later fire cancels what waits", []quota.Demand{
 			{At: t0, Until: after(20 * time.Minute), Accounts: a, Calls: 60}, at(45, 30, a),
 		}, []quota.Forecast{{At: t0, Calls: 60, Accounts: a, Last: after(span), Needed: 2}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := quota.PerAccount.Forecasts(tt.asks)
+			got := quota.PerAccount.Forecasts(tt.demands)
 			if !slices.EqualFunc(got, tt.want, func(x, y quota.Forecast) bool {
 				return x.At.Equal(y.At) && x.Last.Equal(y.Last) && x.Calls == y.Calls && x.Earlier == y.Earlier && x.Needed == y.Needed && slices.Equal(x.Accounts, y.Accounts)
 			}) {
@@ -71,25 +71,25 @@ func TestForecastsTellOfWhatCannotGoAtOnce(t *testing.T) {
 func TestForecastsOfOneAccountAreWhatComesOfCallsOneByOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := quota.Limit{Calls: rapid.IntRange(1, 4).Draw(t, "calls"), Window: 30 * time.Minute}
-		var asks []quota.Ask
+		var demands []quota.Demand
 		at := t0
 		for range rapid.IntRange(1, 8).Draw(t, "fires") {
 			at = at.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "pause")) * time.Minute)
-			asks = append(asks, quota.Ask{
+			demands = append(demands, quota.Demand{
 				At: at, Until: at.Add(time.Duration(rapid.IntRange(1, 120).Draw(t, "until")) * time.Minute), Accounts: []string{"a"}, Calls: rapid.IntRange(0, 6).Draw(t, "asked"),
 			})
 		}
 		got := map[time.Time]time.Time{}
-		for _, f := range l.Forecasts(asks) {
+		for _, f := range l.Forecasts(demands) {
 			got[f.At] = f.Last
 		}
-		for i, a := range asks {
-			last := lastOneByOne(l, asks[:i+1], a.At)
+		for i, a := range demands {
+			last := lastOneByOne(l, demands[:i+1], a.At)
 			if a.Calls == 0 || last.Equal(a.At) {
 				last = time.Time{}
 			}
 			if !got[a.At].Equal(last) {
-				t.Fatalf("of %+v fire %d ends at %v, one by one at %v", asks, i, got[a.At], last)
+				t.Fatalf("of %+v fire %d ends at %v, one by one at %v", demands, i, got[a.At], last)
 			}
 		}
 	})
@@ -97,10 +97,10 @@ func TestForecastsOfOneAccountAreWhatComesOfCallsOneByOne(t *testing.T) {
 
 // lastOneByOne is when the last of the calls goes. What is canceled after now is not
 // known of then.
-func lastOneByOne(l quota.Limit, asks []quota.Ask, now time.Time) time.Time {
+func lastOneByOne(l quota.Limit, demands []quota.Demand, now time.Time) time.Time {
 	type call struct{ from, until time.Time }
 	var queue []call
-	for _, a := range asks {
+	for _, a := range demands {
 		for range a.Calls {
 			queue = append(queue, call{a.At, a.Until})
 		}
@@ -128,17 +128,17 @@ func TestFireIsDoneWhenNoOrderAfterTheEarlierCallsIsFaster(t *testing.T) {
 		budgets := drawBudgets(t, l, accounts...)
 		sets := drawSets(t, accounts)
 		var able [][]string
-		o := l.Outlook(budgets)
+		o := l.Forecaster(budgets)
 		var forecasts []quota.Forecast
 		earlier := 0
 		for range 2 {
 			earlier = len(able)
-			var asks []quota.Ask
+			var demands []quota.Demand
 			for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(sets)-1), 0, 3).Draw(t, "fire") {
-				asks = append(asks, quota.Ask{At: t0, Accounts: sets[i], Calls: 1})
+				demands = append(demands, quota.Demand{At: t0, Accounts: sets[i], Calls: 1})
 				able = append(able, sets[i])
 			}
-			forecasts = o.Fire(t0, asks)
+			forecasts = o.Fire(t0, demands)
 		}
 		want := doneBy(l, budgets, able, earlier)
 		got := t0

@@ -8,8 +8,8 @@ import (
 
 // Of two runs that wait for the same calls, the one of lower rank goes first.
 
-// StopRank orders stops dearest first: with too few calls, the dearest hours are
-// the ones that are not paid for.
+// StopRank orders stops the most expensive first: with too few calls, the most
+// expensive hours are the ones that are not paid for.
 func StopRank(costPerHour float64) float64 { return -costPerHour }
 
 // StartRank orders starts so that all are up soonest: those that take longest go
@@ -18,7 +18,7 @@ func StartRank(takes time.Duration, costPerHour float64) float64 {
 	return -math.Round(takes.Seconds()/30) + costPerHour/(1+costPerHour)
 }
 
-// Before ranks what a person asked for before everything that is scheduled.
+// Before returns the rank of what a person asked for: before everything scheduled.
 func Before(rank float64) float64 { return rank - 1e9 }
 
 // A Start is one start that is to be over at an instant.
@@ -30,8 +30,8 @@ type Start struct {
 	Fixed bool
 }
 
-// Backward gives the instant of each start's call: by its Latest, as late as the
-// limit allows, with the dearest called last.
+// Backward returns the instant of each start's call: by its Latest, as late as the
+// limit allows, with the most expensive called last.
 func (l Limit) Backward(starts []Start) []time.Time {
 	order := make([]int, len(starts))
 	for i := range order {
@@ -87,7 +87,7 @@ func (l Limit) latest(made []time.Time, at time.Time) time.Time {
 	}
 }
 
-// crowded gives the call that must be out of the window of one at at, zero when
+// crowded returns the call that must be out of the window of one at at, zero when
 // it fits: the last of a full window that at would be part of.
 func (l Limit) crowded(sorted []time.Time, at time.Time) time.Time {
 	span := l.Window + Guard

@@ -32,7 +32,7 @@ func permutations(n int, f func([]int)) {
 	permute(0)
 }
 
-// ranked gives the order in which runs of these ranks go.
+// ranked returns the order in which runs of these ranks go.
 func ranked(ranks []float64) []int {
 	order := make([]int, len(ranks))
 	for i := range order {
@@ -50,7 +50,7 @@ func ranked(ranks []float64) []int {
 	return order
 }
 
-// drawBudgets gives accounts that have made some of their calls.
+// drawBudgets returns accounts that have made some of their calls.
 func drawBudgets(t *rapid.T, l quota.Limit, accounts ...string) []quota.Budget {
 	list := make([]quota.Budget, len(accounts))
 	for i, a := range accounts {
@@ -62,11 +62,11 @@ func drawBudgets(t *rapid.T, l quota.Limit, accounts ...string) []quota.Budget {
 	return list
 }
 
-// instants gives when calls go that are made one after the other, each by any account.
+// instants returns when calls go that are made one after the other, each by any account.
 func instants(l quota.Limit, budgets []quota.Budget, accounts []string, n int) []time.Time {
 	at := make([]time.Time, n)
 	for i := range at {
-		_, at[i] = l.Best(t0, budgets, []quota.Claim{{Accounts: accounts, Calls: i}}, accounts)
+		_, at[i] = l.Best(t0, budgets, []quota.Demand{{Accounts: accounts, Calls: i}}, accounts)
 	}
 	return at
 }
@@ -128,7 +128,7 @@ func TestStartsInTheOrderOfTheirRankAreUpSoonest(t *testing.T) {
 
 func TestCheapestOfEquallyLongStartsGoesFirst(t *testing.T) {
 	if quota.StartRank(3*time.Minute, 1) >= quota.StartRank(3*time.Minute+10*time.Second, 1.25) {
-		t.Error("of two starts that take as long, the dearer goes first")
+		t.Error("of two starts that take as long, the more expensive goes first")
 	}
 	if quota.Before(quota.StartRank(time.Minute, 1e6)) >= quota.StopRank(1e6) {
 		t.Error("a scheduled stop goes before what a person asked for")
@@ -170,7 +170,7 @@ func optimum(l quota.Limit, budgets []quota.Budget, calls [][]string) time.Time 
 	return best
 }
 
-// drawSets gives sets of accounts, which may overlap in any way.
+// drawSets returns sets of accounts, which may overlap in any way.
 func drawSets(t *rapid.T, accounts []string) [][]string {
 	sets := make([][]string, rapid.IntRange(1, 5).Draw(t, "projects"))
 	for i := range sets {
@@ -190,11 +190,11 @@ func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
 		l := quota.Limit{Calls: rapid.IntRange(1, 2).Draw(t, "calls"), Window: 30 * time.Minute}
 		accounts := []string{"a", "b", "c", "d"}[:rapid.IntRange(2, 4).Draw(t, "accounts")]
 		budgets := drawBudgets(t, l, accounts...)
-		var claims []quota.Claim
+		var demands []quota.Demand
 		var calls [][]string
 		for _, set := range drawSets(t, accounts) {
-			n := rapid.IntRange(0, min(3, 8-len(calls))).Draw(t, "claim")
-			claims = append(claims, quota.Claim{Accounts: set, Calls: n})
+			n := rapid.IntRange(0, min(3, 8-len(calls))).Draw(t, "demand")
+			demands = append(demands, quota.Demand{Accounts: set, Calls: n})
 			for range n {
 				calls = append(calls, set)
 			}
@@ -202,7 +202,7 @@ func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
 		if len(calls) == 0 {
 			return
 		}
-		got, want := lastOf(l, budgets, claims), optimum(l, budgets, calls)
+		got, want := lastOf(l, budgets, demands), optimum(l, budgets, calls)
 		if !got.Equal(want) {
 			t.Fatalf("last call after %v, the best assignment ends after %v", got.Sub(t0), want.Sub(t0))
 		}
@@ -210,13 +210,9 @@ func TestLastCallGoesAsEarlyAsAnyAssignmentAllows(t *testing.T) {
 }
 
 // lastOf is when the last call of a fire goes.
-func lastOf(l quota.Limit, budgets []quota.Budget, claims []quota.Claim) time.Time {
-	asks := make([]quota.Ask, len(claims))
-	for i, c := range claims {
-		asks[i] = quota.Ask{At: t0, Accounts: c.Accounts, Calls: c.Calls}
-	}
+func lastOf(l quota.Limit, budgets []quota.Budget, demands []quota.Demand) time.Time {
 	last := t0
-	for _, f := range l.Outlook(budgets).Fire(t0, asks) {
+	for _, f := range l.Forecaster(budgets).Fire(t0, demands) {
 		if f.Last.After(last) {
 			last = f.Last
 		}
@@ -228,8 +224,8 @@ func TestProjectsThatSwapAccountsAllGoAtOnce(t *testing.T) {
 	l := quota.PerAccount
 	budgets := []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}}
 	a, b, c := "a", "b", "c"
-	claims := []quota.Claim{{Accounts: []string{a}}, {Accounts: []string{c}}, {Accounts: []string{a, b}, Calls: 30}, {Accounts: []string{b, c}, Calls: 30}, {Accounts: []string{a, c}, Calls: 30}}
-	if got := lastOf(l, budgets, claims); !got.Equal(t0) {
+	demands := []quota.Demand{{Accounts: []string{a}}, {Accounts: []string{c}}, {Accounts: []string{a, b}, Calls: 30}, {Accounts: []string{b, c}, Calls: 30}, {Accounts: []string{a, c}, Calls: 30}}
+	if got := lastOf(l, budgets, demands); !got.Equal(t0) {
 		t.Errorf("last call after %v, want at once", got.Sub(t0))
 	}
 }
@@ -257,25 +253,25 @@ func without(budgets []quota.Budget, account string) []quota.Budget {
 	return list
 }
 
-// claimsBeside counts the calls that wait beside one of them, by set.
-func claimsBeside(own int, sets [][]string, calls []int, gone []bool) []quota.Claim {
-	claims := make([]quota.Claim, len(sets))
+// demandsOfOthers counts the calls that wait in addition to one of them, by set.
+func demandsOfOthers(own int, sets [][]string, calls []int, gone []bool) []quota.Demand {
+	demands := make([]quota.Demand, len(sets))
 	for i, set := range sets {
-		claims[i].Accounts = set
+		demands[i].Accounts = set
 	}
 	for i, set := range calls {
 		switch {
 		case gone[i] || i == own:
 		case i < own:
-			claims[set].Calls++
+			demands[set].Calls++
 		default:
-			claims[set].Behind++
+			demands[set].Behind++
 		}
 	}
-	return claims
+	return demands
 }
 
-// leaves tells how many others can go at t0, and when the last goes.
+// leaves reports how many others can go at t0, and when the last goes.
 func leaves(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool) (now int, last time.Time) {
 	var rest [][]string
 	for i, set := range able {
@@ -286,7 +282,7 @@ func leaves(l quota.Limit, budgets []quota.Budget, able [][]string, gone []bool)
 	return len(goers(l, budgets, able, gone, t0)), optimum(l, budgets, rest)
 }
 
-// TestBestLeavesMostToTheOthers asks for each of the calls that wait, in any order,
+// TestBestLeavesMostToTheOthers demands for each of the calls that wait, in any order,
 // as workers do, and has those made that may go.
 func TestBestLeavesMostToTheOthers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -304,7 +300,7 @@ func TestBestLeavesMostToTheOthers(t *testing.T) {
 		made := 0
 		for i := 0; i < len(order); i++ {
 			own := order[i]
-			account, at := l.Best(t0, budgets, claimsBeside(own, sets, calls, gone), able[own])
+			account, at := l.Best(t0, budgets, demandsOfOthers(own, sets, calls, gone), able[own])
 			if goes := slices.Contains(goers(l, budgets, able, gone, t0), own); at.Equal(t0) != goes {
 				t.Fatalf("call %d of %v may go after %v; it is one that can go at once: %v", own, able, at.Sub(t0), goes)
 			}
@@ -395,7 +391,7 @@ func latestFit(l quota.Limit, made []time.Time, at time.Time) time.Time {
 	panic("the earliest option always fits")
 }
 
-func TestDearestIsStartedLast(t *testing.T) {
+func TestMostExpensiveIsStartedLast(t *testing.T) {
 	l := quota.Limit{Calls: 1, Window: 30 * time.Minute}
 	calls := l.Backward([]quota.Start{
 		{Latest: t0, Accounts: []string{"a"}, Cost: 1},

@@ -12,7 +12,7 @@ import (
 
 var t0 = time.Date(2026, 11, 23, 19, 0, 0, 0, time.UTC)
 
-// exceeds tells whether some stretch of the window holds more calls than allowed.
+// exceeds reports whether some stretch of the window holds more calls than allowed.
 func exceeds(l quota.Limit, calls []time.Time) bool {
 	slices.SortFunc(calls, time.Time.Compare)
 	for i := l.Calls; i < len(calls); i++ {
@@ -73,20 +73,20 @@ func TestBestTakesTheAccountWhoseSlotComesFirst(t *testing.T) {
 	tests := []struct {
 		name    string
 		budgets []quota.Budget
-		before  []quota.Claim
+		before  []quota.Demand
 		own     []string
 		account string
 		after   time.Duration
 	}{
 		{"a free account at once", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, nil, both, "b", 0},
-		{"the next one waits for the other account", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, []quota.Claim{{both, 1, 0}}, both, "a", 61 * time.Second},
+		{"the next one waits for the other account", []quota.Budget{{Account: "a", Taken: full}, {Account: "b"}}, []quota.Demand{{Accounts: both, Calls: 1}}, both, "a", 61 * time.Second},
 		{"a held account waits for its hold", []quota.Budget{{Account: "a", Held: t0.Add(time.Hour)}}, nil, []string{"a"}, "a", time.Hour},
-		{"rounds follow each other", free, []quota.Claim{{both, 5, 0}}, both, "a", 122 * time.Second},
-		{"who can use both makes way for who can use one", free, []quota.Claim{{both, 1, 0}}, []string{"a"}, "a", 0},
-		{"and takes what the other cannot", free, []quota.Claim{{[]string{"a"}, 0, 0}}, both, "b", 0},
-		{"and what the others behind it cannot, however many use the rest", free, []quota.Claim{{[]string{"a"}, 0, 3}, {[]string{"b"}, 0, 0}, {[]string{"b"}, 0, 0}}, both, "b", 0},
-		{"the others end sooner", free, []quota.Claim{{[]string{"a"}, 0, 2}, {[]string{"b"}, 0, 3}}, both, "a", 0},
-		{"a call on the way to the free slot changes account", []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}}, []quota.Claim{{both, 1, 0}, {[]string{"b", "c"}, 1, 0}}, both, "a", 0},
+		{"rounds follow each other", free, []quota.Demand{{Accounts: both, Calls: 5}}, both, "a", 122 * time.Second},
+		{"who can use both makes way for who can use one", free, []quota.Demand{{Accounts: both, Calls: 1}}, []string{"a"}, "a", 0},
+		{"and takes what the other cannot", free, []quota.Demand{{Accounts: []string{"a"}}}, both, "b", 0},
+		{"and what the others behind it cannot, however many use the rest", free, []quota.Demand{{Accounts: []string{"a"}, Behind: 3}, {Accounts: []string{"b"}}, {Accounts: []string{"b"}}}, both, "b", 0},
+		{"the others end sooner", free, []quota.Demand{{Accounts: []string{"a"}, Behind: 2}, {Accounts: []string{"b"}, Behind: 3}}, both, "a", 0},
+		{"a call on the way to the free slot changes account", []quota.Budget{{Account: "a"}, {Account: "b"}, {Account: "c"}}, []quota.Demand{{Accounts: both, Calls: 1}, {Accounts: []string{"b", "c"}, Calls: 1}}, both, "a", 0},
 		{"no account", free, nil, nil, "", 0},
 	}
 	for _, tt := range tests {

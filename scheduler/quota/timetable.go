@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// A timetable is when the accounts' next calls may go, counted from an instant.
+// A timetable holds the instants of the accounts' next calls, counted from now.
 type timetable struct {
-	calls int // of an account in a window
-	span  time.Duration
-	index map[string]int
-	slots [][]time.Duration // by account, of the first window; each comes again with every span
-	phase []time.Duration   // of all slots within a span, sorted, 0 among them
-	end   time.Duration     // by now every slot of the first window is there
+	calls   int // of an account in a window
+	span    time.Duration
+	index   map[string]int
+	slots   [][]time.Duration // by account, of the first window; each comes again with every span
+	offsets []time.Duration   // of all slots within a span, sorted, 0 among them
+	end     time.Duration     // by now every slot of the first window is there
 }
 
-// timetable has the slots of the budgets from now on.
+// timetable returns the slots of the budgets from now on.
 func (l Limit) timetable(now time.Time, budgets []Budget) *timetable {
 	t := &timetable{calls: l.Calls, span: l.Window + Guard, index: make(map[string]int, len(budgets)), slots: make([][]time.Duration, len(budgets))}
-	t.phase = append(t.phase, 0)
+	t.offsets = append(t.offsets, 0)
 	for i, b := range budgets {
 		from := now
 		if b.Held.After(now) {
@@ -33,12 +33,12 @@ func (l Limit) timetable(now time.Time, budgets []Budget) *timetable {
 			t.slots[i][n] = after
 			t.end = max(t.end, after)
 			if n == 0 || after != t.slots[i][n-1] {
-				t.phase = append(t.phase, after%t.span)
+				t.offsets = append(t.offsets, after%t.span)
 			}
 		}
 	}
-	slices.Sort(t.phase)
-	t.phase = slices.Compact(t.phase)
+	slices.Sort(t.offsets)
+	t.offsets = slices.Compact(t.offsets)
 	return t
 }
 
@@ -74,7 +74,7 @@ func (t *timetable) slot(account, n int) time.Duration {
 
 // tick is instant number n at which there may be a slot, from 0 on.
 func (t *timetable) tick(n int) time.Duration {
-	return t.phase[n%len(t.phase)] + time.Duration(n/len(t.phase))*t.span
+	return t.offsets[n%len(t.offsets)] + time.Duration(n/len(t.offsets))*t.span
 }
 
 // earliest is the first instant by which done holds. It must stay true from then
@@ -84,19 +84,19 @@ func (t *timetable) earliest(calls int, done func(at time.Duration) bool) time.D
 		return 0
 	}
 	windows := int(t.end/t.span) + calls/t.calls + 2
-	return t.tick(1 + sort.Search(windows*len(t.phase), func(n int) bool { return done(t.tick(n + 1)) }))
+	return t.tick(1 + sort.Search(windows*len(t.offsets), func(n int) bool { return done(t.tick(n + 1)) }))
 }
 
-// A crowd is calls by the set of accounts that can make them.
-type crowd struct {
+// A tally counts calls by the set of accounts that can make them.
+type tally struct {
 	sets  [][]int
 	calls []int // by set
 	total int
 }
 
-// within is the calls that only the accounts of a part can make.
-func (c crowd) within(part []bool) crowd {
-	in := crowd{sets: c.sets, calls: make([]int, len(c.sets))}
+// within counts the calls that only the accounts of a part can make.
+func (c tally) within(part []bool) tally {
+	in := tally{sets: c.sets, calls: make([]int, len(c.sets))}
 	for set, n := range c.calls {
 		if !slices.ContainsFunc(c.sets[set], func(a int) bool { return !part[a] }) {
 			in.calls[set] = n
@@ -106,16 +106,16 @@ func (c crowd) within(part []bool) crowd {
 	return in
 }
 
-// crowds gives the calls of each claim, and those with what they leave behind, but
-// none that no account can make.
-func (t *timetable) crowds(claims []Claim) (first, all crowd) {
+// tallies returns the Calls of the demands, and those with the calls Behind, but none
+// that no account can make.
+func (t *timetable) tallies(demands []Demand) (first, all tally) {
 	known := map[string]int{}
-	for _, c := range claims {
-		accounts := t.accounts(c.Accounts)
-		if len(accounts) == 0 || c.Calls+c.Behind == 0 {
+	for _, d := range demands {
+		accounts := t.accounts(d.Accounts)
+		if len(accounts) == 0 || d.Calls+d.Behind == 0 {
 			continue
 		}
-		key := strings.Join(c.Accounts, "\n")
+		key := strings.Join(d.Accounts, "\n")
 		set, seen := known[key]
 		if !seen {
 			set = len(all.sets)
@@ -123,18 +123,18 @@ func (t *timetable) crowds(claims []Claim) (first, all crowd) {
 			all.sets = append(all.sets, accounts)
 			first.calls, all.calls = append(first.calls, 0), append(all.calls, 0)
 		}
-		first.calls[set] += c.Calls
-		first.total += c.Calls
-		all.calls[set] += c.Calls + c.Behind
-		all.total += c.Calls + c.Behind
+		first.calls[set] += d.Calls
+		first.total += d.Calls
+		all.calls[set] += d.Calls + d.Behind
+		all.total += d.Calls + d.Behind
 	}
 	first.sets = all.sets
 	return first, all
 }
 
-// flow puts in the calls of a crowd that can go up to and including an instant; it
-// tells how many cannot.
-func (t *timetable) flow(c crowd, at time.Duration) (f *flow, left int) {
+// flow assigns the calls of a tally that can go up to and including an instant; it
+// returns how many cannot.
+func (t *timetable) flow(c tally, at time.Duration) (f *flow, left int) {
 	f = newFlow(c.sets, t.room(at))
 	return f, f.putAll(c)
 }
