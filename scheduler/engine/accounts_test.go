@@ -1,4 +1,4 @@
-package scheduler_test
+package engine_test
 
 import (
 	"fmt"

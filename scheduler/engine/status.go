@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -28,7 +27,7 @@ func (e *Engine) FindRun(ctx context.Context, id string) (scheduler.Run, error) 
 
 // Fires returns the fires of the active file: from inclusive, to exclusive.
 func (e *Engine) Fires(from, to time.Time) iter.Seq[plan.Fire] {
-	return slices.Values(e.current.load().plan.Fires(from, to))
+	return e.current.load().plan.All(from, to)
 }
 
 // Accounts returns what is known of every account that a project uses.

@@ -70,7 +70,7 @@ func instant(q url.Values, name string, otherwise time.Time) (time.Time, error) 
 // fail answers an error: the caller's with 400, ours with 500 and a line in the log.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var bad *badParameter
-	var invalid *scheduler.Invalid
+	var invalid *scheduler.InvalidError
 	var file *BadFile
 	switch {
 	case errors.As(err, &bad):
@@ -80,9 +80,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &invalid):
 		problem(w, http.StatusBadRequest, "the request cannot be carried out", invalid.Message)
 	case errors.As(err, &file):
-		problem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays in force", file.Message)
+		problem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays active", file.Message)
 	case errors.Is(err, scheduler.ErrNoEnvironment):
-		problem(w, http.StatusNotFound, "no such environment", "the schedule file in force does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
+		problem(w, http.StatusNotFound, "no such environment", "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoOverride):
 		problem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
 	case errors.Is(err, scheduler.ErrOver):

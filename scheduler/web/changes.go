@@ -29,7 +29,7 @@ func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
 		if _, err := query(r); err != nil {
 			return nil, err
 		}
-		run, err := s.opts.Engine.Act(r.Context(), r.PathValue("name"), action)
+		run, err := s.opts.Engine.Request(r.Context(), r.PathValue("name"), action, scheduler.ByToken)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,7 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"))
+	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"), scheduler.ByToken)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) approve(r *http.Request) (any, error) {
 		return nil, err
 	}
 	id := r.PathValue("id")
-	runs, err := s.opts.Engine.Approve(r.Context(), id)
+	runs, err := s.opts.Engine.Approve(r.Context(), id, scheduler.ByToken)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Server) override(r *http.Request) (any, error) {
 		return nil, err
 	}
 	o, err := s.opts.Engine.Override(r.Context(), scheduler.Override{
-		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason,
+		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason, By: scheduler.ByToken,
 	})
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (s *Server) release(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	o, err := s.opts.Engine.Release(r.Context(), r.PathValue("id"))
+	o, err := s.opts.Engine.Release(r.Context(), r.PathValue("id"), scheduler.ByToken)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (s *Server) reload(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if s.opts.Reload == nil {
-		return nil, &scheduler.Invalid{Message: "there is no schedule file to read again"}
+		return nil, &scheduler.InvalidError{Message: "there is no schedule file to read again"}
 	}
 	err := s.opts.Reload(r.Context())
 	var bad *BadFile
@@ -152,15 +152,15 @@ func (s *Server) reload(r *http.Request) (any, error) {
 // decode reads a JSON body, and refuses what nobody reads.
 func decode(r *http.Request, into any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		return &scheduler.Invalid{Message: "the body must be JSON, with Content-Type: application/json"}
+		return &scheduler.InvalidError{Message: "the body must be JSON, with Content-Type: application/json"}
 	}
 	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return &scheduler.Invalid{Message: fmt.Sprintf("the body cannot be read: %v", readable(err))}
+		return &scheduler.InvalidError{Message: fmt.Sprintf("the body cannot be read: %v", readable(err))}
 	}
 	if d.More() {
-		return &scheduler.Invalid{Message: "the body has something after its JSON object"}
+		return &scheduler.InvalidError{Message: "the body has something after its JSON object"}
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ type Run struct {
 	Attempts            []Attempt  `json:"attempts"`
 	Message             *string    `json:"message"`
 	SupersededBy        *string    `json:"superseded_by"`
+	By                  string     `json:"by"` // who asked for it: schedule, token, or a person's name
 }
 
 // An Attempt is one LCS call of a run.
@@ -32,6 +33,7 @@ type Attempt struct {
 	Outcome             string    `json:"outcome"`
 	Message             *string   `json:"message"`
 	OperationActivityID *string   `json:"operation_activity_id"`
+	Unseen              bool      `json:"unseen"` // made without an observation, since metadata was not to be had
 }
 
 // An Environment is an environment of the schedule file and what is known of it.
@@ -68,6 +70,7 @@ type Override struct {
 	From         time.Time  `json:"from"`
 	Until        time.Time  `json:"until"`
 	Reason       *string    `json:"reason"`
+	By           string     `json:"by"` // who made it
 	CreatedAt    time.Time  `json:"created_at"`
 	ReleasedAt   *time.Time `json:"released_at"`
 	State        string     `json:"state"` // pending, active, expired or released
@@ -76,7 +79,7 @@ type Override struct {
 
 func overrideOf(o scheduler.OverrideStatus) Override {
 	out := Override{
-		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: given(o.Reason),
+		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: given(o.Reason), By: o.By.String(),
 		CreatedAt: o.CreatedAt, ReleasedAt: moment(o.ReleasedAt, o.From.Location()), State: o.State, Stale: o.Stale,
 	}
 	if out.Stale == nil {
@@ -90,10 +93,10 @@ type Account struct {
 	Name     string     `json:"name"`
 	Mode     string     `json:"mode"`
 	Projects []string   `json:"projects"`
-	State    string     `json:"state"` // up, away or unknown
+	State    string     `json:"state"` // up, down or unknown
 	Since    *time.Time `json:"since"`
-	NextTry  *time.Time `json:"next_try"` // of an account that is away
-	Message  *string    `json:"message"`  // why it is away
+	NextTry  *time.Time `json:"next_try"` // of an account that is down
+	Message  *string    `json:"message"`  // why it is down
 	Login    *Login     `json:"login"`    // of a delegated account
 }
 
@@ -143,11 +146,11 @@ func runOf(r scheduler.Run) Run {
 	out := Run{
 		ID: r.ID, Environment: r.Environment, Project: r.Project, Schedule: r.Schedule, Action: string(r.Action), Trigger: string(r.Trigger),
 		State: string(r.State), FireAt: r.FireAt, AcceptedAt: moment(r.AcceptedAt, zone), FinishedAt: moment(r.FinishedAt, zone),
-		OperationActivityID: given(r.OperationActivityID), Message: given(r.Message), SupersededBy: given(r.SupersededBy), Attempts: []Attempt{},
+		OperationActivityID: given(r.OperationActivityID), Message: given(r.Message), SupersededBy: given(r.SupersededBy), By: r.By.String(), Attempts: []Attempt{},
 	}
 	for _, a := range r.Attempts {
 		out.Attempts = append(out.Attempts, Attempt{
-			At: a.At.In(zone), Account: a.Account, Outcome: string(a.Outcome), Message: given(a.Message), OperationActivityID: given(a.OperationActivityID),
+			At: a.At.In(zone), Account: a.Account, Outcome: string(a.Outcome), Message: given(a.Message), OperationActivityID: given(a.OperationActivityID), Unseen: a.Unseen,
 		})
 	}
 	return out

@@ -33,11 +33,11 @@ const (
 // An Engine is what the pages and the API show, and what they change.
 type Engine interface {
 	Shown
-	Act(ctx context.Context, environment string, action plan.Action) (scheduler.Run, error)
-	Cancel(ctx context.Context, id string) (scheduler.Run, error)
-	Approve(ctx context.Context, id string) ([]scheduler.Run, error)
+	Request(ctx context.Context, environment string, action plan.Action, by scheduler.Actor) (scheduler.Run, error)
+	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
+	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
 	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
-	Release(ctx context.Context, id string) (scheduler.Override, error)
+	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
 }
 
 // Shown is the part of an Engine that changes nothing.
@@ -51,8 +51,6 @@ type Shown interface {
 	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
 }
 
-var _ Engine = (*scheduler.Engine)(nil)
-
 // Options are what a Server is made of.
 type Options struct {
 	Engine   Engine
@@ -63,7 +61,7 @@ type Options struct {
 	// Token gives the token of the moment: changes need it, and off loopback reading
 	// too. Empty, or nil: there is none.
 	Token func() auth.Secret
-	// Reload reads the schedule file again; a *scheduler.Invalid says what is wrong
+	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) error
 }
