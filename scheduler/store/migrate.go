@@ -11,26 +11,47 @@ import (
 	"go.uber.org/zap"
 )
 
+// migrateAll brings the tables of curfew and of River up to date.
+func (d *database) migrateAll(ctx context.Context, driver riverdriver.Driver[*sql.Tx], logger *slog.Logger) error {
+	return d.migrating(ctx, func() error {
+		from, err := d.migrate(ctx)
+		if err != nil {
+			return err
+		}
+		if err := migrateRiver(ctx, driver, logger); err != nil {
+			return err
+		}
+		if from >= projectTickets {
+			return nil
+		}
+		// Before, each run had a ticket of its own, which nobody works on any more.
+		if _, err := d.read().exec(ctx, `DELETE FROM river_job WHERE kind = 'run'`); err != nil {
+			return fmt.Errorf("remove the tickets of the version before: %w", err)
+		}
+		return nil
+	})
+}
+
 // migrate applies each migration that the database lacks, in a transaction of its
-// own. A schema that is one version ahead is worked with: while replicas are
-// upgraded one by one, the old ones go on beside the new.
-func (s *Store) migrate(ctx context.Context) error {
-	if _, err := s.read().exec(ctx, `CREATE TABLE IF NOT EXISTS curfew_schema (version BIGINT NOT NULL)`); err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+// own, and returns the version that was there. A schema that is one version ahead is
+// worked with: while replicas are upgraded one by one, the old ones go on next to the
+// new.
+func (d *database) migrate(ctx context.Context) (from int, err error) {
+	if _, err := d.read().exec(ctx, `CREATE TABLE IF NOT EXISTS curfew_schema (version BIGINT NOT NULL)`); err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
 	}
-	var version int
-	if err := s.read().row(ctx, `SELECT COALESCE(MAX(version), 0) FROM curfew_schema`).Scan(&version); err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
+	if err := d.read().row(ctx, `SELECT COALESCE(MAX(version), 0) FROM curfew_schema`).Scan(&from); err != nil {
+		return 0, fmt.Errorf("read the schema's version: %w", err)
 	}
 	known := len(migrations)
 	switch {
-	case version > known+1:
-		return fmt.Errorf("the database was written by a much newer curfew (schema %d, this one knows %d); run that version, or the one before it", version, known)
-	case version > known:
-		s.log.Warn("the database belongs to the next version of curfew already; upgrade this one too", zap.Int("schema", version), zap.Int("known", known))
+	case from > known+1:
+		return 0, fmt.Errorf("the database was written by a much newer curfew (schema %d, this one knows %d); run that version, or the one before it", from, known)
+	case from > known:
+		d.log.Warn("the database belongs to the next version of curfew already; upgrade this one too", zap.Int("schema", from), zap.Int("known", known))
 	}
-	for i := version; i < known; i++ {
-		err := s.do(ctx, func(q session) error {
+	for i := from; i < known; i++ {
+		err := d.tx(ctx, func(q session) error {
 			if _, err := q.exec(ctx, migrations[i]); err != nil {
 				return err
 			}
@@ -38,10 +59,10 @@ func (s *Store) migrate(ctx context.Context) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("migrate the schema to version %d: %w", i+1, err)
+			return 0, fmt.Errorf("migrate the schema to version %d: %w", i+1, err)
 		}
 	}
-	return nil
+	return from, nil
 }
 
 func migrateRiver(ctx context.Context, driver riverdriver.Driver[*sql.Tx], logger *slog.Logger) error {

@@ -10,10 +10,14 @@ import (
 	"curfew/scheduler"
 )
 
-const overrideColumns = `id, environments, keep, from_at, until_at, reason, created_at, released_at`
+// Overrides keeps the overrides. The tick after a change sees it.
+type Overrides struct{ *database }
 
-// AddOverride keeps an override: see scheduler.Journal.
-func (s *Store) AddOverride(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {
+const overrideColumns = `id, environments, keep, from_at, until_at, reason, by_name, by_via, created_at, released_at`
+
+// Add keeps an override and returns it as it was kept: it starts after the last tick,
+// so that the next one sees its start. ErrOver: it would end before.
+func (s *Overrides) Add(ctx context.Context, o scheduler.Override, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error) {
 	names, err := json.Marshal(o.Environments)
 	if err != nil {
 		return o, fmt.Errorf("write override %s: %w", o.ID, err)
@@ -22,9 +26,12 @@ func (s *Store) AddOverride(ctx context.Context, o scheduler.Override) (schedule
 		if o.From = later(o.From, tick); !o.From.Before(o.Until) {
 			return scheduler.ErrOver // this clock is behind the one that ticked
 		}
-		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES `+rowsOf(1, 8),
-			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, micros(o.CreatedAt), micros(o.ReleasedAt))
-		return err
+		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES `+rowsOf(1, 10),
+			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
+		if err != nil || emit == nil {
+			return err
+		}
+		return addEvents(ctx, q, emit(o))
 	})
 	if err != nil {
 		return o, fmt.Errorf("write override %s: %w", o.ID, err)
@@ -32,8 +39,8 @@ func (s *Store) AddOverride(ctx context.Context, o scheduler.Override) (schedule
 	return o, nil
 }
 
-// EndOverride ends an override now: see scheduler.Journal.
-func (s *Store) EndOverride(ctx context.Context, id string, now time.Time) (scheduler.Override, error) {
+// End ends an override now, in the sense of Add. ErrNoOverride, ErrOver.
+func (s *Overrides) End(ctx context.Context, id string, now time.Time, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error) {
 	var o scheduler.Override
 	err := s.afterTick(ctx, func(q session, tick time.Time) error {
 		found, err := queryOverrides(ctx, q, `SELECT `+overrideColumns+` FROM overrides WHERE id = ?`, id)
@@ -50,7 +57,10 @@ func (s *Store) EndOverride(ctx context.Context, id string, now time.Time) (sche
 		}
 		o.Until, o.ReleasedAt = end, now
 		_, err = q.exec(ctx, `UPDATE overrides SET until_at = ?, released_at = ? WHERE id = ?`, micros(o.Until), micros(o.ReleasedAt), id)
-		return err
+		if err != nil || emit == nil {
+			return err
+		}
+		return addEvents(ctx, q, emit(o))
 	})
 	if err != nil {
 		return o, fmt.Errorf("end override %s: %w", id, err)
@@ -60,11 +70,8 @@ func (s *Store) EndOverride(ctx context.Context, id string, now time.Time) (sche
 
 // afterTick calls f with the last tick while no other is recorded; the next tick
 // will see that the overrides have changed.
-func (s *Store) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
-	return s.do(ctx, func(q session) error {
-		if err := q.lock(ctx, lockJournal); err != nil {
-			return err
-		}
+func (s *Overrides) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
+	return s.tx(ctx, func(q session) error {
 		at, revision, err := cursor(ctx, q)
 		if err != nil {
 			return err
@@ -73,10 +80,10 @@ func (s *Store) afterTick(ctx context.Context, f func(q session, tick time.Time)
 			return err
 		}
 		return setTick(ctx, q, "overrides", revision+1)
-	})
+	}, lockJournal)
 }
 
-// later gives an instant that no tick has seen yet.
+// later returns an instant that no tick has seen yet.
 func later(t, tick time.Time) time.Time {
 	if first := tick.Add(time.Microsecond); t.Before(first) {
 		return first
@@ -84,8 +91,8 @@ func later(t, tick time.Time) time.Time {
 	return t
 }
 
-// Overrides gives those that end at since or later, in the order they were made.
-func (s *Store) Overrides(ctx context.Context, since time.Time) ([]scheduler.Override, error) {
+// Since returns those that end at since or later, in the order they were made.
+func (s *Overrides) Since(ctx context.Context, since time.Time) ([]scheduler.Override, error) {
 	list, err := overridesSince(ctx, s.read(), since)
 	if err != nil {
 		return nil, fmt.Errorf("read the overrides: %w", err)
@@ -104,8 +111,11 @@ func queryOverrides(ctx context.Context, q session, query string, args ...any) (
 		var o scheduler.Override
 		var names string
 		var from, until, created, released int64
-		if err := rows.Scan(&o.ID, &names, &o.Keep, &from, &until, &o.Reason, &created, &released); err != nil {
+		if err := rows.Scan(&o.ID, &names, &o.Keep, &from, &until, &o.Reason, &o.By.Name, &o.By.Via, &created, &released); err != nil {
 			return err
+		}
+		if (o.By == scheduler.Actor{}) { // an older version wrote it
+			o.By = scheduler.ByToken
 		}
 		o.From, o.Until, o.CreatedAt, o.ReleasedAt = instant(from), instant(until), instant(created), instant(released)
 		err := json.Unmarshal([]byte(names), &o.Environments)

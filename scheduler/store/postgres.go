@@ -22,8 +22,8 @@ const (
 
 // openPostgres opens a database that replicas share. Our statements and River's
 // go through database/sql on pgx; River listens for tickets through pgx itself.
-func (s *Store) openPostgres(ctx context.Context, o Options) (riverdriver.Driver[*sql.Tx], error) {
-	s.postgres = true
+func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Driver[*sql.Tx], error) {
+	d.postgres = true
 	cfg, err := pgx.ParseConfig(o.DSN) // its errors hide the password
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w; want postgres://USER@HOST/DATABASE, with the password in the URL, in PGPASSWORD or in a passfile", err)
@@ -36,12 +36,12 @@ func (s *Store) openPostgres(ctx context.Context, o Options) (riverdriver.Driver
 		if c.ConnectTimeout == 0 {
 			c.ConnectTimeout = connectTimeout
 		}
-		c.RuntimeParams["application_name"] = s.replica
+		c.RuntimeParams["application_name"] = d.replica
 	}
 	listen.MinConns, listen.MaxConns = 0, 1
 	var options []stdlib.OptionOpenDB
 	if o.Renew != nil {
-		c := &credentials{renew: o.Renew, log: s.log, user: cfg.User, password: cfg.Password}
+		c := &credentials{renew: o.Renew, log: d.log, user: cfg.User, password: cfg.Password}
 		listen.BeforeConnect = c.beforeConnect
 		options = append(options, stdlib.OptionBeforeConnect(c.beforeConnect))
 	}
@@ -49,15 +49,15 @@ func (s *Store) openPostgres(ctx context.Context, o Options) (riverdriver.Driver
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	s.closers = append(s.closers, closer(pool.Close))
-	s.db = stdlib.OpenDB(*cfg, options...)
-	s.db.SetMaxOpenConns(connections)
-	s.db.SetMaxIdleConns(connections)
-	s.db.SetConnMaxIdleTime(idleConnection)
-	if err := s.Ping(ctx); err != nil {
+	d.closers = append(d.closers, closer(pool.Close))
+	d.db = stdlib.OpenDB(*cfg, options...)
+	d.db.SetMaxOpenConns(connections)
+	d.db.SetMaxIdleConns(connections)
+	d.db.SetConnMaxIdleTime(idleConnection)
+	if err := d.ping(ctx); err != nil {
 		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(o.DSN), err)
 	}
-	return riverdatabasesql.NewWithPgxListener(s.db, pool), nil
+	return riverdatabasesql.NewWithPgxListener(d.db, pool), nil
 }
 
 type closer func()
@@ -71,11 +71,11 @@ var _ io.Closer = closer(nil)
 
 // migrating calls f while no other replica migrates: two that start together
 // would create the same table.
-func (s *Store) migrating(ctx context.Context, f func() error) error {
-	if !s.postgres {
+func (d *database) migrating(ctx context.Context, f func() error) error {
+	if !d.postgres {
 		return f()
 	}
-	conn, err := s.db.Conn(ctx)
+	conn, err := d.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("wait for other replicas: %w", err)
 	}

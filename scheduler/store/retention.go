@@ -2,19 +2,18 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
 	"curfew/lcs"
 )
 
-// pruned bounds how many rows one transaction removes: steps wait for it.
+// pruned bounds how many rows of a table one transaction removes: passes wait for it.
 const pruned = 500
 
 // Prune removes metadata calls and holds that ended before an instant.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
-	err := s.do(ctx, func(q session) error {
+	err := s.db.tx(ctx, func(q session) error {
 		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = ? AND at < ?`, string(lcs.CallMetadata), micros(before)); err != nil {
 			return err
 		}
@@ -27,35 +26,46 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// PruneHistory removes a batch of what is old: see scheduler.Journal.
+// PruneHistory removes a batch of the runs that ended before an instant, with their
+// calls, and of the overrides and events; it returns how many rows it removed.
 func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error) {
 	gone := 0
-	err := s.do(ctx, func(q session) error {
-		var ids []any
-		rows, err := q.query(ctx, `SELECT id FROM runs WHERE finished_at > 0 AND finished_at < ? ORDER BY finished_at LIMIT ?`, micros(before), pruned)
-		err = eachRow(rows, err, func(rows *sql.Rows) error {
-			var id string
-			err := rows.Scan(&id)
-			ids = append(ids, id)
+	err := s.db.tx(ctx, func(q session) error {
+		old, err := column(ctx, q, `SELECT id FROM runs WHERE finished_at > 0 AND finished_at < ? ORDER BY finished_at LIMIT ?`, micros(before), pruned)
+		if err != nil {
+			return err
+		}
+		err = padded(old, func(part []string) error {
+			n, err := removeRuns(ctx, q, part)
+			gone += n
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		in := ` IN (` + placeholders(len(ids)) + `)`
-		for _, statement := range []string{`DELETE FROM calls WHERE run` + in, `DELETE FROM runs WHERE id` + in} {
-			n, err := q.exec(ctx, statement, ids...)
-			if err != nil {
-				return err
-			}
-			gone += n
+		n, err := q.exec(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? ORDER BY at LIMIT ?)`, micros(before), pruned)
+		if err != nil {
+			return err
 		}
-		n, err := q.exec(ctx, `DELETE FROM overrides WHERE until_at < ?`, micros(before))
+		gone += n
+		n, err = q.exec(ctx, `DELETE FROM overrides WHERE until_at < ?`, micros(before))
 		gone += n
 		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("prune the history: %w", err)
+	}
+	return gone, nil
+}
+
+func removeRuns(ctx context.Context, q session, runs []string) (gone int, err error) {
+	in := ` IN (` + placeholders(len(runs)) + `)`
+	for _, statement := range []string{`DELETE FROM calls WHERE run` + in, `DELETE FROM runs WHERE id` + in} {
+		n, err := q.exec(ctx, statement, toAny(runs)...)
+		if err != nil {
+			return 0, err
+		}
+		gone += n
 	}
 	return gone, nil
 }

@@ -9,13 +9,11 @@ import (
 	"curfew/scheduler"
 )
 
-// SyncRules replaces the known rules: see scheduler.Journal.
-func (s *Store) SyncRules(ctx context.Context, now time.Time, rules []scheduler.Rule) (map[scheduler.Rule]time.Time, error) {
+// SyncRules replaces the known rules and returns for each the instant since which it
+// is unchanged: now for a new or changed one.
+func (s *Runs) SyncRules(ctx context.Context, now time.Time, rules []scheduler.Rule, events ...scheduler.Event) (map[scheduler.Rule]time.Time, error) {
 	since := make(map[scheduler.Rule]time.Time, len(rules))
-	err := s.do(ctx, func(q session) error {
-		if err := q.lock(ctx, lockJournal); err != nil {
-			return err
-		}
+	err := s.tx(ctx, func(q session) error {
 		known, err := knownRules(ctx, q)
 		if err != nil {
 			return err
@@ -39,10 +37,10 @@ func (s *Store) SyncRules(ctx context.Context, now time.Time, rules []scheduler.
 				return err
 			}
 		}
-		return nil
-	})
+		return addEvents(ctx, q, events)
+	}, lockJournal)
 	if err != nil {
-		return nil, fmt.Errorf("record the rules in force: %w", err)
+		return nil, fmt.Errorf("record the active rules: %w", err)
 	}
 	return since, nil
 }
@@ -50,20 +48,15 @@ func (s *Store) SyncRules(ctx context.Context, now time.Time, rules []scheduler.
 // addRules writes rules that are new or changed. No name and environment is twice
 // among them: the schedule file has each once.
 func addRules(ctx context.Context, q session, rules []scheduler.Rule, now time.Time) error {
-	for len(rules) > 0 {
-		some := rules[:min(batch, len(rules))]
-		rules = rules[len(some):]
-		var values []any
-		for _, r := range some {
+	return sizes(rules, func(part []scheduler.Rule) error {
+		values := make([]any, 0, len(part)*4)
+		for _, r := range part {
 			values = append(values, r.Name, r.Environment, r.Fingerprint, micros(now))
 		}
-		_, err := q.exec(ctx, `INSERT INTO rules (name, environment, fingerprint, since) VALUES `+rowsOf(len(some), 4)+`
+		_, err := q.exec(ctx, `INSERT INTO rules (name, environment, fingerprint, since) VALUES `+rowsOf(len(part), 4)+`
 			ON CONFLICT (name, environment) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since`, values...)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 func knownRules(ctx context.Context, q session) (map[scheduler.Rule]time.Time, error) {

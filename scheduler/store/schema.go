@@ -4,7 +4,7 @@ package store
 // Instants are microseconds since 1970 in UTC, 0 for none: the same in both
 // databases, and sortable. Never change one that was released; add one. Each must
 // leave the version before it working: columns with defaults, nothing dropped that
-// it uses, for replicas of both versions run side by side during an upgrade.
+// it needs, for replicas of both versions run side by side during an upgrade.
 var migrations = []string{`
 CREATE TABLE runs (
 	id            TEXT PRIMARY KEY,
@@ -108,4 +108,36 @@ CREATE TABLE logins (
 );
 `, `
 ALTER TABLE runs ADD COLUMN called_off BIGINT NOT NULL DEFAULT 0;
+`, `
+CREATE TABLE projects (
+	name       TEXT PRIMARY KEY,
+	generation BIGINT NOT NULL,
+	owner      TEXT NOT NULL
+);
+ALTER TABLE runs ADD COLUMN by_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN by_via TEXT NOT NULL DEFAULT '';
+DROP INDEX runs_unfinished;
+CREATE INDEX runs_unfinished ON runs (project, rank, id) WHERE state IN ('queued', 'running', 'verifying');
+ALTER TABLE overrides ADD COLUMN by_name TEXT NOT NULL DEFAULT '';
+ALTER TABLE overrides ADD COLUMN by_via TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN replica TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN unseen BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX calls_pending ON calls (replica) WHERE outcome = 'pending';
+CREATE TABLE events (
+	id          TEXT PRIMARY KEY,
+	kind        TEXT NOT NULL,
+	at          BIGINT NOT NULL,
+	by_name     TEXT NOT NULL,
+	by_via      TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	run         TEXT NOT NULL,
+	override    TEXT NOT NULL,
+	account     TEXT NOT NULL,
+	reason      TEXT NOT NULL,
+	next_step   TEXT NOT NULL
+);
+CREATE INDEX events_at ON events (at);
 `}
+
+// projectTickets is the version since which a project has the ticket, and not each run.
+const projectTickets = 5

@@ -12,10 +12,10 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // and its driver "sqlite"
 )
 
-func (s *Store) openSQLite(ctx context.Context, path string) (riverdriver.Driver[*sql.Tx], error) {
+func (d *database) openSQLite(ctx context.Context, path string) (riverdriver.Driver[*sql.Tx], error) {
 	path, err := ownName(path)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (s *Store) openSQLite(ctx context.Context, path string) (riverdriver.Driver
 	if err != nil {
 		return nil, err
 	}
-	s.closers = append(s.closers, lock)
+	d.closers = append(d.closers, lock)
 	// Created here so that nobody else may read it.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -33,28 +33,29 @@ func (s *Store) openSQLite(ctx context.Context, path string) (riverdriver.Driver
 	if err := f.Close(); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	if err := intact(ctx, path); err != nil {
+	if err := quickCheck(ctx, path); err != nil {
 		return nil, fmt.Errorf("open database %s: %w; the file is damaged or is no database of curfew's, and was left as it is: "+
-			"restore it from a back-up, or move it away with its -wal and -shm files to begin anew", path, err)
+			"restore it from a back-up, or move it elsewhere with its -wal and -shm files to start with an empty one", path, err)
 	}
-	s.db, err = sql.Open("sqlite", sqliteDSN(path, url.Values{
+	connector, err := sqlite.NewConnector(sqliteDSN(path, url.Values{
 		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)"},
 		"_txlock": {"immediate"},
 	}))
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)
 	}
-	s.db.SetMaxOpenConns(1) // SQLite has one writer; a second connection only gets SQLITE_BUSY
-	return riversqlite.New(s.db), nil
+	d.db = sql.OpenDB(keeper{connector})
+	d.db.SetMaxOpenConns(1) // SQLite has one writer; a second connection only gets SQLITE_BUSY
+	return riversqlite.New(d.db), nil
 }
 
 func sqliteDSN(path string, options url.Values) string {
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode()
 }
 
-// intact looks through the file without writing to it: a damaged page is told of
+// quickCheck reads the whole file without writing to it: a damaged page is reported
 // at the start, and not by the first run that meets it.
-func intact(ctx context.Context, path string) error {
+func quickCheck(ctx context.Context, path string) error {
 	db, err := sql.Open("sqlite", sqliteDSN(path, url.Values{"mode": {"ro"}}))
 	if err != nil {
 		return err

@@ -1,0 +1,70 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"curfew/scheduler"
+)
+
+// Events is the outbox: what is to be delivered, written with what caused it.
+type Events struct{ *database }
+
+const eventColumns = `id, kind, at, by_name, by_via, environment, run, override, account, reason, next_step`
+
+// Append writes events that no other change causes.
+func (s *Events) Append(ctx context.Context, events ...scheduler.Event) error {
+	return s.tx(ctx, func(q session) error { return addEvents(ctx, q, events) })
+}
+
+// After returns the events after one, oldest first; all when the id is "".
+func (s *Events) After(ctx context.Context, id string, limit int) ([]scheduler.Event, error) {
+	if limit <= 0 || limit > maxLimit {
+		limit = maxLimit
+	}
+	var events []scheduler.Event
+	rows, err := s.read().query(ctx, `SELECT `+eventColumns+` FROM events WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var e scheduler.Event
+		var at int64
+		err := rows.Scan(&e.ID, &e.Kind, &at, &e.By.Name, &e.By.Via, &e.Environment, &e.Run, &e.Override, &e.Account, &e.Reason, &e.NextStep)
+		e.At = instant(at)
+		events = append(events, e)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the events: %w", err)
+	}
+	return events, nil
+}
+
+// addEvents writes events within the transaction of what caused them, each with an id
+// that sorts after those before it.
+func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
+	err := sizes(events, func(part []scheduler.Event) error {
+		args := make([]any, 0, len(part)*11)
+		for _, e := range part {
+			id, err := newID()
+			if err != nil {
+				return err
+			}
+			args = append(args, id, string(e.Kind), micros(e.At), e.By.Name, e.By.Via, e.Environment, e.Run, e.Override, e.Account, e.Reason, e.NextStep)
+		}
+		_, err := q.exec(ctx, `INSERT INTO events (`+eventColumns+`) VALUES `+rowsOf(len(part), 11), args...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write %d events: %w", len(events), err)
+	}
+	return nil
+}
+
+// emitOf writes the events that changes of runs cause; emit may be nil.
+func emitOf(ctx context.Context, q session, emit func([]scheduler.Run) []scheduler.Event, changed, superseded []scheduler.Run) error {
+	if emit == nil || len(changed)+len(superseded) == 0 {
+		return nil
+	}
+	all := make([]scheduler.Run, 0, len(changed)+len(superseded))
+	return addEvents(ctx, q, emit(append(append(all, changed...), superseded...)))
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"curfew/scheduler"
+)
+
+// Holds keeps which calls are forbidden until when.
+type Holds struct {
+	*database
+	tickets *tickets
+}
+
+// Hold forbids calls of scopes; an earlier hold of a scope is replaced. The events are
+// written only if the first scope had no hold, active or ended, before.
+func (s *Holds) Hold(ctx context.Context, holds []scheduler.Hold, events ...scheduler.Event) error {
+	if len(holds) == 0 {
+		return nil
+	}
+	err := s.tx(ctx, func(q session) error {
+		var before int
+		if err := q.row(ctx, `SELECT COUNT(*) FROM holds WHERE scope = ?`, holds[0].Scope).Scan(&before); err != nil {
+			return err
+		}
+		for _, h := range holds {
+			_, err := q.exec(ctx, `INSERT INTO holds (scope, until, reason) VALUES (?, ?, ?)
+				ON CONFLICT (scope) DO UPDATE SET until = excluded.until, reason = excluded.reason`, h.Scope, micros(h.Until), h.Reason)
+			if err != nil {
+				return err
+			}
+		}
+		if before > 0 {
+			return nil
+		}
+		return addEvents(ctx, q, events)
+	}, lockLedger)
+	if err != nil {
+		return fmt.Errorf("write the hold of %s: %w", holds[0].Scope, err)
+	}
+	return nil
+}
+
+// Holds returns the holds that last beyond now, sorted by scope.
+func (s *Holds) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, error) {
+	held, err := holdsOf(ctx, s.read(), now)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]scheduler.Hold, 0, len(held))
+	for _, h := range held {
+		list = append(list, h)
+	}
+	slices.SortFunc(list, func(a, b scheduler.Hold) int { return strings.Compare(a.Scope, b.Scope) })
+	return list, nil
+}
+
+// Clear removes the holds of scopes, active and ended ones; the events are written
+// only if there was one.
+func (s *Holds) Clear(ctx context.Context, scopes []string, events ...scheduler.Event) error {
+	err := s.tx(ctx, func(q session) error {
+		removed := 0
+		err := padded(scopes, func(part []string) error {
+			n, err := q.exec(ctx, `DELETE FROM holds WHERE scope IN (`+placeholders(len(part))+`)`, toAny(part)...)
+			removed += n
+			return err
+		})
+		if err != nil || removed == 0 {
+			return err
+		}
+		return addEvents(ctx, q, events)
+	}, lockLedger)
+	if err != nil {
+		return fmt.Errorf("clear %d holds: %w", len(scopes), err)
+	}
+	return nil
+}
+
+// Free ends holds before their time and issues tickets for those of the projects that
+// have work. Where none of the scopes is held any more it does nothing: replicas that
+// all call it do it once.
+func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []string) ([]scheduler.Ticket, error) {
+	var list []scheduler.Ticket
+	err := s.tx(ctx, func(q session) error {
+		ended := 0
+		err := padded(scopes, func(part []string) error {
+			n, err := q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(part))+`)`, append([]any{micros(now), micros(now)}, toAny(part)...)...)
+			ended += n
+			return err
+		})
+		if err != nil || ended == 0 { // another replica was first, or there was nothing to wait for
+			return err
+		}
+		list, err = s.tickets.wake(ctx, q, projects)
+		return err
+	}, lockJournal, lockLedger)
+	if err != nil {
+		return nil, fmt.Errorf("end %d holds: %w", len(scopes), err)
+	}
+	return list, nil
+}
+
+// Shorten lets the holds of these scopes end at an instant that would end later.
+func (s *Holds) Shorten(ctx context.Context, latest time.Time, scopes []string) error {
+	err := s.tx(ctx, func(q session) error {
+		return padded(scopes, func(part []string) error {
+			_, err := q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(part))+`)`,
+				append([]any{micros(latest), micros(latest)}, toAny(part)...)...)
+			return err
+		})
+	}, lockLedger)
+	if err != nil {
+		return fmt.Errorf("shorten %d holds: %w", len(scopes), err)
+	}
+	return nil
+}
+
+func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {
+	holds := map[string]scheduler.Hold{}
+	rows, err := q.query(ctx, `SELECT scope, until, reason FROM holds WHERE until > ?`, micros(now))
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var h scheduler.Hold
+		var until int64
+		err := rows.Scan(&h.Scope, &until, &h.Reason)
+		h.Until = instant(until)
+		holds[h.Scope] = h
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the holds: %w", err)
+	}
+	return holds, nil
+}
+
+// unheld returns the accounts that may work for the project; held is the hold that
+// ends first of those that may not.
+func unheld(project int64, accounts []string, holds map[string]scheduler.Hold) (free []string, held scheduler.Hold) {
+	for _, a := range accounts {
+		h, ok := holds[scheduler.AccountHold(a)]
+		if !ok {
+			h, ok = holds[scheduler.MemberHold(a, project)]
+		}
+		switch {
+		case !ok:
+			free = append(free, a)
+		case held.Until.IsZero() || h.Until.Before(held.Until):
+			held = h
+		}
+	}
+	return free, held
+}

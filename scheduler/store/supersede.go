@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"curfew/scheduler"
+)
+
+// supersede ends the unfinished runs of the environments that have a new one.
+func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time) ([]scheduler.Run, error) {
+	successor := map[string]scheduler.Run{}
+	var names []string
+	for _, r := range by {
+		if !r.State.Finished() {
+			successor[r.Environment] = r
+			names = append(names, r.Environment)
+		}
+	}
+	var old []scheduler.Run
+	err := padded(names, func(names []string) error {
+		if err := reopenFires(ctx, q, by, names, now); err != nil {
+			return err
+		}
+		// The new ones are among them, and most often nothing else.
+		open, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND `+unfinished+` ORDER BY id`+q.forUpdate(), toAny(names)...)
+		if err != nil {
+			return err
+		}
+		for _, r := range open {
+			next := successor[r.Environment]
+			if next.ID == r.ID {
+				continue
+			}
+			r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, next.ID, ""
+			r.Message = fmt.Sprintf("superseded by the %s of %s", next.Action, next.FireAt.Format(time.RFC3339))
+			r.Generation++
+			old = append(old, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return old, endSuperseded(ctx, q, old, now)
+}
+
+func endSuperseded(ctx context.Context, q session, old []scheduler.Run, now time.Time) error {
+	return sizes(old, func(part []scheduler.Run) error {
+		args := make([]any, 0, 3*len(part)+1)
+		for _, r := range part {
+			args = append(args, r.ID, r.SupersededBy, r.Message)
+		}
+		_, err := q.exec(ctx, `WITH ended (id, successor, message) AS (VALUES `+q.typedRows(len(part), "TEXT", "TEXT", "TEXT")+`)
+			UPDATE runs SET state = 'canceled', finished_at = ?, superseded_by = ended.successor, waiting = '', message = ended.message, generation = generation + 1
+			FROM ended WHERE runs.id = ended.id`, append(args, micros(now))...)
+		if err != nil {
+			return fmt.Errorf("supersede %d runs: %w", len(part), err)
+		}
+		return nil
+	})
+}
+
+// reopenFires lets the fires come again whose starts were made early, when something
+// else came between: fire_at is part of what makes a run the only one of its fire.
+func reopenFires(ctx context.Context, q session, by []scheduler.Run, names []string, now time.Time) error {
+	isNew := make(map[string]bool, len(by))
+	for _, r := range by {
+		isNew[r.ID] = true
+	}
+	early, err := column(ctx, q, `SELECT id FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND due_at > 0 AND due_at < fire_at`,
+		append(toAny(names), micros(now))...)
+	if err != nil {
+		return fmt.Errorf("read early starts: %w", err)
+	}
+	for _, id := range early {
+		if isNew[id] {
+			continue
+		}
+		if _, err := q.exec(ctx, `UPDATE runs SET called_off = fire_at, fire_at = due_at WHERE id = ?`, id); err != nil {
+			return fmt.Errorf("reopen the fire of an early start: %w", err)
+		}
+	}
+	return nil
+}
