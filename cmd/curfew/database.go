@@ -118,13 +118,13 @@ type loginRows struct{ store *store.Store }
 
 // Check reads an account's row.
 func (r loginRows) Check(ctx context.Context, account string) error {
-	_, _, err := r.store.Login(ctx, account)
+	_, _, err := r.store.Logins.Login(ctx, account)
 	return err
 }
 
 // Load reads an account's row.
 func (r loginRows) Load(ctx context.Context, account string) (data []byte, revision string, err error) {
-	data, revision, err = r.store.Login(ctx, account)
+	data, revision, err = r.store.Logins.Login(ctx, account)
 	if err != nil {
 		// It passes: the daemon waits for its database.
 		return nil, "", &auth.Error{Account: account, Kind: auth.Transient, Message: err.Error()}
@@ -134,7 +134,7 @@ func (r loginRows) Load(ctx context.Context, account string) (data []byte, revis
 
 // Save replaces an account's row.
 func (r loginRows) Save(ctx context.Context, account string, data []byte, basedOn *string) (string, error) {
-	revision, err := r.store.SaveLogin(ctx, account, data, basedOn)
+	revision, err := r.store.Logins.SaveLogin(ctx, account, data, basedOn)
 	if errors.Is(err, scheduler.ErrStale) {
 		return "", auth.ErrChanged
 	}

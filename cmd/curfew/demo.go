@@ -70,10 +70,10 @@ func demo(ctx context.Context, e env, o serveOptions) (err error) {
 	began := time.Now().Add(-time.Minute) // as if it had been running for a minute: the first fires are due at once
 	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: database{dsn: filepath.Join(dir, "curfew.db")}, demo: true, interval: demoInterval}
 	d.prepare = func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error {
-		if _, err := s.SyncRules(ctx, began, rules); err != nil {
+		if _, err := s.Runs.SyncRules(ctx, began, rules); err != nil {
 			return err
 		}
-		_, err := s.CommitTick(ctx, scheduler.Cursor{}, began, nil)
+		_, err := s.Runs.CommitTick(ctx, scheduler.Cursor{}, began, nil, nil)
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -18,6 +18,7 @@ import (
 
 	"curfew/scheduler"
 	"curfew/scheduler/config"
+	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
 )
@@ -27,10 +28,10 @@ const (
 	watching = 30 * time.Second       // network volumes tell nobody of changes
 )
 
-// A reloader puts the schedule file in force again when it changes.
+// A reloader loads the schedule file again when it changes.
 type reloader struct {
 	log    *zap.Logger
-	engine *scheduler.Engine
+	engine *engine.Engine
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
 
@@ -40,13 +41,13 @@ type reloader struct {
 	seen    string // digest of the files as they were last read
 }
 
-func newReloader(log *zap.Logger, engine *scheduler.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
-	r := &reloader{log: log.Named("reload"), engine: engine, clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
+func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
+	r := &reloader{log: log.Named("reload"), engine: e, clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is in force, 0 when it has errors and an older one is.",
+		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
 	})
 	r.at = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "curfew_config_last_reload_success_timestamp_seconds", Help: "When the schedule file in force was loaded.",
+		Name: "curfew_config_last_reload_success_timestamp_seconds", Help: "When the active schedule file was loaded.",
 	})
 	r.ok.Set(1)
 	r.at.SetToCurrentTime()
@@ -58,7 +59,7 @@ func newReloader(log *zap.Logger, engine *scheduler.Engine, c *clients, reg prom
 	return r, nil
 }
 
-// reload builds everything anew from the file and swaps it in. A file with errors
+// reload builds everything again from the file and swaps it in. A file with errors
 // changes nothing; it is a *web.BadFile that lists them.
 func (r *reloader) reload(ctx context.Context) error {
 	r.mu.Lock()
@@ -67,11 +68,12 @@ func (r *reloader) reload(ctx context.Context) error {
 	err := r.load(ctx)
 	var bad *web.BadFile
 	if err != nil && !errors.As(err, &bad) {
-		r.seen = "" // the database was away, say: the next look tries again
+		r.seen = "" // the database was down, say: the next check tries again
 	}
 	if err != nil {
 		r.ok.Set(0)
-		r.log.Error("the schedule file was not loaded; the old one stays in force", zap.String("event", "warning"), zap.Error(err))
+		r.log.Error("the schedule file was not loaded; the old one stays active", zap.String("event", string(scheduler.EventConfig)), zap.Error(err))
+		r.engine.RefuseFile(ctx, err.Error())
 		return err
 	}
 	r.ok.Set(1)
@@ -102,7 +104,7 @@ func (r *reloader) load(ctx context.Context) error {
 		return &web.BadFile{Message: err.Error()}
 	}
 	if err := r.engine.Reload(ctx, setup); err != nil {
-		return fmt.Errorf("put the schedule file in force: %w", err)
+		return fmt.Errorf("activate the schedule file: %w", err)
 	}
 	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
 	r.log.Info("schedule file loaded", zap.String("config", cfg.Path), zap.Int("environments", len(cfg.Environments)), zap.Int("schedules", len(cfg.Schedules)))
@@ -135,7 +137,7 @@ func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 		case <-events.Events:
 			settled.Reset(settling)
 		case err := <-events.Errors:
-			r.log.Warn("the schedule file is looked at every half minute only", zap.Error(err))
+			r.log.Warn("the schedule file is checked every half minute only", zap.Error(err))
 		case <-settled.C:
 			r.reloadChanged(ctx)
 		case <-poll.C:

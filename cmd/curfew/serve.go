@@ -22,6 +22,7 @@ import (
 	"curfew/lcs/auth"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
+	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
@@ -133,21 +134,21 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	engine, err := scheduler.New(scheduler.Options{
-		Store: st, Logger: d.log, Registerer: reg, Setup: setup, VerifyInterval: d.interval, Retention: d.retention,
+	acting, err := engine.New(engine.Options{
+		Stores: storesOf(st), Logger: d.log, Registerer: reg, Setup: setup, VerifyInterval: d.interval, Retention: d.retention,
 	})
 	if err != nil {
 		return err
 	}
-	reload, err := newReloader(d.log, engine, clients, reg)
+	reload, err := newReloader(d.log, acting, clients, reg)
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: engine, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload})
+	site := web.New(web.Options{Engine: acting, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload})
 	d.announce(listener.Addr())
 	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return engine.Run(ctx) })
+	g.Go(func() error { return acting.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, listener) })
 	g.Go(func() error { return reload.watch(ctx, hup) })
 	if err := g.Wait(); err != nil {
@@ -155,6 +156,14 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	}
 	d.log.Info("curfew stopped")
 	return nil
+}
+
+// storesOf returns the slices of the database that the engine works on.
+func storesOf(s *store.Store) engine.Stores {
+	return engine.Stores{
+		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
+		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+	}
 }
 
 // setUp makes the engine's side of the schedule file.

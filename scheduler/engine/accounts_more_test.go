@@ -80,12 +80,12 @@ func TestMendedEntryOfTheFileFreesItsAccount(t *testing.T) {
 		until("2000-01-03 18:58:00")
 		o.start()
 		until("2000-01-03 19:02:00")
-		o.isAway("AADSTS700016")
+		o.isDown("AADSTS700016")
 		o.entra.Recover()
 		o.options.ClientID = "21111111-2222-3333-4444-555555555555"
 		o.reload()
 		until("2000-01-03 19:06:00")
-		o.isBack()
+		o.recovered()
 		o.stop()
 	})
 }
@@ -101,13 +101,13 @@ func TestProjectThatRefusesAnAccountIsToldOnceAndLeavesTheOtherUp(t *testing.T) 
 		o.withOtherProject()
 		time.Sleep(10 * time.Hour)
 		synctest.Wait()
-		if len(o.notices) != 1 || o.notices[0].Event != scheduler.EventUnreachable {
-			t.Errorf("in 10 hours there were %d notices, want one: %+v", len(o.notices), o.notices)
+		if down := o.events(scheduler.EventUnreachable); len(down) != 1 {
+			t.Errorf("in 10 hours there were %d events, want one: %+v", len(down), down)
 		}
 		if n := o.logs.FilterMessageSnippet("account is back").Len(); n != 0 || o.gauge("curfew_account_up") != 0 {
 			t.Errorf("it was said %d times that the account is back, and the metric is %v; want never, and 0", n, o.gauge("curfew_account_up"))
 		}
-		if a := o.account(); a.State != scheduler.AccountAway || time.Since(a.Since) < 9*time.Hour || len(a.Projects) != 2 {
+		if a := o.account(); a.State != scheduler.AccountDown || time.Since(a.Since) < 9*time.Hour || len(a.Projects) != 2 {
 			t.Errorf("account = %+v, want it away since the beginning", a)
 		}
 		until("2000-01-03 19:05:00")

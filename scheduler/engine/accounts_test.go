@@ -109,23 +109,23 @@ func (o *office) gauge(name string) float64 {
 	return 0
 }
 
-func (o *office) isAway(because string) {
+func (o *office) isDown(because string) {
 	o.t.Helper()
 	if r := o.only(); r.State != scheduler.Queued || r.Waiting != scheduler.WaitAccount || !strings.Contains(r.Message, because) {
 		o.t.Errorf("run = %s, waits for %q: %s; want it to wait for the account and say %q", r.State, r.Waiting, r.Message, because)
 	}
-	if a := o.account(); a.State != scheduler.AccountAway || a.NextTry.IsZero() || !strings.Contains(a.Message, because) {
-		o.t.Errorf("account = %+v, want it away because of %q", a, because)
+	if a := o.account(); a.State != scheduler.AccountDown || a.NextTry.IsZero() || !strings.Contains(a.Message, because) {
+		o.t.Errorf("account = %+v, want it down because of %q", a, because)
 	}
 	if o.gauge("curfew_account_up") != 0 {
 		o.t.Error("curfew_account_up is not 0")
 	}
-	if len(o.notices) != 1 || o.notices[0].Event != scheduler.EventUnreachable || o.notices[0].Account != "main" {
-		o.t.Errorf("notices = %+v, want one that the account is unreachable", o.notices)
+	if down := o.events(scheduler.EventUnreachable); len(down) != 1 || down[0].Account != "main" {
+		o.t.Errorf("events = %+v, want one that the account is unreachable", down)
 	}
 }
 
-func (o *office) isBack() {
+func (o *office) recovered() {
 	o.t.Helper()
 	if r := o.only(); r.State != scheduler.Succeeded {
 		o.t.Errorf("run = %s, waits for %q: %s; want succeeded", r.State, r.Waiting, r.Message)
@@ -136,8 +136,8 @@ func (o *office) isBack() {
 	if o.gauge("curfew_account_up") != 1 {
 		o.t.Error("curfew_account_up is not 1")
 	}
-	if n := o.logs.FilterMessageSnippet("account is back").Len(); n != 1 {
-		o.t.Errorf("the log says %d times that the account is back, want once", n)
+	if n := o.logs.FilterMessageSnippet("account recovered").Len(); n != 1 {
+		o.t.Errorf("the log says %d times that the account recovered, want once", n)
 	}
 }
 
@@ -176,11 +176,11 @@ func TestRunWaitsForAnAccountAndGoesOnWhenItsSecretChanges(t *testing.T) {
 				until("2000-01-03 18:58:00")
 				o.start()
 				until("2000-01-03 19:12:00")
-				o.isAway(tt.says)
+				o.isDown(tt.says)
 				tt.mend(o)
 				time.Sleep(4 * time.Minute) // a pass of housekeeping, the call, LCS's 150 s
 				synctest.Wait()
-				o.isBack()
+				o.recovered()
 				o.stop()
 			})
 		})
@@ -242,13 +242,13 @@ func TestLoginIsRefreshedDailyAndItsEndIsTold(t *testing.T) {
 			time.Sleep(after)
 			synctest.Wait()
 			n := 0
-			for _, notice := range o.notices {
-				if notice.Event == scheduler.EventWarning && strings.Contains(notice.Message, "curfew login main") {
+			for _, e := range o.events(scheduler.EventWarning) {
+				if e.NextStep == "curfew login main" && strings.Contains(e.Reason, "lapses") {
 					n++
 				}
 			}
 			if n != want {
-				t.Errorf("after another %v there were %d warnings that the login lapses, want %d: %+v", after, n, want, o.notices)
+				t.Errorf("after another %v there were %d warnings that the login lapses, want %d: %+v", after, n, want, o.events())
 			}
 		}
 		warnings(time.Hour, 0)
@@ -373,7 +373,7 @@ func (o *office) everywhere() map[string]string {
 		o.t.Fatal(err)
 	}
 	shown := map[string]string{
-		"the runs": render(o.runs()), "the accounts": render(o.account()), "the notices": render(o.notices), "the metrics": render(families),
+		"the runs": render(o.runs()), "the accounts": render(o.account()), "the events": render(o.events()), "the metrics": render(families),
 	}
 	o.stop()
 	for _, e := range o.logs.All() {
@@ -405,10 +405,10 @@ func TestBadPasswordIsTriedOnceInHalfAnHour(t *testing.T) {
 		if n := o.entra.Asked(); n != 1 {
 			t.Errorf("the bad password was tried %d times in 22 minutes, want once", n)
 		}
-		o.isAway("AADSTS50126")
+		o.isDown("AADSTS50126")
 		o.entra.Recover()
 		until("2000-01-03 19:45:00")
-		o.isBack()
+		o.recovered()
 		o.stop()
 	})
 }

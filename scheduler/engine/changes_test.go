@@ -14,6 +14,7 @@ import (
 
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 )
 
@@ -38,17 +39,17 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 // stopsByHand has a person stop the first environment.
 func (w *world) stopsByHand() {
 	w.t.Helper()
-	if _, err := w.engine.Act(w.t.Context(), envName(0), plan.Stop); err != nil {
+	if _, err := w.engine.Request(w.t.Context(), envName(0), plan.Stop, scheduler.ByToken); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
 // idle gives an engine on the open database that does nothing by itself.
-func (w *world) idle() *scheduler.Engine {
+func (w *world) idle() *engine.Engine {
 	w.t.Helper()
 	w.build()
 	setup := w.setup
-	e, err := scheduler.New(scheduler.Options{Store: w.store, Setup: &setup})
+	e, err := engine.New(engine.Options{Stores: storesOf(w.store), Setup: &setup})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -58,10 +59,10 @@ func (w *world) idle() *scheduler.Engine {
 // took writes a start of the past that was verified after so long.
 func (w *world) took(i int, at time.Time, d time.Duration) {
 	w.t.Helper()
-	_, err := w.store.Insist(w.t.Context(), scheduler.Run{
+	_, err := w.store.Runs.InsertManual(w.t.Context(), scheduler.Run{
 		ID: uuid.Must(uuid.NewV7()).String(), Environment: envName(i), Project: "contoso", Action: plan.Start, Trigger: scheduler.TriggerManual,
 		State: scheduler.Succeeded, FireAt: at, CreatedAt: at, AcceptedAt: at, FinishedAt: at.Add(d),
-	})
+	}, nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -144,7 +145,7 @@ func TestReleaseEndsAnOverrideAtOnce(t *testing.T) {
 		until("2000-01-03 10:01:00")
 		o := w.keep(0, plan.Stopped, monday(18, 0))
 		until("2000-01-03 10:10:00")
-		if _, err := w.engine.Release(t.Context(), o.ID); err != nil {
+		if _, err := w.engine.Release(t.Context(), o.ID, scheduler.ByToken); err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 10:20:00")
@@ -203,26 +204,26 @@ func TestReloadByItselfStartsAndStopsNothing(t *testing.T) {
 		until("2000-01-03 13:10:00")
 		w.state(0, lcssim.Stopped)
 		if late := w.runs()[1].CreatedAt.Sub(monday(13, 0)); late > time.Second {
-			t.Errorf("the stop of the new file was written %v late: the clock was not set anew", late)
+			t.Errorf("the stop of the new file was written %v late: the clock was not reset", late)
 		}
 		w.stop()
 	})
 }
 
-// A slowStore keeps ticks from being written until an instant, as a database does
-// that is away.
-type slowStore struct {
-	scheduler.Store
+// slowTicks keeps ticks from being written until an instant, as a database does that is
+// down.
+type slowTicks struct {
+	engine.TickStore
 	back time.Time
 }
 
-var errAway = errors.New("the database is away")
+var errDown = errors.New("the database is down")
 
-func (s *slowStore) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
+func (s *slowTicks) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run, emit engine.Emit) (scheduler.Written, error) {
 	if at := monday(18, 59); to.After(at) && time.Now().Before(s.back) {
-		return scheduler.TickResult{}, errAway
+		return scheduler.Written{}, errDown
 	}
-	return s.Store.CommitTick(ctx, from, to, runs)
+	return s.TickStore.CommitTick(ctx, from, to, runs, emit)
 }
 
 func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
@@ -243,7 +244,9 @@ func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
 				until("2000-01-03 18:50:00")
 				ctx, cancel := context.WithCancel(t.Context())
 				w.cancel = cancel
-				w.runWith(ctx, &slowStore{w.open(), monday(19, 0).Add(5 * time.Second)})
+				stores := storesOf(w.open())
+				stores.Ticks = &slowTicks{stores.Ticks, monday(19, 0).Add(5 * time.Second)}
+				w.runWith(ctx, stores)
 				until("2000-01-03 19:00:05") // the fire is 5 seconds old, and the next tick comes after 15
 				w.schedule.Uptime = []plan.Window{window(t, tt.uptime)}
 				w.reload()
@@ -288,10 +291,10 @@ func TestRunOfAnEnvironmentThatOnlyAnotherReplicaKnowsIsLeftToIt(t *testing.T) {
 		until("2000-01-03 10:00:00")
 		w.start()
 		until("2000-01-03 10:00:20")
-		_, err := w.store.Insist(t.Context(), scheduler.Run{
+		_, err := w.store.Runs.InsertManual(t.Context(), scheduler.Run{
 			ID: "01a20a66-0000-7000-8000-000000000001", Environment: "dev-99", Project: "contoso", Action: plan.Stop, Trigger: scheduler.TriggerManual,
 			State: scheduler.Queued, FireAt: time.Now(), CreatedAt: time.Now(),
-		})
+		}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -420,7 +423,7 @@ func TestEnforceLeavesAPersonsStartAloneThatTookThePlaceOfTheEarlyOne(t *testing
 		until("2000-01-03 06:00:00")
 		w.start()
 		until("2000-01-03 06:40:00") // started at about 06:39
-		if _, err := w.engine.Act(t.Context(), envName(0), plan.Start); err != nil {
+		if _, err := w.engine.Request(t.Context(), envName(0), plan.Start, scheduler.ByToken); err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 07:10:00")
@@ -482,7 +485,7 @@ func TestLargeStopWaitsForAnApproval(t *testing.T) {
 		if n := w.sim.Accepted("", lcssim.Stop); n != 0 {
 			t.Fatalf("LCS carried out %d stops before the approval, want none", n)
 		}
-		if _, err := w.engine.Approve(t.Context(), w.runs()[2].ID); err != nil {
+		if _, err := w.engine.Approve(t.Context(), w.runs()[2].ID, scheduler.ByToken); err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 22:40:00")
@@ -509,31 +512,31 @@ func TestPersonStartsAndStops(t *testing.T) {
 		until("2000-01-03 10:00:00")
 		w.start()
 		until("2000-01-03 10:00:20")
-		r, err := w.engine.Act(t.Context(), envName(0), plan.Start)
+		r, err := w.engine.Request(t.Context(), envName(0), plan.Start, scheduler.ByToken)
 		if err != nil || r.Trigger != scheduler.TriggerManual {
 			t.Fatalf("Act = %+v, %v", r, err)
 		}
 		until("2000-01-03 10:10:00")
 		w.state(0, lcssim.Finished)
-		first, err := w.engine.Act(t.Context(), envName(1), plan.Start)
+		first, err := w.engine.Request(t.Context(), envName(1), plan.Start, scheduler.ByToken)
 		if err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 10:11:00")
-		second, err := w.engine.Act(t.Context(), envName(1), plan.Stop)
+		second, err := w.engine.Request(t.Context(), envName(1), plan.Stop, scheduler.ByToken)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got, err := w.engine.FindRun(t.Context(), first.ID); err != nil || got.State != scheduler.Canceled || got.SupersededBy != second.ID {
 			t.Errorf("first run = %+v, %v; want it superseded by the second", got, err)
 		}
-		if _, err := w.engine.Cancel(t.Context(), second.ID); err != nil {
+		if _, err := w.engine.Cancel(t.Context(), second.ID, scheduler.ByToken); err != nil {
 			t.Error(err)
 		}
-		if _, err := w.engine.Cancel(t.Context(), second.ID); !errors.Is(err, scheduler.ErrFinished) {
+		if _, err := w.engine.Cancel(t.Context(), second.ID, scheduler.ByToken); !errors.Is(err, scheduler.ErrFinished) {
 			t.Errorf("canceling again = %v, want ErrFinished", err)
 		}
-		if _, err := w.engine.Act(t.Context(), "dev-99", plan.Start); !errors.Is(err, scheduler.ErrNoEnvironment) {
+		if _, err := w.engine.Request(t.Context(), "dev-99", plan.Start, scheduler.ByToken); !errors.Is(err, scheduler.ErrNoEnvironment) {
 			t.Errorf("an unknown environment = %v, want ErrNoEnvironment", err)
 		}
 		w.stop()
@@ -552,7 +555,7 @@ func TestPersonsRunGoesBeforeScheduledOnes(t *testing.T) {
 		until("2000-01-03 18:59:00")
 		w.start()
 		until("2000-01-03 19:20:00") // 30 are stopped, 39 wait
-		if _, err := w.engine.Act(t.Context(), envName(0), plan.Stop); err != nil {
+		if _, err := w.engine.Request(t.Context(), envName(0), plan.Stop, scheduler.ByToken); err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 19:45:00")

@@ -20,6 +20,7 @@ import (
 	"curfew/lcs"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 )
@@ -45,7 +46,7 @@ type world struct {
 	cancel   context.CancelFunc
 	done     chan error
 	store    *store.Store
-	engine   *scheduler.Engine
+	engine   *engine.Engine
 	accounts []string
 	long     bool // days of simulated time: without River
 	// file gives what build compiles, where it is more than the one schedule.
@@ -54,7 +55,6 @@ type world struct {
 	credential func(account string) azcore.TokenCredential
 	transport  policy.Transporter // to LCS, the simulator's when nil
 	metrics    *prometheus.Registry
-	notices    []scheduler.Notice // one goroutine at a time writes them in these tests
 }
 
 // newWorld has n environments dev-00, dev-01, … that run mon-fri 07:00-19:00 UTC.
@@ -143,31 +143,57 @@ func (w *world) open() *store.Store {
 	return s
 }
 
-// start builds everything anew, as a new process does.
+// storesOf returns the slices of the database that an engine works on.
+func storesOf(s *store.Store) engine.Stores {
+	return engine.Stores{
+		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
+		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+	}
+}
+
+// events returns the events of some kinds, oldest first; of all kinds when none is named.
+func (w *world) events(kinds ...scheduler.EventKind) []scheduler.Event {
+	w.t.Helper()
+	var list []scheduler.Event
+	for after := ""; ; {
+		page, err := w.store.Events.After(w.t.Context(), after, 1000)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, e := range page {
+			if after = e.ID; len(kinds) == 0 || slices.Contains(kinds, e.Kind) {
+				list = append(list, e)
+			}
+		}
+		if len(page) < 1000 {
+			return list
+		}
+	}
+}
+
+// start builds everything again, as a new process does.
 func (w *world) start() {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.cancel = cancel
-	var s scheduler.Store = w.open()
+	s := storesOf(w.open())
 	if w.long {
-		s = newLocalQueue(s)
+		s.Queue = localQueue{s.Queue}
 	}
 	w.runWith(ctx, s)
 }
 
-func (w *world) runWith(ctx context.Context, s scheduler.Store) {
+func (w *world) runWith(ctx context.Context, s engine.Stores) {
 	w.t.Helper()
 	w.build()
 	setup := w.setup
 	w.metrics = prometheus.NewRegistry()
-	engine, err := scheduler.New(scheduler.Options{
-		Store: s, Logger: w.log, Registerer: w.metrics, Setup: &setup, Notify: func(n scheduler.Notice) { w.notices = append(w.notices, n) },
-	})
+	e, err := engine.New(engine.Options{Stores: s, Logger: w.log, Registerer: w.metrics, Setup: &setup})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.engine, w.done = engine, make(chan error, 1)
-	go func() { w.done <- engine.Run(ctx) }()
+	w.engine, w.done = e, make(chan error, 1)
+	go func() { w.done <- e.Run(ctx) }()
 }
 
 // stop ends the engine as SIGTERM does.
@@ -258,7 +284,7 @@ func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
 		if n := w.sim.Throttled(); n != 0 {
 			t.Errorf("LCS answered 429 %d times, want never", n)
 		}
-		for _, message := range []string{"run accepted", "run arrived"} {
+		for _, message := range []string{"run accepted", "run succeeded"} {
 			if n := w.logs.FilterMessage(message).Len(); n != 2 {
 				t.Errorf("%d lines %q, want one for each run", n, message)
 			}

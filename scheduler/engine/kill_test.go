@@ -10,15 +10,15 @@ import (
 
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/engine"
 )
 
 var errKilled = errors.New("killed")
 
-// A mortalStore lets so many accesses through and then kills the engine, before
-// or after the last of them was written: what was not written is lost, what LCS
-// was told is not.
-type mortalStore struct {
-	scheduler.Store
+// A mortal lets so many accesses to the database through and then kills the engine, before
+// or after the last of them was written: what was not written is lost, what LCS was told
+// is not.
+type mortal struct {
 	kill  context.CancelFunc
 	after bool
 
@@ -26,8 +26,8 @@ type mortalStore struct {
 	left int
 }
 
-// access tells whether to carry the access out, and whether its result arrives.
-func (m *mortalStore) access() (before, after error) {
+// access reports whether to carry the access out, and whether its result arrives.
+func (m *mortal) access() (before, after error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.left--
@@ -43,13 +43,13 @@ func (m *mortalStore) access() (before, after error) {
 	}
 }
 
-func (m *mortalStore) dead() bool {
+func (m *mortal) dead() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.left <= 0
 }
 
-func mortal[T any](m *mortalStore, f func() (T, error)) (T, error) {
+func live[T any](m *mortal, f func() (T, error)) (T, error) {
 	var none T
 	before, after := m.access()
 	if before != nil {
@@ -62,40 +62,70 @@ func mortal[T any](m *mortalStore, f func() (T, error)) (T, error) {
 	return v, err
 }
 
-func (m *mortalStore) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run) (scheduler.TickResult, error) {
-	return mortal(m, func() (scheduler.TickResult, error) { return m.Store.CommitTick(ctx, from, to, runs) })
+// stores are those of a database whose accesses around a fire can be the last.
+func (m *mortal) stores(s engine.Stores) engine.Stores {
+	s.Ticks = mortalTicks{s.Ticks, m}
+	s.Passes = mortalPasses{s.Passes, m}
+	s.Calls = mortalCalls{s.Calls, m}
+	s.Metadata = mortalMetadata{s.Metadata, m}
+	return s
 }
 
-func (m *mortalStore) Run(ctx context.Context, id string) (scheduler.Run, error) {
-	return mortal(m, func() (scheduler.Run, error) { return m.Store.Run(ctx, id) })
+type mortalTicks struct {
+	engine.TickStore
+	m *mortal
 }
 
-func (m *mortalStore) SaveRun(ctx context.Context, r scheduler.Run) error {
-	_, err := mortal(m, func() (int, error) { return 0, m.Store.SaveRun(ctx, r) })
-	return err
+func (s mortalTicks) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run, emit engine.Emit) (scheduler.Written, error) {
+	return live(s.m, func() (scheduler.Written, error) { return s.TickStore.CommitTick(ctx, from, to, runs, emit) })
 }
 
-func (m *mortalStore) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Grant, error) {
-	return mortal(m, func() (scheduler.Grant, error) { return m.Store.Reserve(ctx, r) })
+type mortalPasses struct {
+	engine.PassStore
+	m *mortal
 }
 
-func (m *mortalStore) Settle(ctx context.Context, c scheduler.Call, r *scheduler.Run) error {
-	_, err := mortal(m, func() (int, error) { return 0, m.Store.Settle(ctx, c, r) })
-	return err
+func (s mortalPasses) Load(ctx context.Context, t scheduler.Ticket, id int64, ids map[string]string) (scheduler.Work, error) {
+	return live(s.m, func() (scheduler.Work, error) { return s.PassStore.Load(ctx, t, id, ids) })
 }
 
-func (m *mortalStore) Observe(ctx context.Context, seen []scheduler.Observation) error {
-	_, err := mortal(m, func() (int, error) { return 0, m.Store.Observe(ctx, seen) })
-	return err
+func (s mortalPasses) Save(ctx context.Context, t scheduler.Ticket, runs []scheduler.Run, emit engine.Emit) ([]string, error) {
+	return live(s.m, func() ([]string, error) { return s.PassStore.Save(ctx, t, runs, emit) })
 }
 
-func (m *mortalStore) LastCall(ctx context.Context, project int64, environment string) (scheduler.Call, bool, error) {
-	ok := false
-	c, err := mortal(m, func() (c scheduler.Call, err error) {
-		c, ok, err = m.Store.LastCall(ctx, project, environment)
+func (s mortalPasses) End(ctx context.Context, t scheduler.Ticket) (bool, error) {
+	return live(s.m, func() (bool, error) { return s.PassStore.End(ctx, t) })
+}
+
+type mortalCalls struct {
+	engine.CallStore
+	m *mortal
+}
+
+func (s mortalCalls) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Reserved, error) {
+	return live(s.m, func() (scheduler.Reserved, error) { return s.CallStore.Reserve(ctx, r) })
+}
+
+func (s mortalCalls) Settle(ctx context.Context, list []scheduler.Settlement, emit engine.Emit) ([]string, error) {
+	return live(s.m, func() ([]string, error) { return s.CallStore.Settle(ctx, list, emit) })
+}
+
+type mortalMetadata struct {
+	engine.MetadataStore
+	m *mortal
+}
+
+func (s mortalMetadata) ReserveMetadata(ctx context.Context, now time.Time, p scheduler.Contender) (c *scheduler.Call, w scheduler.Wait, err error) {
+	c, err = live(s.m, func() (c *scheduler.Call, err error) {
+		c, w, err = s.MetadataStore.ReserveMetadata(ctx, now, p)
 		return c, err
 	})
-	return c, ok, err
+	return c, w, err
+}
+
+func (s mortalMetadata) Record(ctx context.Context, c scheduler.Call, seen []scheduler.Observation) error {
+	_, err := live(s.m, func() (int, error) { return 0, s.MetadataStore.Record(ctx, c, seen) })
+	return err
 }
 
 func TestKilledAtAnyAccessAFireEndsInOneAcceptedCall(t *testing.T) {
@@ -126,8 +156,8 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		w.stop()
 
 		ctx, cancel := context.WithCancel(t.Context())
-		m := &mortalStore{Store: w.open(), kill: cancel, after: after, left: kill}
-		w.runWith(ctx, m)
+		m := &mortal{kill: cancel, after: after, left: kill}
+		w.runWith(ctx, m.stores(storesOf(w.open())))
 		until("2000-01-03 19:01:00")
 		reached = m.dead()
 		cancel()
@@ -149,23 +179,24 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 	return reached && !t.Failed()
 }
 
-// A forgetfulStore loses the end of the first call, as a full disk does.
-type forgetfulStore struct {
-	scheduler.Store
+// A forgetful store loses the end of the first call, as a full disk does.
+type forgetful struct {
+	engine.CallStore
 	mu   sync.Mutex
 	lost int
 }
 
 var errDiskFull = errors.New("database or disk is full")
 
-func (f *forgetfulStore) Settle(ctx context.Context, c scheduler.Call, r *scheduler.Run) error {
+// Settle fails as long as an engine tries to write the end.
+func (f *forgetful) Settle(ctx context.Context, list []scheduler.Settlement, emit engine.Emit) ([]string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if c.Run != "" && f.lost == 0 {
+	if f.lost == 0 {
 		f.lost++
-		return errDiskFull
+		return nil, errDiskFull
 	}
-	return f.Store.Settle(ctx, c, r)
+	return f.CallStore.Settle(ctx, list, emit)
 }
 
 func TestCallWhoseEndWasNotWrittenIsNotMadeAgain(t *testing.T) {
@@ -178,8 +209,10 @@ func TestCallWhoseEndWasNotWrittenIsNotMadeAgain(t *testing.T) {
 		w.stop()
 		ctx, cancel := context.WithCancel(t.Context())
 		w.cancel = cancel
-		f := &forgetfulStore{Store: w.open()}
-		w.runWith(ctx, f)
+		stores := storesOf(w.open())
+		f := &forgetful{CallStore: stores.Calls}
+		stores.Calls = f
+		w.runWith(ctx, stores)
 		until("2000-01-03 19:10:00")
 		if f.lost != 1 {
 			t.Errorf("%d ends were lost, want 1", f.lost)

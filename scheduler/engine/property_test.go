@@ -283,7 +283,7 @@ func (p *person) insists() {
 		return
 	}
 	p.note("%s of %s by hand", action, name)
-	if _, err := p.engine.Act(p.t.Context(), name, action); err != nil {
+	if _, err := p.engine.Request(p.t.Context(), name, action, scheduler.ByToken); err != nil {
 		p.t.Fatal(err)
 	}
 	p.where[name] = map[plan.Action]plan.Wanted{plan.Start: plan.Running, plan.Stop: plan.Stopped}[action]
@@ -324,7 +324,7 @@ func (p *person) releases() {
 }
 
 func (p *person) release(k int) {
-	o, err := p.engine.Release(p.t.Context(), p.overrides[k].ID)
+	o, err := p.engine.Release(p.t.Context(), p.overrides[k].ID, scheduler.ByToken)
 	if err != nil {
 		return // it had ended
 	}
@@ -433,7 +433,7 @@ func (p *person) breaches() (wrong []string) {
 // live does things until no choice is left, then lets faults end, and looks: at once, after
 // more of the file's own fires, and after the end of each override. Nothing is
 // reloaded or restarted meanwhile, which could set right what is wrong.
-func (p *person) live() (wrong []string) {
+func (p *person) stillLive() (wrong []string) {
 	time.Sleep(time.Until(monday(5, 0).Add(20 * time.Second)))
 	p.reckoned = time.Now()
 	p.start()
@@ -474,7 +474,7 @@ func TestWhateverIsDoneEachEnvironmentIsWhereItShouldBe(t *testing.T) {
 		var wrong, told []string // told outside of the bubble, whose end rapid's would be
 		synctest.Test(t, func(t *testing.T) {
 			p := newPerson(t, choices)
-			wrong = p.live()
+			wrong = p.stillLive()
 			if told = p.told; len(wrong) > 0 {
 				for _, run := range p.all() {
 					told = append(told, fmt.Sprintf("%s %s %q %s %s fire %s created %s finished %s: %s", run.Environment, run.Action, run.Schedule, run.Trigger, run.State,

@@ -92,11 +92,11 @@ func (l *line) grant(one scheduler.Request, account string) {
 
 // claims returns what waits next to a request: calls of better-ranked runs go before
 // it, the others make way for it. It returns also how many go before it in all.
-func (l *line) claims(one scheduler.Request) (claims []quota.Claim, before int) {
+func (l *line) claims(one scheduler.Request) (claims []quota.Demand, before int) {
 	at := place{one.Run.Rank, one.Run.ID}
-	claims = make([]quota.Claim, 0, len(l.others))
+	claims = make([]quota.Demand, 0, len(l.others))
 	for _, c := range l.others {
-		claim := quota.Claim{Accounts: c.accounts, Calls: l.ahead, Behind: l.behind}
+		claim := quota.Demand{Accounts: c.accounts, Calls: l.ahead, Behind: l.behind}
 		if !c.own {
 			claim.Calls = sort.Search(len(c.places), func(i int) bool { return !c.places[i].before(at) })
 			claim.Behind = len(c.places) - claim.Calls
@@ -109,7 +109,7 @@ func (l *line) claims(one scheduler.Request) (claims []quota.Claim, before int) 
 
 // slot returns when the call of a request may go, and of which account. Once a request
 // has to wait all those after it have to as well, and no earlier.
-func (l *line) slot(claims []quota.Claim, before int) (account string, at time.Time) {
+func (l *line) slot(claims []quota.Demand, before int) (account string, at time.Time) {
 	if l.last.IsZero() {
 		if account, at = quota.PerAccount.Best(l.r.Now, l.budgets, claims, l.free); !at.After(l.r.Now) {
 			return account, at
