@@ -30,7 +30,7 @@ type move struct {
 	ready   bool // with request: it has an observation, or goes without
 	unseen  bool // with ready: it goes without
 	need    need // with need.seen.ID: it wants an observation
-	verify  bool // with need: it only verifies, or waits for what is not its own to hasten
+	poll    bool // with need: it waits for a state to change, which reading does not hasten
 	changed bool // it is to be written
 }
 
@@ -151,11 +151,15 @@ func (p *pass) look(o *roundOf, m *move) {
 		p.retryLater(o, m)
 	default:
 		m.need = need{seen: seen, at: o.now}
-		m.verify = r.State == scheduler.Verifying
-		m.request = !m.verify
+		if m.poll = r.State == scheduler.Verifying; m.poll && r.AcceptedAt.Add(p.w.interval).After(o.now) {
+			m.need.at = r.AcceptedAt.Add(p.w.interval) // nothing is done at once
+			m.wait = scheduler.Wait{Until: m.need.at, Reason: scheduler.WaitVerify, Detail: r.Message}
+			break
+		}
+		m.request = !m.poll
 		p.withoutObservation(o, m, last)
 	}
-	if m.ready || m.need.seen.ID == "" {
+	if m.ready || m.need.seen.ID == "" || m.need.at.After(o.now) {
 		delete(p.unobserved, r.ID)
 	}
 }
@@ -174,7 +178,7 @@ func (p *pass) decided(o *roundOf, m *move, seen scheduler.Observation) {
 	if last := p.last[m.id]; last.Run == r.ID {
 		own = last.Outcome
 	}
-	d := decide(*r, seen, own, o.now, o.s.Defaults)
+	d := decide(*r, seen, own, seen.At, o.s.Defaults)
 	switch d.action {
 	case succeed:
 		message := "LCS showed it in the wanted state already; no call was needed"
@@ -195,8 +199,22 @@ func (p *pass) decided(o *roundOf, m *move, seen scheduler.Observation) {
 			r.State, r.AcceptedAt, m.changed = scheduler.Verifying, p.last[m.id].At, true
 			p.w.record.carriedOut(*r, d.message)
 		}
-		m.verify, m.need = true, need{seen: seen, at: seen.At.Add(p.w.interval)}
+		m.poll, m.need = true, need{seen: seen, at: seen.At.Add(p.w.interval)}
 		m.wait = scheduler.Wait{Until: m.need.at, Reason: d.waiting, Detail: d.message}
+		if !m.need.at.After(o.now) {
+			m.request = r.State != scheduler.Verifying
+			p.withoutObservation(o, m, p.last[m.id])
+			m.request = m.ready
+			m.keepReason(d)
+		}
+	}
+}
+
+// keepReason has a wait for a reading show what the last one said, unless that is why the
+// run waits no longer.
+func (m *move) keepReason(d decision) {
+	if m.wait.Reason == scheduler.WaitMetadata && m.wait.QuotaOnly {
+		m.wait.Reason, m.wait.Detail = d.waiting, d.message
 	}
 }
 
@@ -223,15 +241,21 @@ func (p *pass) retryLater(o *roundOf, m *move) {
 func (p *pass) withoutObservation(o *roundOf, m *move, last scheduler.Call) {
 	r := m.run
 	m.wait = p.metadataWait(o, m)
+	if m.wait.Reason == scheduler.WaitAccount && r.State != scheduler.Verifying {
+		delete(p.unobserved, r.ID) // it waits for the account
+	}
 	if until := p.waits[r.ID].Until; m.request && until.After(o.now) {
 		m.need.at = until.Add(-o.good / 2) // its turn is later
 		delete(p.unobserved, r.ID)
 		return
 	}
 	since, known := p.unobserved[r.ID]
-	counts := m.wait.Reason != scheduler.WaitAccount
-	if m.verify {
-		counts = !m.wait.QuotaOnly
+	counts := true
+	if m.poll {
+		counts = !m.wait.QuotaOnly // its turn comes
+	}
+	if r.State != scheduler.Verifying && m.wait.Reason == scheduler.WaitAccount {
+		counts = false
 	}
 	if !known && counts {
 		since, known = o.now, true
@@ -239,7 +263,7 @@ func (p *pass) withoutObservation(o *roundOf, m *move, last scheduler.Call) {
 	}
 	switch {
 	case !known:
-	case m.verify:
+	case r.State == scheduler.Verifying:
 		late := o.s.Defaults.VerifyTimeout
 		if o.now.Sub(since) >= blindFor && o.now.Sub(r.AcceptedAt) >= late {
 			m.finish(scheduler.Failed, fmt.Sprintf("LCS accepted it; whether it arrived could not be seen within %s: %s", late, m.wait.Detail))
@@ -303,8 +327,8 @@ func (p *pass) needs(o *roundOf, moves []*move) []orderedNeed {
 		}
 		class := 0
 		switch {
-		case m.verify && o.now.Sub(m.need.seen.At) >= o.s.Defaults.VerifyTimeout/verifyReads:
-		case m.verify:
+		case m.poll && o.now.Sub(m.need.seen.At) >= o.s.Defaults.VerifyTimeout/verifyReads:
+		case m.poll:
 			class = 1
 		}
 		list = append(list, orderedNeed{m.need, class})

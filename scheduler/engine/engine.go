@@ -138,7 +138,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		defer endQueue() // passes first: another replica takes over what they leave
 		return e.worker.run(ctx)
 	})
-	g.Go(func() error { return e.stores.Queue.Work(queueing, func(t scheduler.Ticket) { e.worker.start(t) }) })
+	g.Go(func() error { return e.stores.Queue.Work(queueing, e.worker.deliver) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("run the engine: %w", err)
 	}

@@ -14,6 +14,7 @@ import (
 const (
 	retryDelay = 5 * time.Second        // after a round that could not read or write the database
 	shortest   = 100 * time.Millisecond // between two rounds that nothing but time causes
+	settleLate = time.Second            // an answer is written no later than this for the calls of other passes
 	recheck    = time.Minute            // what waits for quota asks again after this: others may have left the queue
 )
 
@@ -27,8 +28,9 @@ type pass struct {
 	answers  chan answered
 	readings chan reading
 
-	newest scheduler.Ticket // guarded by w.mu
-	woken  bool             // guarded by w.mu
+	newest  scheduler.Ticket // guarded by w.mu
+	woken   bool             // guarded by w.mu
+	rushing bool             // guarded by w.mu: it is about to make calls
 
 	loaded     bool // what follows is as in the database
 	void       bool // the ticket is; only calls in flight are still settled
@@ -58,6 +60,7 @@ func newPass(w *worker, t scheduler.Ticket) *pass {
 func (p *pass) run(ctx, life context.Context) {
 	for {
 		next, over := p.guarded(ctx, life)
+		p.w.rushed(p)
 		if over && p.w.leave(p) {
 			break
 		}
@@ -170,9 +173,24 @@ func (p *pass) await(ctx, life context.Context, next time.Time) {
 	}
 }
 
-// gather adds the answers that are there already.
+// gather adds the answers that come while other passes are about to make calls, and those
+// that are there already: the more are written together, the better.
 func (p *pass) gather(first answered) []answered {
 	list := []answered{first}
+	if calm := p.w.calm(); calm != nil {
+		late := time.NewTimer(settleLate)
+		defer late.Stop()
+		for waiting := true; waiting; {
+			select {
+			case a := <-p.answers:
+				list = append(list, a)
+			case <-calm:
+				waiting = false
+			case <-late.C:
+				waiting = false
+			}
+		}
+	}
 	for {
 		select {
 		case a := <-p.answers:

@@ -13,8 +13,9 @@ import (
 
 const (
 	stopWait    = 6 * time.Second // calls in flight may take this long after a stop: the daemon must be gone after 10
-	callsAtOnce = 256             // of all projects: each is a connection
-	callsOfOne  = 64              // of one project, so that a slow one leaves room for others
+	callsAtOnce = 512             // of all projects: each is a connection
+	callsOfOne  = 150             // of one project, so that a slow one leaves room for others
+	fewSlots    = 64              // passes that wait for slots are woken when there are so many
 )
 
 // A worker brings the unfinished runs of projects to their ends: a pass for each project.
@@ -34,6 +35,8 @@ type worker struct {
 	slots   int            // calls in flight
 	starved map[*pass]bool // passes that wait for a slot
 	wake    chan struct{}  // there are issued tickets
+	rushing int            // passes that are about to make calls
+	calmed  chan struct{}  // closed when none is; nil when none was since
 }
 
 // start has the passes of tickets made, at once. A pass that runs already takes note of it.
@@ -45,6 +48,18 @@ func (w *worker) start(tickets ...scheduler.Ticket) {
 	w.issued = append(w.issued, tickets...)
 	w.mu.Unlock()
 	signal(w.wake)
+}
+
+// deliver starts the pass of a ticket that the queue hands out. One that this process has
+// already, it got when the ticket was issued: nothing has changed since.
+func (w *worker) deliver(t scheduler.Ticket) {
+	w.mu.Lock()
+	p := w.running[t.Project]
+	known := p != nil && t.Generation <= p.newest.Generation
+	w.mu.Unlock()
+	if !known {
+		w.start(t)
+	}
 }
 
 // run makes passes until ctx ends; then it waits for the calls in flight, which it cuts
@@ -78,6 +93,7 @@ func (w *worker) begin() []*pass {
 		if p == nil {
 			p = newPass(w, t)
 			w.running[t.Project] = p
+			w.rush(p)
 			fresh = append(fresh, p)
 			continue
 		}
@@ -85,10 +101,44 @@ func (w *worker) begin() []*pass {
 			p.newest = t
 		}
 		p.woken = true
+		w.rush(p)
 		signal(p.wake)
 	}
 	w.issued = nil
 	return fresh
+}
+
+// rush notes that a pass is about to make calls; the lock is held.
+func (w *worker) rush(p *pass) {
+	if p.rushing {
+		return
+	}
+	p.rushing = true
+	if w.rushing++; w.calmed == nil {
+		w.calmed = make(chan struct{})
+	}
+}
+
+// rushed notes that a pass has made the calls that it was started for.
+func (w *worker) rushed(p *pass) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !p.rushing {
+		return
+	}
+	p.rushing = false
+	if w.rushing--; w.rushing == 0 {
+		close(w.calmed)
+		w.calmed = nil
+	}
+}
+
+// calm returns a channel that is closed when no pass is about to make calls; nil when
+// none is. An answer can wait to be written, a call cannot.
+func (w *worker) calm() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calmed
 }
 
 // takeUp reports whether a pass was woken since it was last asked, and its newest ticket.
@@ -132,7 +182,9 @@ func (w *worker) freeSlots(n int) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.slots -= n
+	if w.slots -= n; w.slots > callsAtOnce-fewSlots {
+		return
+	}
 	for p := range w.starved {
 		delete(w.starved, p)
 		signal(p.wake)
