@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -74,6 +75,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		calendars:    newNames("calendar"),
 		zones:        map[string]*time.Location{},
 		spellings:    maxSpellings,
+		patterns:     map[string]*regexp.Regexp{},
 		built:        map[string]*plan.Calendar{},
 		icsDays:      map[string][]calendar.Range{},
 	}

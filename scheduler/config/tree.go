@@ -17,7 +17,7 @@ import (
 // The bounds of a schedule file keep a hostile or broken one from costing time or
 // memory. They are far beyond what is written by hand.
 const (
-	maxBytes    = 8 << 20
+	maxBytes    = 64 << 20
 	maxDepth    = 30      // of lists and mappings within each other
 	maxExpanded = 200_000 // values that aliases may stand for, in all
 )
