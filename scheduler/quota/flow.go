@@ -37,6 +37,14 @@ func newFlow(sets [][]int, free []int) *flow {
 	return f
 }
 
+// reset takes all calls out, and gives the accounts room for so many.
+func (f *flow) reset(free []int) {
+	f.free = free
+	for _, places := range f.on {
+		clear(places)
+	}
+}
+
 // put adds up to n calls of a set and returns how many have room.
 func (f *flow) put(set, n int) int {
 	left := n
