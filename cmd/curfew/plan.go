@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -200,46 +200,50 @@ func (l listing) writeTable(w *bufio.Writer) error {
 	return err
 }
 
-// quoted are texts as JSON has them. A plan has few different ones.
-type quoted map[string][]byte
+// A memo keeps texts in the form in which they are printed: a plan has few different
+// ones.
+type memo struct {
+	known map[string]string
+	form  func(string) string
+}
 
-func (q quoted) of(s string) []byte {
-	if text, ok := q[s]; ok {
+func newMemo(form func(string) string) *memo { return &memo{map[string]string{}, form} }
+
+func (m *memo) of(s string) string {
+	if text, ok := m.known[s]; ok {
 		return text
 	}
 	const most = 1 << 16
-	if len(q) > most {
-		clear(q)
+	if len(m.known) > most {
+		clear(m.known)
 	}
-	var b bytes.Buffer
+	text := m.form(s)
+	m.known[s] = text
+	return text
+}
+
+// quoted is a text as JSON has it.
+func quoted(s string) string {
+	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(s) // a string never fails
-	q[s] = bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	return q[s]
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // writeJSON prints what printJSON prints of a slice of web.Fire, element by element.
 func (l listing) writeJSON(w *bufio.Writer) error {
-	texts := quoted{}
+	texts := newMemo(quoted)
 	var at time.Time
-	var text []byte
+	var text string
 	before := "[\n  {"
 	for f := range l.fires() {
 		if f.At != at {
-			at, text = f.At, f.At.AppendFormat(text[:0], time.RFC3339Nano)
+			at, text = f.At, f.At.Format(time.RFC3339Nano)
 		}
-		_, _ = w.WriteString(before + "\n    \"at\": \"")
-		_, _ = w.Write(text)
-		_, _ = w.WriteString("\",\n    \"action\": ")
-		_, _ = w.Write(texts.of(string(f.Action)))
-		_, _ = w.WriteString(",\n    \"environment\": ")
-		_, _ = w.Write(texts.of(f.Environment))
-		_, _ = w.WriteString(",\n    \"schedule\": ")
-		_, _ = w.Write(texts.of(f.Schedule))
-		_, _ = w.WriteString(",\n    \"reason\": ")
-		_, _ = w.Write(texts.of(f.Reason))
-		if _, err := w.WriteString("\n  }"); err != nil {
+		err := writeAll(w, before, "\n    \"at\": \"", text, "\",\n    \"action\": ", texts.of(string(f.Action)),
+			",\n    \"environment\": ", texts.of(f.Environment), ",\n    \"schedule\": ", texts.of(f.Schedule), ",\n    \"reason\": ", texts.of(f.Reason), "\n  }")
+		if err != nil {
 			return err
 		}
 		before = ",\n  {"
@@ -252,31 +256,35 @@ func (l listing) writeJSON(w *bufio.Writer) error {
 	return err
 }
 
-// icsText escapes text of an iCalendar property.
-func icsText(s string) string {
-	return strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r", "", "\n", `\n`).Replace(s)
+// writeAll writes texts one after the other. A bufio.Writer keeps its first error.
+func writeAll(w *bufio.Writer, texts ...string) error {
+	var err error
+	for _, s := range texts {
+		_, err = w.WriteString(s)
+	}
+	return err
 }
 
 // writeCalendar prints fires as iCalendar events of no length.
 func (l listing) writeCalendar(w *bufio.Writer, now time.Time) error {
 	const stamp = "20060102T150405Z"
-	_, err := w.WriteString("BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\n")
-	made := now.UTC().Format(stamp)
-	var last plan.Fire
-	var head string
+	escape := newMemo(strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r", "", "\n", `\n`).Replace)
+	err := writeAll(w, "BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\n")
+	made := "\r\nDTSTAMP:" + now.UTC().Format(stamp) + "\r\nDTSTART:"
+	var at time.Time
+	var begin, uid string
 	for f := range l.fires() {
 		if err != nil {
 			return err
 		}
-		if f.At != last.At || f.Schedule != last.Schedule || f.Reason != last.Reason {
-			head = "BEGIN:VEVENT\r\nDESCRIPTION:" + icsText(f.Schedule+": "+f.Reason) + "\r\nDTSTAMP:" + made + "\r\nDTSTART:" + f.At.UTC().Format(stamp) + "\r\n"
+		if f.At != at {
+			at, begin, uid = f.At, f.At.UTC().Format(stamp), strconv.FormatInt(f.At.Unix(), 10)
 		}
-		last = f
-		_, err = fmt.Fprintf(w, "%sSUMMARY:%s %s\r\nUID:%d-%s-%s@curfew\r\nEND:VEVENT\r\n",
-			head, f.Action, f.Environment, f.At.Unix(), f.Environment, f.Action)
+		err = writeAll(w, "BEGIN:VEVENT\r\nDESCRIPTION:", escape.of(f.Schedule), ": ", escape.of(f.Reason), made, begin,
+			"\r\nSUMMARY:", string(f.Action), " ", f.Environment, "\r\nUID:", uid, "-", f.Environment, "-", string(f.Action), "@curfew\r\nEND:VEVENT\r\n")
 	}
 	if err == nil {
-		_, err = w.WriteString("END:VCALENDAR\r\n")
+		err = writeAll(w, "END:VCALENDAR\r\n")
 	}
 	return err
 }
