@@ -66,6 +66,9 @@ func printTable(w io.Writer, heading string, rows [][]string) error {
 
 // cell keeps text from LCS on its line, and out of the terminal's controls.
 func cell(s string) string {
+	if !strings.ContainsFunc(s, unicode.IsControl) { // most often
+		return s
+	}
 	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsControl(r) }), " ")
 }
 

@@ -174,30 +174,35 @@ func (l listing) writeTable(w *bufio.Writer) error {
 		padded(i, heading[i])
 	}
 	_, err := w.WriteString(heading[len(widths)] + "\n")
-	var last plan.Fire
-	var at, reason string
+	var last time.Time
+	var at string
+	changes := false
 	for f := range l.fires() {
 		if err != nil {
 			return err
 		}
-		if f.At != last.At {
-			at = f.At.Format(clock)
+		if f.At != last {
+			last, at, changes = f.At, f.At.Format(clock), plan.ChangesNear(f.At)
 		}
-		if f.At != last.At || f.Schedule != last.Schedule || f.Action != last.Action || f.Reason != last.Reason {
-			reason = f.Reason
-			if note, ok := l.plan.ZoneChange(f); ok {
-				reason += " (" + note + ")"
-			}
-			reason = cell(reason) + "\n"
+		reason := f.Reason
+		if changes {
+			reason = l.withZoneChange(f)
 		}
-		last = f
 		padded(0, at)
 		padded(1, string(f.Action))
 		padded(2, f.Environment)
 		padded(3, f.Schedule)
-		_, err = w.WriteString(reason)
+		err = writeAll(w, cell(reason), "\n")
 	}
 	return err
+}
+
+// withZoneChange is the reason of a fire, with what a change of the clocks does to it.
+func (l listing) withZoneChange(f plan.Fire) string {
+	if note, ok := l.plan.ZoneChange(f); ok {
+		return f.Reason + " (" + note + ")"
+	}
+	return f.Reason
 }
 
 // A memo keeps texts in the form in which they are printed: a plan has few different

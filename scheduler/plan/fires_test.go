@@ -191,3 +191,15 @@ func BenchmarkQuietTick(b *testing.B) {
 		}
 	}
 }
+
+func TestZoneChangeSaysNothingFarFromAChange(t *testing.T) {
+	locations := loadZones(t)
+	rapid.Check(t, func(t *rapid.T) {
+		w, p := drawPlan(t, locations)
+		for f := range p.All(w.from(), w.at(walkLength)) {
+			if note, ok := p.ZoneChange(f); ok && !plan.ChangesNear(f.At) {
+				t.Fatalf("%v: %s, but no change is near\n%s", f, note, w)
+			}
+		}
+	})
+}
