@@ -163,12 +163,11 @@ func (l listing) widths(heading []string) []int {
 func (l listing) writeTable(w *bufio.Writer) error {
 	heading := []string{"AT", "ACTION", "ENVIRONMENT", "SCHEDULE", "REASON"}
 	widths := l.widths(heading)
+	const gap = 2
+	spaces := strings.Repeat(" ", slices.Max(widths)+gap)
 	padded := func(column int, text string) {
-		const gap = 2
 		_, _ = w.WriteString(text) // a bufio.Writer keeps its error
-		for range widths[column] + gap - utf8.RuneCountInString(text) {
-			_ = w.WriteByte(' ')
-		}
+		_, _ = w.WriteString(spaces[:widths[column]+gap-utf8.RuneCountInString(text)])
 	}
 	for i := range widths {
 		padded(i, heading[i])

@@ -18,7 +18,7 @@ import (
 
 // A decoder walks over the nodes of one file, fills in cfg and collects every
 // problem on the way. What is wrong is reported where it stands and then left out;
-// whoever needed it keeps quiet, so that one mistake gives one message.
+// whoever needed it reports nothing, so that one mistake makes one message.
 type decoder struct {
 	file  string
 	dir   string
@@ -287,7 +287,7 @@ func ParseDuration(s string) (time.Duration, bool) {
 	return days + rest, true
 }
 
-// list gives the elements of a list. With none it reports nothing.
+// list returns the elements of a list. With none it reports nothing.
 func (f *fields) list(key string) []*yaml.Node {
 	n := f.values[key]
 	if n == nil {
@@ -300,7 +300,7 @@ func (f *fields) list(key string) []*yaml.Node {
 	return n.Content
 }
 
-// oneOrMore gives the elements of a list, or a single value as a list of it.
+// oneOrMore returns the elements of a list, or a single value as a list of it.
 func (f *fields) oneOrMore(key string) []*yaml.Node {
 	n := f.values[key]
 	switch {
@@ -320,7 +320,7 @@ func (f *fields) oneOrMore(key string) []*yaml.Node {
 // maxList bounds the lists within one entry.
 const maxList = 1000
 
-// kindOf is what n is, in the words of people.
+// kindOf is what n is, in words for messages.
 func kindOf(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -46,7 +46,7 @@ func (d *decoder) decodeExceptions(f *fields) {
 	d.cfg.Spec.Exceptions = d.cfg.Exceptions
 }
 
-// span reads when the exception begins and ends. It tells whether both are known.
+// span reads when the exception begins and ends. It returns whether both are known.
 func (d *decoder) span(f *fields, e *plan.Exception) bool {
 	date, from, until := f.has("date"), f.has("from"), f.has("until")
 	switch {
@@ -152,7 +152,7 @@ func (d *decoder) checkSpan(f *fields, e plan.Exception) {
 	}
 }
 
-// begins tells whether w begins while e lasts. Weekdays repeat, so eight days tell.
+// begins reports whether w begins while e lasts. Weekdays repeat, so nine days are enough to know.
 func begins(w plan.Window, e plan.Exception) bool {
 	first := plan.DateOf(e.From.In(e.Location))
 	for n := range 9 {

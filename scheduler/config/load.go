@@ -120,7 +120,7 @@ func (d *decoder) decode(src []byte) {
 	d.lookAhead()
 }
 
-// version tells whether the file is of a version that can be read. Of another
+// version reports whether the file is of a version that can be read. Of another
 // version, nothing else can be judged.
 func (d *decoder) version(f *fields) bool {
 	n := f.values["version"]
@@ -159,7 +159,7 @@ func (d *decoder) eachEntry(f *fields, key string, s section, read func(*fields)
 	}
 }
 
-// isPartial tells whether names of a section may be missing for being broken.
+// isPartial reports whether names of a section may be missing for being broken.
 func isPartial(f *fields, key string) bool {
 	n := f.values[key]
 	if n == nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ZoneChange tells whether the rule behind f names a local time that a change of the
-// clocks skips or repeats on that day, with a sentence for people. Rules that follow
+// ZoneChange reports whether the rule behind f names a local time that a change of the
+// clocks skips or repeats on that day, with a sentence for display. Rules that follow
 // elapsed time, and the ends of exceptions, are never moved.
 func (p *Plan) ZoneChange(f Fire) (string, bool) {
 	at, ok := p.place[f.Schedule]
@@ -38,7 +38,7 @@ func (c compiled) zoneChange(f Fire) (string, bool) {
 	return "", false
 }
 
-// zoneChange looks at the edges of windows round the day of f: a change of zone may
+// zoneChange checks the edges of windows around the day of f: a change of zone may
 // have moved a time by a day.
 func (r *windowRule) zoneChange(f Fire) (string, bool) {
 	c := newClock(r.loc)
