@@ -22,7 +22,7 @@ func newExplain(e env, path *string) *cobra.Command {
 	form := newOutput("text", "json")
 	var at string
 	c := &cobra.Command{
-		Use: "explain ENVIRONMENT", Short: "Tells what is wanted of an environment, and by which rule", Args: cobra.ExactArgs(1),
+		Use: "explain ENVIRONMENT", Short: "Shows what is wanted of an environment, and by which rule", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cfg, p, err := loadQuietly(*path, e.stderr)
 			if err != nil {
@@ -31,7 +31,7 @@ func newExplain(e env, path *string) *cobra.Command {
 			return explain(e, cfg, p, explainOptions{args[0], at, form.value})
 		},
 	}
-	c.Flags().StringVar(&at, "at", "", "at this instant: a day, or RFC 3339 with an offset (now)")
+	c.Flags().StringVar(&at, "at", "", "at this instant: "+instantForms+" (now)")
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	return c
 }

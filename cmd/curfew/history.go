@@ -23,7 +23,7 @@ func newHistory(e env) *cobra.Command {
 	server := serverFlag(c, e)
 	f := c.Flags()
 	f.StringVar(&o.environment, "environment", "", "only this `NAME`")
-	f.StringVar(&o.since, "since", "", "only fires since: 24h, 7d, a day, or RFC 3339 with an offset")
+	f.StringVar(&o.since, "since", "", "only fires since: 24h, 7d, "+instantForms)
 	f.StringVar(&o.state, "state", "", "only runs in this state")
 	f.IntVar(&o.limit, "limit", 0, "how many at most; 0 for all")
 	f.VarP(o.form, "output", "o", "form of the output")
@@ -43,7 +43,7 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 		return usage("--limit: want a number of runs, or 0 for all")
 	}
 	var err error
-	if q.Since, err = parseSince(o.since, time.Now()); err != nil {
+	if q.Since, err = parseSince(c, o.since, time.Now()); err != nil {
 		return err
 	}
 	client, err := newClient(e, o.server)
@@ -65,7 +65,7 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 }
 
 // parseSince reads an instant, or how long ago it was.
-func parseSince(s string, now time.Time) (time.Time, error) {
+func parseSince(c *cobra.Command, s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
@@ -77,5 +77,5 @@ func parseSince(s string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
-	return parseInstant("since", s, time.UTC)
+	return parseFileInstant(c, "since", s)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 type keepOptions struct {
-	running, stopped         bool
-	until, length, from, why string
+	running, stopped            bool
+	until, length, from, reason string
 }
 
 func newKeep(e env) *cobra.Command {
@@ -30,13 +30,13 @@ func newKeep(e env) *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&o.running, "running", false, "keep them running")
 	f.BoolVar(&o.stopped, "stopped", false, "keep them stopped")
-	f.StringVar(&o.until, "until", "", "until this instant: RFC 3339 with an offset, or a day, which begins at midnight UTC; 31 days from now at most")
+	f.StringVar(&o.until, "until", "", "until this instant: "+instantForms+"; 31 days from now at most")
 	f.StringVar(&o.length, "for", "", "for so long: 3h, 2d")
-	f.StringVar(&o.from, "from", "", "from this instant: RFC 3339 with an offset (now)")
-	f.StringVar(&o.why, "reason", "", "why, for others to read")
+	f.StringVar(&o.from, "from", "", "from this instant: "+instantForms+" (now)")
+	f.StringVar(&o.reason, "reason", "", "why, for others to read")
 	f.VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, names []string) error {
-		ask, err := o.request(names, time.Now())
+		request, err := o.request(c, names, time.Now())
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func newKeep(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		made, err := client.Override(c.Context(), ask)
+		made, err := client.Override(c.Context(), request)
 		if err != nil {
 			return err
 		}
@@ -54,38 +54,38 @@ func newKeep(e env) *cobra.Command {
 }
 
 // request reads the flags. An override must have an end.
-func (o keepOptions) request(names []string, now time.Time) (web.OverrideRequest, error) {
-	ask := web.OverrideRequest{Environments: names, Reason: o.why}
+func (o keepOptions) request(c *cobra.Command, names []string, now time.Time) (web.OverrideRequest, error) {
+	r := web.OverrideRequest{Environments: names, Reason: o.reason}
 	switch {
 	case o.running == o.stopped:
-		return ask, usage("keep: want either --running or --stopped")
+		return r, usage("keep: want either --running or --stopped")
 	case (o.until == "") == (o.length == ""):
-		return ask, usage("keep: want either --until or --for: an override must have an end")
+		return r, usage("keep: want either --until or --for: an override must have an end")
 	}
-	ask.Keep = string(plan.Running)
+	r.Keep = string(plan.Running)
 	if o.stopped {
-		ask.Keep = string(plan.Stopped)
+		r.Keep = string(plan.Stopped)
 	}
 	var err error
 	if o.from != "" {
-		if ask.From, err = parseInstant("from", o.from, time.UTC); err != nil {
-			return ask, err
+		if r.From, err = parseFileInstant(c, "from", o.from); err != nil {
+			return r, err
 		}
 	}
 	if o.until != "" {
-		ask.Until, err = parseInstant("until", o.until, time.UTC)
-		return ask, err
+		r.Until, err = parseFileInstant(c, "until", o.until)
+		return r, err
 	}
 	length, ok := config.ParseDuration(o.length)
 	if !ok || length <= 0 {
-		return ask, usage("--for: cannot read %q; want a duration such as 90m, 3h or 2d", o.length)
+		return r, usage("--for: cannot read %q; want a duration such as 90m, 3h or 2d", o.length)
 	}
 	begin := now
-	if !ask.From.IsZero() {
-		begin = ask.From
+	if !r.From.IsZero() {
+		begin = r.From
 	}
-	ask.Until = begin.Add(length).Truncate(time.Second)
-	return ask, nil
+	r.Until = begin.Add(length).Truncate(time.Second)
+	return r, nil
 }
 
 func newOverrides(e env) *cobra.Command {

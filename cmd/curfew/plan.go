@@ -1,19 +1,26 @@
 package main
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
-	"github.com/emersion/go-ical"
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
 )
 
-const maxPlanDays = 3660
+const (
+	maxPlanDays   = 3660
+	maxQuotaNotes = 100 // beyond them the reader has understood
+)
 
 type planOptions struct {
 	from, to     string
@@ -34,7 +41,7 @@ func newPlan(e env, path *string) *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.from, "from", "", "first instant, inclusive: a day, or RFC 3339 with an offset (now)")
+	f.StringVar(&o.from, "from", "", "first instant, inclusive: "+instantForms+" (now)")
 	f.StringVar(&o.to, "to", "", "last instant, exclusive")
 	f.IntVar(&o.days, "days", 7, "how many days, when --to is not given")
 	f.StringArrayVar(&o.environments, "environment", nil, "only this `NAME`; may be repeated")
@@ -42,6 +49,8 @@ func newPlan(e env, path *string) *cobra.Command {
 	return c
 }
 
+// printPlan prints fires as they are worked out: a year of thousands of environments
+// has millions of them.
 func printPlan(e env, path string, o planOptions) error {
 	cfg, p, err := loadQuietly(path, e.stderr)
 	if err != nil {
@@ -54,20 +63,24 @@ func printPlan(e env, path string, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	fires := p.Fires(from, to, o.environments...)
-	warnQuota(e, cfg, fires, append(p.Fires(from.Add(-config.Lookback), from), p.Fires(from, to)...))
+	l := listing{p, from, to, o.environments}
+	l.warnQuota(e, cfg)
+	w := bufio.NewWriterSize(e.stdout, 64<<10)
 	switch o.form.value {
 	case "json":
-		rows := make([]web.Fire, len(fires))
-		for i, f := range fires {
-			rows[i] = web.FireOf(f)
-		}
-		return printJSON(e.stdout, rows)
+		err = l.writeJSON(w)
 	case "ics":
-		return printCalendar(e, fires, time.Now())
+		err = l.writeCalendar(w, time.Now())
 	default:
-		return printFires(e, p, fires)
+		err = l.writeTable(w)
 	}
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
 }
 
 func (o planOptions) span(zone *time.Location) (from, to time.Time, err error) {
@@ -92,61 +105,190 @@ func (o planOptions) span(zone *time.Location) (from, to time.Time, err error) {
 	return from, to, err
 }
 
-func printFires(e env, p *plan.Plan, fires []plan.Fire) error {
-	rows := make([][]string, len(fires))
-	for i, f := range fires {
+// A listing is the part of a plan that is printed.
+type listing struct {
+	plan         *plan.Plan
+	from, to     time.Time
+	environments []string
+}
+
+func (l listing) fires() iter.Seq[plan.Fire] { return l.plan.All(l.from, l.to, l.environments...) }
+
+// warnQuota reports, for each fire of the listing that LCS's limits do not let be done
+// at once, how long it takes, all environments' fires and those shortly before
+// considered.
+func (l listing) warnQuota(e env, cfg *config.Config) {
+	notes := 0
+	for f := range cfg.Forecasts(l.plan.Batches(l.from.Add(-config.Lookback), l.to)) {
+		if f.At.Before(l.from) || len(l.environments) > 0 && !slices.ContainsFunc(l.environments, f.Includes) {
+			continue
+		}
+		if notes++; notes > maxQuotaNotes {
+			_, _ = fmt.Fprintf(e.stderr, "more than %d fires cannot be done at once; the others are not named here, and validate names the worst\n", maxQuotaNotes)
+			return
+		}
+		_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %s at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
+			f.At.Format(clock), count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
+	}
+}
+
+// widths are those of all columns but the last, over the whole listing.
+func (l listing) widths(heading []string) []int {
+	widths := make([]int, len(heading)-1)
+	cells := func(column int, text string) { widths[column] = max(widths[column], utf8.RuneCountInString(text)) }
+	for i := range widths {
+		cells(i, heading[i])
+	}
+	var at time.Time
+	measured := map[*string]bool{}
+	for b := range l.plan.Batches(l.from, l.to, l.environments...) {
+		if b.At != at {
+			at = b.At
+			cells(0, at.Format(clock))
+		}
+		cells(1, string(b.Action))
+		cells(3, b.Schedule)
+		if first := &b.Environments[0]; !measured[first] {
+			measured[first] = true
+			for _, name := range b.Environments {
+				cells(2, name)
+			}
+		}
+	}
+	return widths
+}
+
+// writeTable prints the same as printTable, without holding the rows: it goes through
+// the fires twice, first for the widths of the columns.
+func (l listing) writeTable(w *bufio.Writer) error {
+	heading := []string{"AT", "ACTION", "ENVIRONMENT", "SCHEDULE", "REASON"}
+	widths := l.widths(heading)
+	const gap = 2
+	spaces := strings.Repeat(" ", slices.Max(widths)+gap)
+	padded := func(column int, text string) {
+		_, _ = w.WriteString(text) // a bufio.Writer keeps its error
+		_, _ = w.WriteString(spaces[:widths[column]+gap-utf8.RuneCountInString(text)])
+	}
+	for i := range widths {
+		padded(i, heading[i])
+	}
+	_, err := w.WriteString(heading[len(widths)] + "\n")
+	var last time.Time
+	var at string
+	changes := false
+	for f := range l.fires() {
+		if err != nil {
+			return err
+		}
+		if f.At != last {
+			last, at, changes = f.At, f.At.Format(clock), plan.ChangesNear(f.At)
+		}
 		reason := f.Reason
-		if note, ok := p.ZoneChange(f); ok {
-			reason += " (" + note + ")"
+		if changes {
+			reason = l.withZoneChange(f)
 		}
-		rows[i] = []string{f.At.Format(clock), string(f.Action), f.Environment, f.Schedule, reason}
+		padded(0, at)
+		padded(1, string(f.Action))
+		padded(2, f.Environment)
+		padded(3, f.Schedule)
+		err = writeAll(w, cell(reason), "\n")
 	}
-	return printTable(e.stdout, "AT ACTION ENVIRONMENT SCHEDULE REASON", rows)
+	return err
 }
 
-// warnQuota says of each fire that LCS's limits do not let be done at once how long
-// it takes, all environments' fires and those shortly before considered.
-func warnQuota(e env, cfg *config.Config, fires, all []plan.Fire) {
-	type asked struct {
-		at      int64
-		action  plan.Action
-		project string
+// withZoneChange is the reason of a fire, with what a change of the clocks does to it.
+func (l listing) withZoneChange(f plan.Fire) string {
+	if note, ok := l.plan.ZoneChange(f); ok {
+		return f.Reason + " (" + note + ")"
 	}
-	project, listed := map[string]string{}, map[asked]bool{}
-	for _, env := range cfg.Environments {
-		project[env.Name] = env.Project
-	}
-	for _, f := range fires {
-		listed[asked{f.At.Unix(), f.Action, project[f.Environment]}] = true
-	}
-	for _, f := range cfg.Forecasts(all) {
-		if slices.ContainsFunc(f.Projects, func(name string) bool { return listed[asked{f.At.Unix(), f.Action, name}] }) {
-			_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %s at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
-				f.At.Format(clock), count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
-		}
-	}
+	return f.Reason
 }
 
-// printCalendar writes fires as iCalendar events of no length.
-func printCalendar(e env, fires []plan.Fire, now time.Time) error {
-	cal := ical.NewCalendar()
-	cal.Props.SetText(ical.PropVersion, "2.0")
-	cal.Props.SetText(ical.PropProductID, "-//curfew//plan//EN")
-	for _, f := range fires {
-		event := ical.NewEvent()
-		event.Props.SetText(ical.PropUID, fmt.Sprintf("%d-%s-%s@curfew", f.At.Unix(), f.Environment, f.Action))
-		event.Props.SetDateTime(ical.PropDateTimeStamp, now.UTC())
-		event.Props.SetDateTime(ical.PropDateTimeStart, f.At.UTC())
-		event.Props.SetText(ical.PropSummary, fmt.Sprintf("%s %s", f.Action, f.Environment))
-		event.Props.SetText(ical.PropDescription, fmt.Sprintf("%s: %s", f.Schedule, f.Reason))
-		cal.Children = append(cal.Children, event.Component)
+// A memo keeps texts in the form in which they are printed: a plan has few different
+// ones.
+type memo struct {
+	known map[string]string
+	form  func(string) string
+}
+
+func newMemo(form func(string) string) *memo { return &memo{map[string]string{}, form} }
+
+func (m *memo) of(s string) string {
+	if text, ok := m.known[s]; ok {
+		return text
 	}
-	if len(fires) == 0 { // the format wants a component; an empty plan has none to give
-		_, err := fmt.Fprint(e.stdout, "BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n")
-		return err
+	const most = 1 << 16
+	if len(m.known) > most {
+		clear(m.known)
 	}
-	if err := ical.NewEncoder(e.stdout).Encode(cal); err != nil {
-		return fmt.Errorf("print the calendar: %w", err)
+	text := m.form(s)
+	m.known[s] = text
+	return text
+}
+
+// quoted is a text as JSON has it.
+func quoted(s string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string never fails
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// writeJSON prints what printJSON prints of a slice of web.Fire, element by element.
+func (l listing) writeJSON(w *bufio.Writer) error {
+	texts := newMemo(quoted)
+	var at time.Time
+	var text string
+	before := "[\n  {"
+	for f := range l.fires() {
+		if f.At != at {
+			at, text = f.At, f.At.Format(time.RFC3339Nano)
+		}
+		err := writeAll(w, before, "\n    \"at\": \"", text, "\",\n    \"action\": ", texts.of(string(f.Action)),
+			",\n    \"environment\": ", texts.of(f.Environment), ",\n    \"schedule\": ", texts.of(f.Schedule), ",\n    \"reason\": ", texts.of(f.Reason), "\n  }")
+		if err != nil {
+			return err
+		}
+		before = ",\n  {"
 	}
-	return nil
+	end := "\n]\n"
+	if at.IsZero() {
+		end = "[]\n"
+	}
+	_, err := w.WriteString(end)
+	return err
+}
+
+// writeAll writes texts one after the other. A bufio.Writer keeps its first error.
+func writeAll(w *bufio.Writer, texts ...string) error {
+	var err error
+	for _, s := range texts {
+		_, err = w.WriteString(s)
+	}
+	return err
+}
+
+// writeCalendar prints fires as iCalendar events of no length.
+func (l listing) writeCalendar(w *bufio.Writer, now time.Time) error {
+	const stamp = "20060102T150405Z"
+	escape := newMemo(strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r", "", "\n", `\n`).Replace)
+	err := writeAll(w, "BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\n")
+	made := "\r\nDTSTAMP:" + now.UTC().Format(stamp) + "\r\nDTSTART:"
+	var at time.Time
+	var begin, uid string
+	for f := range l.fires() {
+		if err != nil {
+			return err
+		}
+		if f.At != at {
+			at, begin, uid = f.At, f.At.UTC().Format(stamp), strconv.FormatInt(f.At.Unix(), 10)
+		}
+		err = writeAll(w, "BEGIN:VEVENT\r\nDESCRIPTION:", escape.of(f.Schedule), ": ", escape.of(f.Reason), made, begin,
+			"\r\nSUMMARY:", string(f.Action), " ", f.Environment, "\r\nUID:", uid, "-", f.Environment, "-", string(f.Action), "@curfew\r\nEND:VEVENT\r\n")
+	}
+	if err == nil {
+		err = writeAll(w, "END:VCALENDAR\r\n")
+	}
+	return err
 }

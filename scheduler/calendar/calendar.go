@@ -18,7 +18,7 @@ import (
 // A Range is a run of days, both ends included, and what they are called.
 type Range struct {
 	First, Last plan.Date
-	Name        string // for people; "" when nobody named them
+	Name        string // for display; "" when not named
 }
 
 // A Source is what a calendar is made of. All of it counts together.

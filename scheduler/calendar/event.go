@@ -26,8 +26,8 @@ type event struct {
 	cancelled bool
 }
 
-// expandEvents gives the days of all events. An event that replaces one repetition
-// of another takes that repetition away.
+// expandEvents returns the days of all events. An event that replaces one repetition
+// of another removes that repetition.
 func expandEvents(raw []rawEvent) ([]Range, error) {
 	var events []event
 	replaced := map[string][]time.Time{}
@@ -92,7 +92,7 @@ func (e event) appendDays(days []Range) ([]Range, error) {
 	return days, nil
 }
 
-// begins gives the instants at which the event begins. The library panics on some
+// begins returns the instants at which the event begins. The library panics on some
 // rules, which is an error of the event here.
 func (e event) begins() (list []time.Time, err error) {
 	if e.rule == nil {

@@ -26,10 +26,10 @@ type ICSError struct {
 	Message string // what is wrong; what is wanted
 }
 
-// Error gives the line and the message.
+// Error returns the line and the message.
 func (e *ICSError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Message) }
 
-// ReadICS gives the days that the events of an iCalendar file (RFC 5545) touch.
+// ReadICS returns the days that the events of an iCalendar file (RFC 5545) touch.
 // DTEND is exclusive, as the standard has it. Times count as they are written: in
 // the zone of the event, whatever it is, so that an event of one day is one day
 // everywhere. Cancelled events do not count. The error is a *ICSError.
@@ -175,7 +175,7 @@ func (s *splitter) pop(l line, component string) error {
 	return nil
 }
 
-// nameOf gives the name of a content line, in upper case, and what follows its
+// nameOf returns the name of a content line, in upper case, and what follows its
 // colon when it has no parameters.
 func nameOf(l line) (name, value string, err error) {
 	i := strings.IndexAny(l.text, ";:")

@@ -3,7 +3,6 @@ package config
 import (
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -47,12 +46,14 @@ func (d *decoder) decodeAccounts(f *fields) {
 	})
 }
 
+// tenantPattern is that of a domain, or an id.
+const tenantPattern = `^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`
+
 func (d *decoder) checkAccount(f *fields, a Account) {
-	domain := regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
-	if a.Tenant != "" && !domain.MatchString(a.Tenant) {
+	if a.Tenant != "" && !d.matches(tenantPattern, a.Tenant) {
 		d.errorf(f.values["tenant"], msgTenant, cut(a.Tenant))
 	}
-	if a.ClientID != "" && !regexp.MustCompile(idPattern).MatchString(a.ClientID) {
+	if a.ClientID != "" && !d.matches(idPattern, a.ClientID) {
 		d.errorf(f.values["client_id"], msgClientID, cut(a.ClientID))
 	}
 	for _, m := range modes() {
@@ -108,7 +109,7 @@ func (d *decoder) secret(f *fields, key string) *SecretRef {
 	case (ref.File == "") == (ref.Env == ""):
 		d.errorf(n, msgSecretBoth, key)
 		return nil
-	case ref.Env != "" && !regexp.MustCompile(envPattern).MatchString(ref.Env):
+	case ref.Env != "" && !d.matches(envPattern, ref.Env):
 		d.errorf(s.values["env"], msgEnvName)
 		return nil
 	case ref.File != "":

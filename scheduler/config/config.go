@@ -121,11 +121,11 @@ type Defaults struct {
 	Deadline        time.Duration // how long a run is retried
 	Warn            time.Duration // warn of schedules that have none
 	VerifyTimeout   time.Duration // how long an accepted run may take to arrive
-	Order           string        // cost: the dearest environment is stopped first; file: in file order
+	Order           string        // cost: the most expensive environment is stopped first; file: in file order
 	MaxStopsPerFire int           // more stops at once wait for an approval; 0 for no bound
 }
 
-// Options are what Load needs beside the file.
+// Options are what Load needs in addition to the file.
 type Options struct {
 	// Now is the instant from which coming fires are examined for warnings. With
 	// the zero value there are no warnings that depend on it.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +18,7 @@ import (
 
 // A decoder walks over the nodes of one file, fills in cfg and collects every
 // problem on the way. What is wrong is reported where it stands and then left out;
-// whoever needed it keeps quiet, so that one mistake gives one message.
+// whoever needed it reports nothing, so that one mistake makes one message.
 type decoder struct {
 	file  string
 	dir   string
@@ -34,6 +35,7 @@ type decoder struct {
 	allZones     []string          // names of zones, once one is unknown
 	cities       map[string]string // their last parts, in lower case, to their names
 	spellings    int               // comparisons for "did you mean" that are left
+	patterns     map[string]*regexp.Regexp
 
 	built      map[string]*plan.Calendar   // by name
 	icsDays    map[string][]calendar.Range // by path, once read
@@ -55,6 +57,16 @@ func (d *decoder) errorf(n *yaml.Node, m message, args ...any) {
 
 func (d *decoder) warnf(n *yaml.Node, m message, args ...any) {
 	d.report(Warning, n.Line, n.Column, m, args...)
+}
+
+// matches reports whether s is as a pattern wants it, which is compiled once.
+func (d *decoder) matches(pattern, s string) bool {
+	compiled := d.patterns[pattern]
+	if compiled == nil {
+		compiled = regexp.MustCompile(pattern)
+		d.patterns[pattern] = compiled
+	}
+	return compiled.MatchString(s)
 }
 
 // errorIn is an error at an offset, in bytes, within the text of n.
@@ -84,10 +96,9 @@ func (d *decoder) fields(n *yaml.Node, s section) (*fields, bool) {
 		d.errorf(n, msgWantMapping, kindOf(n), s.title, oneOf(s.names()))
 		return nil, false
 	}
-	f := &fields{d, n, s, map[string]*yaml.Node{}}
-	first := map[string]*yaml.Node{}
+	f := &fields{d, n, s, make(map[string]*yaml.Node, len(s.keys))}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		f.take(n.Content[i], n.Content[i+1], first)
+		f.take(n.Content[i], n.Content[i+1])
 	}
 	for _, k := range s.keys {
 		if _, ok := f.values[k.name]; k.required && !ok {
@@ -97,7 +108,7 @@ func (d *decoder) fields(n *yaml.Node, s section) (*fields, bool) {
 	return f, true
 }
 
-func (f *fields) take(key, value *yaml.Node, first map[string]*yaml.Node) {
+func (f *fields) take(key, value *yaml.Node) {
 	d := f.d
 	switch {
 	case key.Kind != yaml.ScalarNode:
@@ -110,11 +121,10 @@ func (f *fields) take(key, value *yaml.Node, first map[string]*yaml.Node) {
 		d.errorf(key, msgUnknownKey, cut(key.Value), f.section.title, d.meant(key.Value, f.section.names()))
 		return
 	}
-	if before := first[key.Value]; before != nil {
-		d.errorf(key, msgDuplicateKey, key.Value, before.Line)
+	if f.has(key.Value) {
+		d.errorf(key, msgDuplicateKey, key.Value, f.first(key.Value).Line)
 		return
 	}
-	first[key.Value] = key
 	if isNull(value) {
 		d.errorf(key, msgNoValue, key.Value, f.section.key(key.Value).want)
 		value = nil
@@ -122,7 +132,17 @@ func (f *fields) take(key, value *yaml.Node, first map[string]*yaml.Node) {
 	f.values[key.Value] = value
 }
 
-// has tells whether the key is there, be its value broken or not.
+// first is the first of the keys of that name.
+func (f *fields) first(name string) *yaml.Node {
+	for i := 0; i+1 < len(f.node.Content); i += 2 {
+		if key := f.node.Content[i]; key.Kind == yaml.ScalarNode && key.Value == name {
+			return key
+		}
+	}
+	return f.node
+}
+
+// has reports whether the key is there, be its value broken or not.
 func (f *fields) has(key string) bool {
 	_, ok := f.values[key]
 	return ok
@@ -267,7 +287,7 @@ func ParseDuration(s string) (time.Duration, bool) {
 	return days + rest, true
 }
 
-// list gives the elements of a list. With none it reports nothing.
+// list returns the elements of a list. With none it reports nothing.
 func (f *fields) list(key string) []*yaml.Node {
 	n := f.values[key]
 	if n == nil {
@@ -280,7 +300,7 @@ func (f *fields) list(key string) []*yaml.Node {
 	return n.Content
 }
 
-// oneOrMore gives the elements of a list, or a single value as a list of it.
+// oneOrMore returns the elements of a list, or a single value as a list of it.
 func (f *fields) oneOrMore(key string) []*yaml.Node {
 	n := f.values[key]
 	switch {
@@ -300,7 +320,7 @@ func (f *fields) oneOrMore(key string) []*yaml.Node {
 // maxList bounds the lists within one entry.
 const maxList = 1000
 
-// kindOf is what n is, in the words of people.
+// kindOf is what n is, in words for messages.
 func kindOf(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A Severity says whether a file can be used in spite of a problem.
+// A Severity is how bad a problem is.
 type Severity string
 
 // A file with an error is refused; one with warnings is used.
@@ -15,8 +15,8 @@ const (
 	Warning Severity = "warning"
 )
 
-// A Diagnostic is one problem of a schedule file. Line and Column count from 1;
-// both are 0 when the problem has no place, such as a file that cannot be read.
+// A Diagnostic is one problem of a schedule file. Line and Column count from 1; a
+// problem of the file as a whole, such as one that cannot be read, is at 1:1.
 type Diagnostic struct {
 	File     string   `json:"file"`
 	Line     int      `json:"line"`
@@ -31,16 +31,13 @@ func (d Diagnostic) String() string {
 	if d.Severity == Warning {
 		prefix = "warning: "
 	}
-	if d.Line == 0 {
-		return fmt.Sprintf("%s: %s%s", d.File, prefix, d.Message)
-	}
 	return fmt.Sprintf("%s:%d:%d: %s%s", d.File, d.Line, d.Column, prefix, d.Message)
 }
 
 // Diagnostics are all problems of a file, sorted by file, line and column.
 type Diagnostics []Diagnostic
 
-// HasErrors tells whether the file must be refused.
+// HasErrors reports whether the file must be refused.
 func (ds Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == Error })
 }

@@ -46,7 +46,7 @@ func (d *decoder) decodeExceptions(f *fields) {
 	d.cfg.Spec.Exceptions = d.cfg.Exceptions
 }
 
-// span reads when the exception begins and ends. It tells whether both are known.
+// span reads when the exception begins and ends. It returns whether both are known.
 func (d *decoder) span(f *fields, e *plan.Exception) bool {
 	date, from, until := f.has("date"), f.has("from"), f.has("until")
 	switch {
@@ -103,7 +103,7 @@ func (d *decoder) instant(f *fields, key string, loc *time.Location, to *time.Ti
 	if s == "" || loc == nil {
 		return false
 	}
-	t, ok := parseInstant(s, loc)
+	t, ok := ParseInstant(s, loc)
 	if !ok {
 		d.errorf(n, msgTime, key, cut(s), f.section.key(key).want)
 	}
@@ -111,7 +111,9 @@ func (d *decoder) instant(f *fields, key string, loc *time.Location, to *time.Ti
 	return ok
 }
 
-func parseInstant(s string, loc *time.Location) (time.Time, bool) {
+// ParseInstant reads a time of RFC 3339, or a day, which is its first instant, or a
+// local time of loc. It returns the time in loc.
+func ParseInstant(s string, loc *time.Location) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.In(loc), true
 	}
@@ -120,9 +122,13 @@ func parseInstant(s string, loc *time.Location) (time.Time, bool) {
 	}
 	local, err := time.Parse("2006-01-02 15:04", strings.Replace(s, "T", " ", 1))
 	if err != nil {
+		local, err = time.Parse("2006-01-02 15:04:05", strings.Replace(s, "T", " ", 1))
+	}
+	if err != nil {
 		return time.Time{}, false
 	}
-	return plan.Resolve(plan.DateOf(local), local.Hour()*60+local.Minute(), loc), true
+	at := plan.Resolve(plan.DateOf(local), local.Hour()*60+local.Minute(), loc)
+	return at.Add(time.Duration(local.Second()) * time.Second), true
 }
 
 func writeTime(t time.Time, loc *time.Location) string {
@@ -146,7 +152,7 @@ func (d *decoder) checkSpan(f *fields, e plan.Exception) {
 	}
 }
 
-// begins tells whether w begins while e lasts. Weekdays repeat, so eight days tell.
+// begins reports whether w begins while e lasts. Weekdays repeat, so nine days are enough to know.
 func begins(w plan.Window, e plan.Exception) bool {
 	first := plan.DateOf(e.From.In(e.Location))
 	for n := range 9 {

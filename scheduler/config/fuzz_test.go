@@ -33,7 +33,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("reading %d bytes took %v, want at most %v", len(src), took, limit)
 		}
 		if (cfg == nil) != diags.HasErrors() {
-			t.Errorf("config %v beside %v", cfg != nil, diags)
+			t.Errorf("config %v with %v", cfg != nil, diags)
 		}
 		for _, d := range diags {
 			if d.Line < 1 || d.Column < 1 || d.Message == "" || strings.Contains(d.Message, "%!") && !bytes.Contains(src, []byte("%")) {

@@ -17,12 +17,12 @@ import (
 	"time"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // now is shortly before the clocks change in Europe.
 func now() time.Time { return time.Date(2027, time.March, 20, 12, 0, 0, 0, time.UTC) }
 
-// goldens gives the problems of every file in testdata, and of what cannot be kept
+// goldens returns the problems of every file in testdata, and of what cannot be kept
 // there, by the name of the golden file.
 func goldens(t *testing.T) map[string]Diagnostics {
 	t.Helper()
@@ -81,6 +81,7 @@ func made() map[string][]byte {
 		"binary":          {0x7f, 'E', 'L', 'F', 0, 1},
 		"utf16":           {0xff, 0xfe, 'v', 0, 'e', 0},
 		"large":           bytes.Repeat([]byte("#\n"), maxBytes/2+1),
+		"dense":           []byte("a: [" + strings.Repeat("[],", maxPieces/2+1) + "]\n"),
 		"crlf":            []byte("version: 1\r\ntimezone: Mars\r\n"),
 		"byte-order-mark": []byte("\ufeffversion: 1\ntimezone: UTC\nschedules: []\n"),
 		"deep":            []byte("version: 1\naccounts: " + strings.Repeat("[", 50) + strings.Repeat("]", 50) + "\n"),
@@ -148,7 +149,7 @@ func TestEveryMessageIsSeen(t *testing.T) {
 	}
 }
 
-// templates gives the constants of messages.go.
+// templates returns the constants of messages.go.
 func templates(t *testing.T) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "messages.go", nil, 0)
@@ -224,6 +225,6 @@ func TestMessagesAreListed(t *testing.T) {
 		})
 	}
 	if calls < 50 {
-		t.Errorf("found %d calls, want at least 50: the test looks in the wrong place", calls)
+		t.Errorf("found %d calls, want at least 50: the test searches in the wrong place", calls)
 	}
 }

@@ -213,7 +213,7 @@ func defaultsSection() section {
 		length("catch_up", "How late a missed fire is still run, at most 31d. Default: 2h.", 0, 31*day),
 		length("deadline", "How long a run is retried, 1m to 7d. Default: 2h.", time.Minute, 7*day),
 		length("warn", "How long before a stop to notify, at most 1d; for schedules without their own. Default: 0, not at all.", 0, day),
-		{name: "order", doc: "Which environment goes first when LCS cannot take all at once: cost (stop the dearest first) or file. Default: cost.", want: oneOf(orders), words: orders, shape: enum(orders)},
+		{name: "order", doc: "Which environment goes first when LCS cannot take all at once: cost (stop the most expensive first) or file. Default: cost.", want: oneOf(orders), words: orders, shape: enum(orders)},
 		length("verify_timeout", "How long an accepted run may take to arrive, 1m to 1d. Default: 45m.", time.Minute, day),
 		{name: "max_stops_per_fire", doc: "A fire that would stop more environments waits for an approval. Default: 0, no bound.", want: "a whole number from 0 to 1000000", high: 1e6, whole: true, shape: integer(0, 1e6)},
 	}}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 	"unicode/utf8"
 
@@ -74,6 +75,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		calendars:    newNames("calendar"),
 		zones:        map[string]*time.Location{},
 		spellings:    maxSpellings,
+		patterns:     map[string]*regexp.Regexp{},
 		built:        map[string]*plan.Calendar{},
 		icsDays:      map[string][]calendar.Range{},
 	}
@@ -118,7 +120,7 @@ func (d *decoder) decode(src []byte) {
 	d.lookAhead()
 }
 
-// version tells whether the file is of a version that can be read. Of another
+// version reports whether the file is of a version that can be read. Of another
 // version, nothing else can be judged.
 func (d *decoder) version(f *fields) bool {
 	n := f.values["version"]
@@ -157,7 +159,7 @@ func (d *decoder) eachEntry(f *fields, key string, s section, read func(*fields)
 	}
 }
 
-// isPartial tells whether names of a section may be missing for being broken.
+// isPartial reports whether names of a section may be missing for being broken.
 func isPartial(f *fields, key string) bool {
 	n := f.values[key]
 	if n == nil {

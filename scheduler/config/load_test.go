@@ -23,7 +23,7 @@ func TestTheExampleHasNoProblems(t *testing.T) {
 	}
 }
 
-// TestTheExampleShowsEveryKey looks at the commented lines too.
+// TestTheExampleShowsEveryKey reads the commented lines too.
 func TestTheExampleShowsEveryKey(t *testing.T) {
 	src, err := os.ReadFile("../../schedules.yaml")
 	if err != nil {
@@ -166,7 +166,7 @@ func TestNoMessageRepeatsASecret(t *testing.T) {
 	for _, file := range []string{"testdata/secrets.yaml", "testdata/syntax-anchor.yaml", "testdata/endpoints.yaml"} {
 		src, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(src), "hunter") {
-			t.Fatalf("%s holds no secret to look for (%v)", file, err)
+			t.Fatalf("%s holds no secret to search for (%v)", file, err)
 		}
 		_, diags := Load(file, Options{})
 		if got := write(diags); strings.Contains(got, "hunter") {

@@ -65,7 +65,7 @@ func (d *decoder) compileAlone(s scheduleEntry) (*plan.Plan, error) {
 	})
 }
 
-// warnZoneChanges reports fires that a change of the clocks moves. It tells whether
+// warnZoneChanges reports fires that a change of the clocks moves. It returns whether
 // all schedules could be examined.
 func (d *decoder) warnZoneChanges() bool {
 	if len(d.schedules) > maxChecked {
@@ -101,7 +101,7 @@ func zoneChanges(loc *time.Location, from, to time.Time) []time.Time {
 	}
 }
 
-// warnScheduleAt examines the fires of one schedule round changes of the clocks.
+// warnScheduleAt examines the fires of one schedule around changes of the clocks.
 func (d *decoder) warnScheduleAt(s scheduleEntry, changes []time.Time) {
 	p, err := d.compileAlone(s)
 	if err != nil {

@@ -28,7 +28,7 @@ const maxName = 100
 
 const wantName = "1 to 100 letters, digits and . _ -"
 
-// validName tells whether s is a name: it must not look like a selector, and must
+// validName reports whether s is a name: it must not look like a selector, and must
 // stand in an address of the API and in a file name as it is.
 func validName(s string) bool {
 	if s == "" || utf8.RuneCountInString(s) > maxName {
@@ -42,7 +42,7 @@ func validName(s string) bool {
 	return strings.Trim(s, ".") != ""
 }
 
-// define reads the name of an entry and enters it. It gives "" when the entry
+// define reads the name of an entry and enters it. It returns "" when the entry
 // cannot be used.
 func (d *decoder) define(f *fields, in *names) string {
 	n := f.values["name"]

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -66,14 +65,13 @@ func (d *decoder) checkClouds(f *fields, p Project, first map[string]Project) {
 func (d *decoder) decodeEnvironments(f *fields) {
 	d.environments.partial = isPartial(f, "environments")
 	first := map[string]string{}
-	valid := regexp.MustCompile(idPattern)
 	d.eachEntry(f, "environments", environmentSection(), func(f *fields) {
 		e := Environment{Name: d.define(f, d.environments), CostPerHour: f.number("cost_per_hour")}
 		if n := f.values["project"]; n != nil {
 			e.Project, _ = d.refer(n, d.projects)
 		}
 		e.Tags = d.tags(f)
-		e.ID = d.environmentID(f, valid)
+		e.ID = d.environmentID(f)
 		d.cfg.Environments = append(d.cfg.Environments, e)
 		if e.Name == "" || e.Project == "" || e.ID == "" {
 			return
@@ -89,12 +87,12 @@ func (d *decoder) decodeEnvironments(f *fields) {
 }
 
 // environmentID reads an id. One of digits alone looks like a number to YAML.
-func (d *decoder) environmentID(f *fields, valid *regexp.Regexp) string {
+func (d *decoder) environmentID(f *fields) string {
 	n := f.values["id"]
 	if n == nil {
 		return ""
 	}
-	if n.Kind != yaml.ScalarNode || !valid.MatchString(n.Value) {
+	if n.Kind != yaml.ScalarNode || !d.matches(idPattern, n.Value) {
 		what := cut(n.Value)
 		if n.Kind != yaml.ScalarNode {
 			what = kindOf(n)

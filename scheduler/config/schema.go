@@ -9,7 +9,7 @@ import (
 // A shape is a piece of JSON Schema.
 type shape map[string]any
 
-// What text has to look like, for the decoder and the schema alike. Go's regular
+// The form that text must have, for the decoder and the schema alike. Go's regular
 // expressions and those of JSON Schema read all of them in the same way.
 const (
 	datePattern     = `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`
@@ -22,7 +22,7 @@ const (
 
 // Schema is the JSON Schema (draft 2020-12) of the schedule file, indented. It is
 // made from the tables that the decoder works by. It knows the structure alone: that
-// a name is defined, or a window makes sense, only Parse can tell.
+// a name is defined, or a window makes sense, only Parse can check.
 func Schema() ([]byte, error) {
 	s := fileSection().shape()
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -27,7 +27,7 @@ func TestSchemaFileIsCurrent(t *testing.T) {
 	}
 	want, err := os.ReadFile(schemaFile)
 	if err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s differs from Schema() (%v); want it written anew with -update", schemaFile, err)
+		t.Errorf("%s differs from Schema() (%v); want it written again with -update", schemaFile, err)
 	}
 }
 
@@ -134,7 +134,7 @@ func TestSchemaAgreesOnEveryValue(t *testing.T) {
 	}
 }
 
-// structureIsRight tells whether all errors are of names, which no schema knows.
+// structureIsRight reports whether all errors are of names, which no schema knows.
 func structureIsRight(diags Diagnostics) bool {
 	for _, d := range diags.Errors() {
 		name := strings.HasPrefix(d.Message, "unknown account") || strings.HasPrefix(d.Message, "unknown project") ||

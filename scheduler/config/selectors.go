@@ -47,7 +47,7 @@ func newSelection(environments []Environment, partial bool) *selection {
 	return s
 }
 
-// selected gives the environments that the key environments of f selects, in file
+// selected returns the environments that the key environments of f selects, in file
 // order and each once.
 func (d *decoder) selected(f *fields) []string {
 	s := d.selection
@@ -74,7 +74,7 @@ func (d *decoder) selected(f *fields) []string {
 	return names
 }
 
-// match gives the environments of one selector. None is an error: a selector that
+// match returns the environments of one selector. None is an error: a selector that
 // was mistyped must not be taken for one that happens to match nothing.
 func (d *decoder) match(n *yaml.Node, selector string) []int {
 	s := d.selection

@@ -17,9 +17,10 @@ import (
 // The bounds of a schedule file keep a hostile or broken one from costing time or
 // memory. They are far beyond what is written by hand.
 const (
-	maxBytes    = 8 << 20
-	maxDepth    = 30      // of lists and mappings within each other
-	maxExpanded = 200_000 // values that aliases may stand for, in all
+	maxBytes    = 64 << 20
+	maxPieces   = 3_000_000 // lines, commas and brackets: a parsed value takes a hundred times its text
+	maxDepth    = 30        // of lists and mappings within each other
+	maxExpanded = 200_000   // values that aliases may stand for, in all
 )
 
 // parseTree reads the one document of src. It returns nil after reporting why it
@@ -32,6 +33,9 @@ func (d *decoder) parseTree(src []byte) *yaml.Node {
 		return nil
 	case !utf8.Valid(src) || bytes.IndexByte(src, 0) >= 0:
 		d.fileError(msgNotText)
+		return nil
+	case piecesOf(src) > maxPieces:
+		d.fileError(msgTooManyPieces, maxPieces)
 		return nil
 	}
 	docs := yaml.NewDecoder(bytes.NewReader(src))
@@ -59,6 +63,18 @@ func (d *decoder) parseTree(src []byte) *yaml.Node {
 		return nil
 	}
 	return root
+}
+
+// piecesOf counts what bounds the number of values: lines that are neither blank nor
+// comments, commas and opening brackets.
+func piecesOf(src []byte) int {
+	n := bytes.Count(src, []byte(",")) + bytes.Count(src, []byte("[")) + bytes.Count(src, []byte("{"))
+	for line := range bytes.Lines(src) {
+		if line = bytes.TrimLeft(line, " \t\r\n"); len(line) > 0 && line[0] != '#' {
+			n++
+		}
+	}
+	return n
 }
 
 func isEmpty(doc *yaml.Node) bool {
@@ -129,7 +145,7 @@ func lineOf(src []byte, number int) string {
 	return ""
 }
 
-// An expander puts in the place of each alias what it stands for, so that the rest
+// An expander replaces each alias by what it stands for, so that the rest
 // of the decoder need not know of aliases. It is bounded: a few lines of aliases of
 // aliases can stand for more values than there is memory.
 type expander struct {
@@ -190,7 +206,7 @@ func (e *expander) alias(n *yaml.Node, depth int) *yaml.Node {
 	return out
 }
 
-// merge puts the keys of << into the mapping; its own keys come first.
+// merge adds the keys of << to the mapping; its own keys come first.
 func (e *expander) merge(n *yaml.Node) {
 	var own, merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -51,7 +51,7 @@ func (d *decoder) location(name string) *time.Location {
 	return loc
 }
 
-// nearZone says which zone was probably meant: people also write the city alone.
+// nearZone returns which zone was probably meant: some write the city alone.
 func (d *decoder) nearZone(name string) string {
 	if d.cities == nil {
 		d.cities, d.allZones = map[string]string{}, strings.Fields(zoneNames)

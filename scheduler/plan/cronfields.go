@@ -77,7 +77,7 @@ func parseCron(text string, offset int) (Trigger, error) {
 	return t, nil
 }
 
-// parse reads one field. What looks like a zone never reaches the parser, which
+// parse reads one field. What may be a zone never reaches the parser, which
 // panics on some of it.
 func (f cronField) parse(text string) (bits uint64, ok bool) {
 	if strings.Contains(text, "=") {
@@ -106,11 +106,11 @@ func newCron(text string, bits [5]uint64) Trigger {
 	return Trigger{cron: f, text: text}
 }
 
-// eitherDay tells whether a day matches by its number or by its weekday; a star in
+// eitherDay reports whether a day matches by its number or by its weekday; a star in
 // one of the two leaves the choice to the other.
 func (f *cronFields) eitherDay() bool { return f.dom&starBit == 0 && f.dow&starBit == 0 }
 
-// on tells whether the expression fires on the day n.
+// on reports whether the expression fires on the day n.
 func (f *cronFields) on(n dayNumber) bool {
 	d := n.date()
 	return f.month&(1<<d.Month) != 0 && f.onDay(d.Day, n.weekday())
@@ -124,7 +124,7 @@ func (f *cronFields) onDay(day int, weekday time.Weekday) bool {
 	return dom && dow
 }
 
-// fires tells whether any day of the calendar matches. Weekdays need no look: every
+// fires reports whether any day of the calendar matches. Weekdays need no check: every
 // date, also 29 February, falls on each of them in time.
 func (f *cronFields) fires() bool {
 	if f.eitherDay() {

@@ -50,7 +50,7 @@ func (d Date) Compare(e Date) int {
 	return 0
 }
 
-// Before tells whether d is an earlier day than e.
+// Before reports whether d is an earlier day than e.
 func (d Date) Before(e Date) bool { return d.Compare(e) < 0 }
 
 // In is the first instant of d in loc, which is not midnight where a change of the

@@ -87,7 +87,7 @@ func (sc *scanner) day() (time.Weekday, error) {
 
 func dayName(d time.Weekday) string { return strings.ToLower(d.String()[:3]) }
 
-// Has tells whether d is one of the days.
+// Has reports whether d is one of the days.
 func (days Days) Has(d time.Weekday) bool { return days&(1<<d) != 0 }
 
 // String writes the days as ParseDays reads them, with ranges; no days are "".

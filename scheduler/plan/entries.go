@@ -9,7 +9,7 @@ import (
 
 // An Entry is one distinct rule to wake up for.
 type Entry struct {
-	Name string // for people
+	Name string // for display
 	// Schedule returns the instants at which the rule may act; see Entries.
 	Schedule cron.Schedule
 }
@@ -30,7 +30,7 @@ func (p *Plan) Entries() []Entry {
 
 // A rule is one of the distinct rules of a plan.
 type rule struct {
-	name func() string // for people
+	name func() string // for display
 	next nextFunc
 }
 

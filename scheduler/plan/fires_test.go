@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -189,5 +190,60 @@ func BenchmarkQuietTick(b *testing.B) {
 		if got := len(p.Fires(at, at.Add(15*time.Second))); got != 0 {
 			b.Fatal(got)
 		}
+	}
+}
+
+func TestZoneChangeSaysNothingFarFromAChange(t *testing.T) {
+	locations := loadZones(t)
+	rapid.Check(t, func(t *rapid.T) {
+		w, p := drawPlan(t, locations)
+		for f := range p.All(w.from(), w.at(walkLength)) {
+			if note, ok := p.ZoneChange(f); ok && !plan.ChangesNear(f.At) {
+				t.Fatalf("%v: %s, but no change is near\n%s", f, note, w)
+			}
+		}
+	})
+}
+
+func TestNextFires(t *testing.T) {
+	p := sketch{zone: "UTC", rules: []string{"uptime mon 07:00-19:00", "uptime mon 08:00-18:00", "uptime 00:00-00:01"}, exceptions: []plan.Exception{
+		{Name: "summer", Keep: plan.Stopped, From: mustTime(t, "2026-07-01T00:00:00Z"), Until: mustTime(t, "2026-08-01T00:00:00Z")},
+		{Name: "past", Keep: plan.Stopped, From: mustTime(t, "2025-07-01T00:00:00Z"), Until: mustTime(t, "2025-08-01T00:00:00Z")},
+	}}.compile(t)
+	got := p.NextFires(mustTime(t, "2026-03-02T07:00:00Z"))
+	want := map[string]string{"s0": "stop 2026-03-02T19:00:00Z", "s2": "start 2026-03-03T00:00:00Z", "summer": "stop 2026-07-01T00:00:00Z"}
+	for name, text := range want {
+		f := got[name]
+		if have := fmt.Sprintf("%s %s", f.Action, f.At.Format(time.RFC3339)); have != text || f.Environment != "dev-01" {
+			t.Errorf("next fire of %s = %+v, want %s", name, f, text)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("NextFires = %v, want those of %v", got, want)
+	}
+}
+
+func TestFiresOfNamedEnvironments(t *testing.T) {
+	p := fleet(t, 12)
+	from, to := newYear(2026), newYear(2026).AddDate(0, 0, 14)
+	all := p.Fires(from, to)
+	sorted := slices.IsSortedFunc(all, func(a, b plan.Fire) int {
+		if c := a.At.Compare(b.At); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Environment, b.Environment)
+	})
+	if !sorted {
+		t.Error("fires are not sorted by time and environment")
+	}
+	want := slices.DeleteFunc(all, func(f plan.Fire) bool { return f.Environment != "env-0004" && f.Environment != "env-0010" })
+	if got := p.Fires(from, to, "env-0010", "env-0004", "env-0010", "nobody"); !slices.Equal(got, want) || len(got) == 0 {
+		t.Errorf("Fires = %v, want %v", got, want)
+	}
+	if got := p.Fires(from, to, "nobody"); len(got) != 0 {
+		t.Errorf("Fires of an unknown environment = %v", got)
+	}
+	if got := p.Fires(to, from); len(got) != 0 {
+		t.Errorf("Fires of a range that ends before it begins = %v", got)
 	}
 }

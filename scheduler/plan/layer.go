@@ -53,7 +53,7 @@ func (l *layer) findWindows() {
 
 func (l *layer) keeps() bool { return l.exception.Keep != "" }
 
-// active tells whether the layer is in effect at i.
+// active reports whether the layer is in effect at i.
 func (l *layer) active(i instant) bool { return l.from <= i && i < l.until }
 
 // at is what the layer wants at i, where it is active.

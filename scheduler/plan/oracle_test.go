@@ -114,7 +114,7 @@ type oracleException struct {
 	override    bool
 }
 
-// comes tells whether the trigger fires at minute i of the walk.
+// comes reports whether the trigger fires at minute i of the walk.
 func (s *oracleSchedule) comes(o oracleTrigger, i int, start bool) bool {
 	free := func(wall int64) bool { return !start || !s.holidays[dateOfWall(wall/dayMinutes)] }
 	if o.elapsed {
@@ -128,7 +128,7 @@ func (s *oracleSchedule) comes(o oracleTrigger, i int, start bool) bool {
 	return false
 }
 
-// open tells whether a window covers minute i of the walk; days may be refused.
+// open reports whether a window covers minute i of the walk; days may be refused.
 func open(windows []plan.Window, reached int64, refused func(wallDay, begin int64) bool) bool {
 	today := reached / dayMinutes
 	for _, w := range windows {
@@ -207,7 +207,7 @@ func (o *oracle) base(i int) (wanted plan.Wanted, event bool) {
 	return o.last, started || stopped
 }
 
-// walk gives the minutes from first to n of the walk.
+// walk returns the minutes from first to n of the walk.
 func (o *oracle) walk(first, n int) []oracleMinute {
 	o.last = plan.Unknown
 	list := make([]oracleMinute, n)

@@ -1,4 +1,4 @@
-// Package plan says which environments should run at an instant and when that
+// Package plan works out which environments should run at an instant and when that
 // changes. It is pure: it reads no clock, no file and no network, so that its
 // answers can be held against an oracle over years and zones.
 package plan
@@ -53,7 +53,7 @@ type Calendar struct {
 	Name string
 	// Fingerprint changes when the days of the calendar may have changed.
 	Fingerprint string
-	// Holiday tells whether d is a day of the calendar, and what the day is called.
+	// Holiday reports whether d is a day of the calendar, and what the day is called.
 	Holiday func(d Date) (name string, ok bool)
 }
 
@@ -114,7 +114,7 @@ type Fire struct {
 	Action      Action
 	Environment string
 	Schedule    string // name of the schedule or exception
-	Reason      string // for people
+	Reason      string // for display
 }
 
 // A Decision is what is wanted of an environment at an instant, and why.

@@ -339,7 +339,7 @@ func (w *world) checkSplit(p *plan.Plan, name string, fires []plan.Fire) {
 	}
 }
 
-// compareStates looks at every change, at the minute before it, and every few hours.
+// compareStates checks every change, at the minute before it, and every few hours.
 func (w *world) compareStates(p *plan.Plan, name string, minutes []oracleMinute) {
 	first := warmUpDays * dayMinutes
 	for i, m := range minutes {

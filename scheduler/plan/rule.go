@@ -43,7 +43,7 @@ type triggerRule struct {
 	cause    *cause
 }
 
-// holiday tells whether n is a day of c, which may be nil.
+// holiday reports whether n is a day of c, which may be nil.
 func (c *Calendar) holiday(n dayNumber) (string, bool) {
 	if c == nil || c.Holiday == nil {
 		return "", false
@@ -65,7 +65,7 @@ func (r *windowRule) String() string {
 	return fmt.Sprintf("%s (%s early)", r.window, FormatDuration(r.lead))
 }
 
-// FormatDuration writes d as people do: 2h, 90m, 31d.
+// FormatDuration writes d in short: 2h, 90m, 31d.
 func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {
@@ -81,7 +81,7 @@ func FormatDuration(d time.Duration) string {
 	return d.String()
 }
 
-// on tells whether a window begins on the day n.
+// on reports whether a window begins on the day n.
 func (r *windowRule) on(n dayNumber) bool {
 	if !r.window.Days.Has(n.weekday()) {
 		return false
@@ -132,7 +132,7 @@ func (r *windowRule) next(i instant) instant {
 	return found
 }
 
-// on tells whether the trigger fires on the day n.
+// on reports whether the trigger fires on the day n.
 func (r *triggerRule) on(n dayNumber) bool {
 	if !r.trigger.on(n) {
 		return false
@@ -141,7 +141,7 @@ func (r *triggerRule) on(n dayNumber) bool {
 	return !holiday
 }
 
-// times gives the instants of the trigger from lo to hi, both included, each once.
+// times yields the instants of the trigger from lo to hi, both included, each once.
 func (r *triggerRule) times(lo, hi instant) iter.Seq[instant] {
 	if r.trigger.elapsed() {
 		return r.elapsedTimes(lo, hi)

@@ -54,7 +54,7 @@ func newScanner(s string) (*scanner, error) {
 	return sc, nil
 }
 
-// classify gives kind and length of the token that s begins with: endToken for a
+// classify returns kind and length of the token that s begins with: endToken for a
 // space, a negative kind for what belongs nowhere.
 func classify(s string) (tokenKind, int) {
 	switch {
@@ -63,7 +63,7 @@ func classify(s string) (tokenKind, int) {
 	case s[0] == '-' || s[0] == ',':
 		return markToken, 1
 	case strings.HasPrefix(s, "–"):
-		return markToken, len("–") // people paste it for a hyphen
+		return markToken, len("–") // often pasted for a hyphen
 	case isLetter(s[0]):
 		return wordToken, prefixLen(s, isLetter)
 	case isDigit(s[0]):

@@ -39,7 +39,7 @@ func find(list []interval, i instant) (interval, bool) {
 	return list[k-1], true
 }
 
-// covered tells whether i is within an interval of a merged list.
+// covered reports whether i is within an interval of a merged list.
 func covered(list []interval, i instant) bool {
 	v, ok := find(list, i)
 	return ok && i < v.end

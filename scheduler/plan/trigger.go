@@ -36,14 +36,14 @@ func parseTimeOfDay(text string, offset int, days Days) (Trigger, error) {
 	return Trigger{days: days & EveryDay, minute: minute, text: text}, nil
 }
 
-// IsCron tells whether the trigger is a cron expression, to which days do not apply.
+// IsCron reports whether the trigger is a cron expression, to which days do not apply.
 func (t Trigger) IsCron() bool { return t.cron != nil }
 
 // String writes the trigger as ParseTrigger reads it: a time without its days, or
 // the cron expression.
 func (t Trigger) String() string { return t.text }
 
-// describe is the trigger for people, with the days of a time of day.
+// describe writes the trigger for display, with the days of a time of day.
 func (t Trigger) describe() string {
 	if t.IsCron() || t.days == EveryDay {
 		return t.text
@@ -59,7 +59,7 @@ func (t Trigger) canonical() string {
 	return fmt.Sprintf("at %s %d", t.days, t.minute)
 }
 
-// on tells whether the trigger fires on the day n.
+// on reports whether the trigger fires on the day n.
 func (t Trigger) on(n dayNumber) bool {
 	if t.cron != nil {
 		return t.cron.on(n)
@@ -75,7 +75,7 @@ func (t Trigger) minutes() []int {
 	return []int{t.minute}
 }
 
-// elapsed tells whether the trigger follows elapsed time, not the clock on the
+// elapsed reports whether the trigger follows elapsed time, not the clock on the
 // wall: such a trigger fires in every hour, and so neither skips one at a change of
 // the clocks nor has two fires where there is one hour.
 func (t Trigger) elapsed() bool { return t.cron != nil && t.cron.elapsed }

@@ -234,7 +234,7 @@ func checkCronNext(t *testing.T, v vector) string {
 	entry := onlySchedule(t, zone, plan.Schedule{Stops: []plan.Trigger{mustTrigger(t, text, 0)}}).Entries()[0]
 	from, want := v.Check.At, strings.Trim(string(v.Expected), `"`)
 	switch v.ID {
-	case "v299": // told in words
+	case "v299": // given in words
 		from, want = "2012-11-04T00:00:00-04:00", "2012-11-04T01:00:00-04:00"
 	case "v289": // the source skips the day
 		want = "2012-03-11T03:00:00-04:00"

@@ -35,7 +35,7 @@ func (p *Plan) Wanted(environment string, at time.Time) Decision {
 	return d
 }
 
-// Overruled tells whether an override or exception decides about the environment
+// Overruled reports whether an override or exception decides about the environment
 // at at, and not the schedules; override whether it is an override.
 func (p *Plan) Overruled(environment string, at time.Time) (overruled, override bool) {
 	g := p.group[environment]
@@ -57,7 +57,7 @@ func (d *Decision) step(format string, args ...any) {
 	d.Steps = append(d.Steps, fmt.Sprintf(format, args...))
 }
 
-// explainLayers says which overrides and exceptions are active at i.
+// explainLayers adds which overrides and exceptions are active at i.
 func (d *Decision) explainLayers(t *timeline, i instant) {
 	outranked := false
 	for _, kind := range []bool{true, false} {
@@ -168,7 +168,7 @@ func (d *Decision) explainEvents(g *group, b *baseline, i instant) {
 	}
 }
 
-// explainHoliday says that the calendar took a start between the last one and i.
+// explainHoliday adds that the calendar took a start between the last one and i.
 func (d *Decision) explainHoliday(r *triggerRule, last, i instant) {
 	if r.calendar == nil {
 		return

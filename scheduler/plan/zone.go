@@ -48,7 +48,7 @@ type clock struct {
 // (exclusive), all in seconds.
 type period struct{ start, end, offset int64 }
 
-// A shift tells what a change of the clocks did to a local time.
+// A shift is what a change of the clocks did to a local time.
 type shift int
 
 const (
@@ -106,7 +106,7 @@ func (c *clock) seconds(n dayNumber, minute int) int64 {
 	return max(wall-p.offset, p.start)
 }
 
-// shift tells whether minute of day n falls into a gap or a fold.
+// shift reports whether minute of day n falls into a gap or a fold.
 func (c *clock) shift(n dayNumber, minute int) shift {
 	wall := int64(n)*secondsPerDay + int64(minute)*60
 	first := c.seconds(n, minute)

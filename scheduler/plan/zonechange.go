@@ -1,9 +1,12 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
-// ZoneChange tells whether the rule behind f names a local time that a change of the
-// clocks skips or repeats on that day, with a sentence for people. Rules that follow
+// ZoneChange reports whether the rule behind f names a local time that a change of the
+// clocks skips or repeats on that day, with a sentence for display. Rules that follow
 // elapsed time, and the ends of exceptions, are never moved.
 func (p *Plan) ZoneChange(f Fire) (string, bool) {
 	at, ok := p.place[f.Schedule]
@@ -35,14 +38,11 @@ func (c compiled) zoneChange(f Fire) (string, bool) {
 	return "", false
 }
 
-// zoneChange looks at the edges of windows round the day of f: a change of zone may
+// zoneChange checks the edges of windows around the day of f: a change of zone may
 // have moved a time by a day.
 func (r *windowRule) zoneChange(f Fire) (string, bool) {
 	c := newClock(r.loc)
 	at := instantOf(f.At)
-	if !c.changesNear(at) {
-		return "", false
-	}
 	today := c.day(at)
 	for n := today - dayNumber(r.window.EndDay) - 2; n <= today+1; n++ {
 		if !r.on(n) {
@@ -65,9 +65,6 @@ func (r *triggerRule) zoneChange(f Fire) (string, bool) {
 	}
 	c := newClock(r.loc)
 	at := instantOf(f.At)
-	if !c.changesNear(at) {
-		return "", false
-	}
 	today := c.day(at)
 	for n := today - 1; n <= today+1; n++ {
 		if !r.on(n) {
@@ -86,11 +83,12 @@ func (r *triggerRule) zoneChange(f Fire) (string, bool) {
 	return "", false
 }
 
-// changesNear reports whether a local time that comes at i may be one that a change of
-// the clocks skips, which comes at the change, or repeats, which comes before it.
-func (c *clock) changesNear(i instant) bool {
-	s := i.seconds()
-	p := c.at(s)
+// ChangesNear reports whether a change of the clocks is so near that ZoneChange may
+// have something to say of a fire at at, in its zone: a time that is skipped comes at
+// the change, and one that is repeated comes before it.
+func ChangesNear(at time.Time) bool {
+	s := instantOf(at).seconds()
+	p := newClock(at.Location()).at(s)
 	return s == p.start || p.end < s+2*maxOffset
 }
 

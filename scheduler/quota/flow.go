@@ -11,6 +11,9 @@ type flow struct {
 	seats [][]seat // by account: the sets that it belongs to
 	on    [][]int  // by set and place in it: how many calls are assigned there
 	free  []int    // by account: how many more fit
+
+	ways  []step // of the last search, by account
+	queue []int  // of the last search
 }
 
 // A seat is an account's place in a set.
@@ -32,6 +35,14 @@ func newFlow(sets [][]int, free []int) *flow {
 		}
 	}
 	return f
+}
+
+// reset takes all calls out, and gives the accounts room for so many.
+func (f *flow) reset(free []int) {
+	f.free = free
+	for _, places := range f.on {
+		clear(places)
+	}
 }
 
 // put adds up to n calls of a set and returns how many have room.
@@ -67,40 +78,46 @@ func (f *flow) reach(set int) []bool {
 
 // search finds a shortest augmenting path from the given accounts to one with room;
 // end is -1 when there is none. It returns how each account that it has seen is
-// reached: where there is no room, all that calls there can go to.
+// reached, until the next search: where there is no room, all that calls there can go
+// to.
 func (f *flow) search(accounts ...int) (end int, ways []step) {
 	for _, a := range accounts {
 		if f.free[a] > 0 { // most often
 			return a, nil
 		}
 	}
-	ways = make([]step, len(f.free))
-	queue := make([]int, 0, len(f.free))
-	see := func(a int, h step) {
-		if !ways[a].seen {
-			h.seen = true
-			ways[a] = h
-			queue = append(queue, a)
-		}
+	if f.ways == nil {
+		f.ways = make([]step, len(f.free))
 	}
+	clear(f.ways)
+	f.queue = f.queue[:0]
 	for _, a := range accounts {
-		see(a, step{set: -1})
+		f.see(a, step{set: -1})
 	}
-	for i := 0; i < len(queue); i++ {
-		a := queue[i]
+	for i := 0; i < len(f.queue); i++ {
+		a := f.queue[i]
 		if f.free[a] > 0 {
-			return a, ways
+			return a, f.ways
 		}
 		for _, u := range f.seats[a] {
 			if f.on[u.set][u.place] == 0 {
 				continue
 			}
 			for to, b := range f.sets[u.set] {
-				see(b, step{set: u.set, from: u.place, to: to})
+				f.see(b, step{set: u.set, from: u.place, to: to})
 			}
 		}
 	}
-	return -1, ways
+	return -1, f.ways
+}
+
+// see notes how an account is reached, the first time.
+func (f *flow) see(a int, h step) {
+	if !f.ways[a].seen {
+		h.seen = true
+		f.ways[a] = h
+		f.queue = append(f.queue, a)
+	}
 }
 
 // move takes up to n places at end, and moves calls along the path from there back to

@@ -102,9 +102,11 @@ func (t *timetable) bottlenecks(before, fire tally) [][]bool {
 
 // forecast describes calls that share accounts and cannot all go at once.
 func (o *Forecaster) forecast(at time.Time, t *timetable, before, fire tally) Forecast {
+	calls := newFlow(before.sets, make([]int, len(t.slots)))
 	last := t.earliest(before.total+fire.total, func(at time.Duration) bool {
-		f, _ := t.flow(before, at)
-		return f.putAll(fire) == 0
+		calls.reset(t.room(at))
+		calls.putAll(before)
+		return calls.putAll(fire) == 0
 	})
 	f := Forecast{At: at, Calls: fire.total, Earlier: before.total, Last: at.Add(last)}
 	room, seen := t.room(0), map[int]bool{}
@@ -208,7 +210,7 @@ func (o *Forecaster) tally(waiting []wait) tally {
 // merge adds a set of accounts to disjoint ones, united with those that it shares
 // accounts with.
 func merge(parts [][]bool, part []bool) [][]bool {
-	var apart [][]bool
+	apart := make([][]bool, 0, len(parts)+1)
 	for _, p := range parts {
 		common := false
 		for a := range p {

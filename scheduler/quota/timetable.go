@@ -21,12 +21,20 @@ type timetable struct {
 func (l Limit) timetable(now time.Time, budgets []Budget) *timetable {
 	t := &timetable{calls: l.Calls, span: l.Window + Guard, index: make(map[string]int, len(budgets)), slots: make([][]time.Duration, len(budgets))}
 	t.offsets = append(t.offsets, 0)
+	var unused []time.Duration // of an account that has made no calls
 	for i, b := range budgets {
 		from := now
 		if b.Held.After(now) {
 			from = b.Held
 		}
 		t.index[b.Account] = i
+		if len(b.Taken) == 0 && from.Equal(now) {
+			if unused == nil {
+				unused = make([]time.Duration, l.Calls)
+			}
+			t.slots[i] = unused
+			continue
+		}
 		t.slots[i] = make([]time.Duration, l.Calls)
 		for n, at := range l.Slots(from, b.Taken) {
 			after := at.Sub(now)
@@ -57,11 +65,15 @@ func (t *timetable) accounts(names []string) []int {
 func (t *timetable) room(at time.Duration) []int {
 	room := make([]int, len(t.slots))
 	for a, slots := range t.slots {
-		for _, s := range slots {
+		each := 0
+		for i, s := range slots {
 			if s > at {
 				break
 			}
-			room[a] += int((at-s)/t.span) + 1
+			if i == 0 || s != slots[i-1] { // slots often come together
+				each = int((at-s)/t.span) + 1
+			}
+			room[a] += each
 		}
 	}
 	return room

@@ -17,11 +17,7 @@ import (
 	"curfew/scheduler"
 )
 
-const (
-	maxPage     = 1000
-	defaultSpan = 7 * 24 * time.Hour
-	maxSpan     = 400 * 24 * time.Hour
-)
+const maxPage = 1000
 
 // A badParameter is a query that cannot be answered.
 type badParameter struct{ name, want string }
@@ -189,25 +185,6 @@ func (s *Server) environment(r *http.Request) (any, error) {
 		}
 	}
 	return nil, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, r.PathValue("name"))
-}
-
-func (s *Server) fires(r *http.Request) (any, error) {
-	q, err := query(r, "from", "to")
-	if err != nil {
-		return nil, err
-	}
-	from, err := instant(q, "from", time.Now())
-	if err != nil {
-		return nil, err
-	}
-	to, err := instant(q, "to", from.Add(defaultSpan))
-	if err != nil {
-		return nil, err
-	}
-	if to.Before(from) || to.Sub(from) > maxSpan {
-		return nil, &badParameter{"to", "an instant after from, 400 days later at most"}
-	}
-	return list(items(s.opts.Engine.Fires(from, to), FireOf), ""), nil
 }
 
 func (s *Server) accounts(r *http.Request) (any, error) {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"strings"
@@ -47,7 +48,7 @@ type Shown interface {
 	Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
 	FindRun(ctx context.Context, id string) (scheduler.Run, error)
 	Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error)
-	Fires(from, to time.Time) []plan.Fire
+	Fires(from, to time.Time) iter.Seq[plan.Fire] // sorted by instant and environment
 	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
 }
 

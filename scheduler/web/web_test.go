@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -68,8 +69,8 @@ func (f fixed) Statuses(context.Context) ([]scheduler.EnvironmentStatus, error) 
 	}}, nil
 }
 
-func (f fixed) Fires(from, _ time.Time) []plan.Fire {
-	return []plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}}
+func (f fixed) Fires(from, _ time.Time) iter.Seq[plan.Fire] {
+	return slices.Values([]plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}})
 }
 
 func (f fixed) Act(_ context.Context, name string, action plan.Action) (scheduler.Run, error) {

@@ -79,8 +79,8 @@ func sameStartAndStop(s vectorSchedule) func() error {
 	}
 }
 
-// A told vector is one whose input is in words: what is asked of the plan instead.
-type told struct {
+// A worded vector is one whose input is in words: what is asked of the plan instead.
+type worded struct {
 	zone           string
 	uptime         string
 	start, stop    string
@@ -94,9 +94,9 @@ type told struct {
 	firesNotLooked bool
 }
 
-func toldVectors() map[string]told {
+func wordedVectors() map[string]worded {
 	const hour, week = time.Hour, 7 * 24 * time.Hour
-	return map[string]told{
+	return map[string]worded{
 		"v047": {stop: "20:00", at: "2026-03-02T19:55:00Z", within: 4 * time.Minute},
 		"v095": {uptime: "10:00-20:00", at: "2026-03-02T15:05:00Z", wanted: plan.Running, firesNotLooked: true},
 		"v097": {uptime: "10:00-20:00", at: "2026-03-02T22:05:00Z", wanted: plan.Stopped, firesNotLooked: true},
@@ -125,7 +125,7 @@ func toldVectors() map[string]told {
 }
 
 func checkByID(t *testing.T, v vector) string {
-	c, ok := toldVectors()[v.ID]
+	c, ok := wordedVectors()[v.ID]
 	if !ok {
 		return forEngine
 	}
@@ -146,7 +146,7 @@ func checkByID(t *testing.T, v vector) string {
 	return ""
 }
 
-func (c told) compile(t *testing.T) *plan.Plan {
+func (c worded) compile(t *testing.T) *plan.Plan {
 	t.Helper()
 	days := plan.EveryDay
 	var err error

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-ical"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/web"
+)
+
+// mixedFile has names of different lengths, two zones, and texts that JSON and
+// iCalendar escape.
+const mixedFile = `version: 1
+timezone: Europe/Copenhagen
+accounts: [{name: a, mode: static, token: {env: T}}]
+projects: [{name: p, id: 1, account: a}]
+environments:
+- {name: dev-é, project: p, id: 00000000-0000-0000-0000-000000000001}
+- {name: a-much-longer-name, project: p, id: 00000000-0000-0000-0000-000000000002}
+- {name: b, project: p, id: 00000000-0000-0000-0000-000000000003}
+schedules:
+- {name: office, environments: [dev-é, b], uptime: mon-fri 02:30-19:00}
+- {name: new-york-nights, timezone: America/New_York, environments: [a-much-longer-name], start: "06:30", stop: "0 22 * * *"}
+exceptions:
+- {environments: b, from: 2027-03-25, until: 2027-03-27, keep: stopped, reason: "a; \"b\" <c>, d\\e"}
+`
+
+func mixedListing(t *testing.T, environments ...string) listing {
+	t.Helper()
+	cfg, diags := config.Parse("a.yaml", []byte(mixedFile), ".", config.Options{})
+	if cfg == nil {
+		t.Fatal(diags)
+	}
+	p, err := plan.Compile(cfg.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := time.Date(2027, 3, 20, 0, 0, 0, 0, time.UTC)
+	return listing{p, from, from.AddDate(0, 0, 14), environments}
+}
+
+// TestStreamedFormsAreThoseOfAllRowsAtOnce holds each form against one that has all
+// fires at hand.
+func TestStreamedFormsAreThoseOfAllRowsAtOnce(t *testing.T) {
+	now := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name   string
+		stream func(l listing, w *bufio.Writer) error
+		all    func(l listing, w *bytes.Buffer) error
+	}{
+		{"table", listing.writeTable, func(l listing, w *bytes.Buffer) error { return tableOf(l, w) }},
+		{"json", listing.writeJSON, func(l listing, w *bytes.Buffer) error {
+			rows := []web.Fire{}
+			for f := range l.fires() {
+				rows = append(rows, web.FireOf(f))
+			}
+			return printJSON(w, rows)
+		}},
+		{"ics", func(l listing, w *bufio.Writer) error { return l.writeCalendar(w, now) }, func(l listing, w *bytes.Buffer) error { return calendarOf(l, w, now) }},
+	}
+	for _, tt := range tests {
+		for _, l := range []listing{mixedListing(t), mixedListing(t, "b"), {mixedListing(t).plan, now, now, nil}} {
+			t.Run(fmt.Sprint(tt.name, l.environments, l.from.Equal(l.to)), func(t *testing.T) {
+				var got, want bytes.Buffer
+				w := bufio.NewWriter(&got)
+				if err := errors.Join(tt.stream(l, w), w.Flush(), tt.all(l, &want)); err != nil {
+					t.Fatal(err)
+				}
+				if got.String() != want.String() {
+					t.Errorf("streamed:\n%s\nat once:\n%s", &got, &want)
+				}
+			})
+		}
+	}
+}
+
+func tableOf(l listing, w *bytes.Buffer) error {
+	var rows [][]string
+	for f := range l.fires() {
+		reason := f.Reason
+		if note, ok := l.plan.ZoneChange(f); ok {
+			reason += " (" + note + ")"
+		}
+		rows = append(rows, []string{f.At.Format(clock), string(f.Action), f.Environment, f.Schedule, reason})
+	}
+	return printTable(w, "AT ACTION ENVIRONMENT SCHEDULE REASON", rows)
+}
+
+func calendarOf(l listing, w *bytes.Buffer, now time.Time) error {
+	cal := ical.NewCalendar()
+	cal.Props.SetText(ical.PropVersion, "2.0")
+	cal.Props.SetText(ical.PropProductID, "-//curfew//plan//EN")
+	for f := range l.fires() {
+		event := ical.NewEvent()
+		event.Props.SetText(ical.PropUID, fmt.Sprintf("%d-%s-%s@curfew", f.At.Unix(), f.Environment, f.Action))
+		event.Props.SetDateTime(ical.PropDateTimeStamp, now.UTC())
+		event.Props.SetDateTime(ical.PropDateTimeStart, f.At.UTC())
+		event.Props.SetText(ical.PropSummary, fmt.Sprintf("%s %s", f.Action, f.Environment))
+		event.Props.SetText(ical.PropDescription, fmt.Sprintf("%s: %s", f.Schedule, f.Reason))
+		cal.Children = append(cal.Children, event.Component)
+	}
+	if len(cal.Children) == 0 { // the encoder refuses one without events
+		_, err := w.WriteString("BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n")
+		return err
+	}
+	return ical.NewEncoder(w).Encode(cal)
+}
+
+// closed is a pipe whose reader has gone.
+type closed struct{ written int }
+
+func (c *closed) Write(p []byte) (int, error) {
+	c.written += len(p)
+	return 0, syscall.EPIPE
+}
+
+func TestPlanEndsWhenItsReaderHasGone(t *testing.T) {
+	l := mixedListing(t)
+	l.to = l.from.AddDate(10, 0, 0)
+	for name, write := range map[string]func(*bufio.Writer) error{
+		"table": l.writeTable, "json": l.writeJSON, "ics": func(w *bufio.Writer) error { return l.writeCalendar(w, l.from) },
+	} {
+		c := &closed{}
+		if err := write(bufio.NewWriterSize(c, 1024)); !errors.Is(err, syscall.EPIPE) || c.written > 2048 {
+			t.Errorf("%s: %v after %d bytes, want EPIPE at once", name, err, c.written)
+		}
+	}
+}
