@@ -9,6 +9,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -105,11 +106,11 @@ func place(ref *config.SecretRef) config.SecretRef {
 	return *ref
 }
 
-func (c *clients) source(ref *config.SecretRef) auth.Source {
+func (c *clients) source(ref *config.SecretRef) secret.Source {
 	if ref == nil {
-		return auth.Source{}
+		return secret.Source{}
 	}
-	return auth.Source{File: ref.File, Env: ref.Env, Getenv: c.env.getenv}
+	return secret.Source{File: ref.File, Env: ref.Env, Getenv: c.env.getenv}
 }
 
 // ends warns once for each date on which LCS says that its API ends.
@@ -178,37 +179,37 @@ func rulesOf(cfg *config.Config, p *plan.Plan) []scheduler.Rule {
 
 // sourceOf says where the secret of a variable is: in the variable, or in the file
 // that NAME_FILE names. Both set is an error; neither gives a source that holds nothing.
-func sourceOf(e env, name string) (auth.Source, error) {
+func sourceOf(e env, name string) (secret.Source, error) {
 	value, file := e.getenv(name), e.getenv(name+"_FILE")
 	switch {
 	case value != "" && file != "":
-		return auth.Source{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
+		return secret.Source{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
 	case file != "":
-		return auth.Source{File: file}, nil
+		return secret.Source{File: file}, nil
 	default:
-		return auth.Source{Env: name, Getenv: e.getenv}, nil
+		return secret.Source{Env: name, Getenv: e.getenv}, nil
 	}
 }
 
 // secretOf reads the secret of a variable; it is empty when none is set.
-func secretOf(e env, name string) (auth.Secret, error) {
+func secretOf(e env, name string) (secret.Secret, error) {
 	s, err := rotatingOf(e, name)
 	if err != nil {
-		return auth.Secret{}, err
+		return secret.Secret{}, err
 	}
 	return s.Current(), nil
 }
 
 // rotatingOf gives the secret of a variable, which a daemon reads anew at each use.
-func rotatingOf(e env, name string) (*auth.Rotating, error) {
+func rotatingOf(e env, name string) (*secret.Rotating, error) {
 	source, err := sourceOf(e, name)
 	if err != nil {
 		return nil, err
 	}
 	if source.File == "" && e.getenv(name) == "" {
-		return &auth.Rotating{}, nil
+		return &secret.Rotating{}, nil
 	}
-	s, err := auth.NewRotating(source)
+	s, err := secret.NewRotating(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -1,3 +1,5 @@
+// Package auth signs in to LCS as a delegated user: the credentials, and the
+// guard that keeps a wrong password from locking an account.
 package auth
 
 import (
@@ -15,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/lcs"
+	"curfew/lcs/secret"
 )
 
 const (
@@ -39,12 +42,12 @@ type Options struct {
 	Tenant    string
 	ClientID  string
 	Username  string // of a delegated account: who must sign in, "" for anybody
-	Password  Source
-	Token     Source // of a static account
-	Logins    Logins // of a delegated account: where its login is kept
-	Scope     string // with which a login is renewed
-	Region    string // LCS region, for the cloud's sign-in host
-	Authority string // instead of the cloud's sign-in host
+	Password  secret.Source
+	Token     secret.Source // of a static account
+	Logins    Logins        // of a delegated account: where its login is kept
+	Scope     string        // with which a login is renewed
+	Region    string        // LCS region, for the cloud's sign-in host
+	Authority string        // instead of the cloud's sign-in host
 	Transport policy.Transporter
 	Logger    *zap.Logger
 }

@@ -18,6 +18,7 @@ import (
 
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
+	"curfew/lcs/secret"
 )
 
 func TestBadPasswordWhoseFileIsAwayForAMomentIsStillTriedOnce(t *testing.T) {
@@ -123,7 +124,7 @@ func TestPasswordThatTheUsersDomainChecksIsHeldOffAlike(t *testing.T) {
 				write(t, file, "wrong")
 				c, err := auth.New(auth.Options{
 					Account: "main", Mode: auth.ModePassword, Tenant: "contoso", ClientID: "11111111-2222-3333-4444-555555555555", Username: "svc@contoso.com",
-					Password: auth.Source{File: file}, Authority: "https://login.invalid/", Transport: d,
+					Password: secret.Source{File: file}, Authority: "https://login.invalid/", Transport: d,
 				})
 				if err != nil {
 					t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"curfew/lcs/secret"
 )
 
 // A password signs in with a user name and a password, LCS's documented way for
@@ -13,7 +15,7 @@ import (
 type password struct {
 	opts    Options
 	witness *witness
-	secret  Secret                 // as it was last read
+	secret  secret.Secret          // as it was last read
 	made    string                 // digest of the secret that inner was made with
 	inner   azcore.TokenCredential // nil until the first attempt with a secret
 }

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"curfew/lcs/secret"
 )
 
 // Sealed keeps logins where others can read them, encrypted: AES-256-GCM, each
@@ -16,7 +18,7 @@ import (
 type Sealed struct {
 	Logins Logins
 	// Keys gives the text of the keys, read at each use: the first seals, all open.
-	Keys func() (Secret, error)
+	Keys func() (secret.Secret, error)
 }
 
 var _ Logins = Sealed{}
@@ -80,7 +82,7 @@ const (
 
 // ParseKeys reads keys, one or more with white space between: 32 bytes each, in
 // base64 or hex.
-func ParseKeys(text Secret) ([]cipher.AEAD, error) {
+func ParseKeys(text secret.Secret) ([]cipher.AEAD, error) {
 	var keys []cipher.AEAD
 	for word := range strings.FieldsSeq(text.Reveal()) {
 		key, err := hex.DecodeString(word)

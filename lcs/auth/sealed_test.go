@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 )
 
 // rows keeps what it is given in memory.
@@ -33,7 +34,7 @@ func keyOf(b byte) string {
 }
 
 func sealed(r rows, keys ...string) auth.Sealed {
-	return auth.Sealed{Logins: r, Keys: func() (auth.Secret, error) { return auth.NewSecret(strings.Join(keys, "\n")), nil }}
+	return auth.Sealed{Logins: r, Keys: func() (secret.Secret, error) { return secret.New(strings.Join(keys, "\n")), nil }}
 }
 
 func TestWhatIsSealedOpensAgainAndShowsNothing(t *testing.T) {
@@ -109,7 +110,7 @@ func TestChangedKeySealsWithTheFirst(t *testing.T) {
 func TestUnreadableKeyIsAnErrorAndNotNoLogin(t *testing.T) {
 	kept := rows{"main": []byte{1, 2, 3}}
 	away := errors.New("no key file")
-	s := auth.Sealed{Logins: kept, Keys: func() (auth.Secret, error) { return auth.Secret{}, away }}
+	s := auth.Sealed{Logins: kept, Keys: func() (secret.Secret, error) { return secret.Secret{}, away }}
 	if _, _, err := s.Load(t.Context(), "main"); !errors.Is(err, away) {
 		t.Errorf("Load = %v, want the reason", err)
 	}
