@@ -25,19 +25,18 @@ import (
 )
 
 const (
-	apiVersion     = "2017-09-15" // the only documented value of x-ms-version
-	defaultTimeout = 60 * time.Second
-	maxAnswer      = 8 << 20 // a page of metadata is some kilobytes
-	maxPages       = 1000
-	neverEnds      = "9999-" // VersionEOL of a version that is not deprecated
-	retries        = 3
+	apiVersion = "2017-09-15" // the only documented value of x-ms-version
+	maxAnswer  = 8 << 20      // a page of metadata is some kilobytes
+	maxPages   = 1000
+	neverEnds  = "9999-" // VersionEOL of a version that is not deprecated
+	retries    = 3
 )
 
 // ClientOptions are optional; the zero value is a client for production.
 type ClientOptions struct {
 	Scope     string // of the token, DefaultScope when empty
 	Transport policy.Transporter
-	Timeout   time.Duration // for one request, 60 s when zero
+	Timeout   time.Duration // for one request, CallTimeout when zero
 	Version   string        // of the program, for User-Agent
 	Logger    *zap.Logger
 	// Limiter is asked before every request. A client without one sends each
@@ -69,7 +68,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 	}
 	c := &Client{endpoint: endpoint, timeout: o.Timeout, log: o.Logger, onEOL: o.OnVersionEOL}
 	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
+		c.timeout = CallTimeout
 	}
 	if c.log == nil {
 		c.log = zap.NewNop()

@@ -45,7 +45,10 @@ type Limits struct {
 	HistoryPerProject       Limit
 }
 
-// DocumentedLimits are those of Microsoft's pages.
+// DocumentedLimits are those of Microsoft's pages "Start and stop environments",
+// "Environment metadata" and "Environment history". They repeat the numbers of
+// package lcs on purpose: a wrong number there must not make the simulator wrong
+// in the same way.
 func DocumentedLimits() *Limits {
 	return &Limits{
 		OperationPerEnvironment: Limit{1, 5 * time.Minute},
