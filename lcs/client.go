@@ -82,7 +82,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 		c.attempts = policy.RetryOptions{MaxRetries: retries, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second}
 	}
 	c.pipeline = runtime.NewPipeline("curfew", cleanVersion(o.Version), runtime.PipelineOptions{
-		PerRetry: []policy.Policy{&limited{o.Limiter}, &bounded{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
+		PerRetry: []policy.Policy{&limitPolicy{o.Limiter}, &timeoutPolicy{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
 	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
 	return c, nil
 }
@@ -248,10 +248,10 @@ type answer interface{ head() *envelope }
 // do sends a request and reads its answer into a.
 func (c *Client) do(ctx context.Context, r request, a answer) error {
 	e := &Error{Op: r.op, Method: r.method, Path: r.path}
-	f := &flight{call: r.call}
-	resp, err := c.send(withFlight(ctx, f), r) //nolint:bodyclose // readAll closes it
+	try := &attempt{call: r.call}
+	resp, err := c.send(withAttempt(ctx, try), r) //nolint:bodyclose // readAll closes it
 	if err != nil {
-		return c.transportError(e, err, f.sent.Load())
+		return c.transportError(e, err, try.sent.Load())
 	}
 	body, err := readAll(resp)
 	e.Status, e.ActivityID = resp.StatusCode, clean(resp.Header.Get("activity-id"))
@@ -268,7 +268,7 @@ func (c *Client) do(ctx context.Context, r request, a answer) error {
 		e.Kind, e.Message = Ambiguous, "the answer cannot be read: "+clean(err.Error())
 		return e
 	}
-	return c.judge(e, a.head())
+	return c.checkSuccess(e, a.head())
 }
 
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
@@ -292,11 +292,11 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	if r.method == http.MethodPost {
 		raw.Body, raw.ContentLength = http.NoBody, 0 // net/http then says Content-Length: 0
 	}
-	runtime.SkipBodyDownload(req) // it would read without a bound
+	runtime.SkipBodyDownload(req) // it would read without a limit
 	return c.pipeline.Do(req)
 }
 
-// readAll reads a bounded body.
+// readAll reads a body of at most maxAnswer bytes.
 func readAll(resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -342,8 +342,8 @@ func (e *Error) explain(body []byte) {
 	e.ActivityID = cmp.Or(clean(known.OperationActivityID), clean(known.ActivityID), e.ActivityID)
 }
 
-// judge turns IsSuccess false into an error, and watches the end of the version.
-func (c *Client) judge(e *Error, a *envelope) error {
+// checkSuccess turns IsSuccess false into an error, and watches the end of the version.
+func (c *Client) checkSuccess(e *Error, a *envelope) error {
 	if a.VersionEOL != "" && !strings.HasPrefix(a.VersionEOL, neverEnds) && c.onEOL != nil {
 		c.onEOL(clean(a.VersionEOL))
 	}

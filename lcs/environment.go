@@ -33,7 +33,7 @@ type Environment struct {
 type Condition string
 
 // The conditions. Busy is every transition that is neither of the two of its
-// own; Unknown is a state that this version does not know: look again later.
+// own; Unknown is a state that this version does not know: read it again later.
 const (
 	Running     Condition = "running"
 	Stopped     Condition = "stopped"
@@ -84,10 +84,10 @@ func (e Environment) Condition() Condition {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// Failed tells whether LCS shows the last operation as failed.
+// Failed reports whether LCS shows the last operation as failed.
 func (e Environment) Failed() bool { return strings.EqualFold(e.DeploymentStatusDisplay, "Failed") }
 
-// NormalizeID gives the form in which two ids of one environment are equal: LCS
+// NormalizeID returns the form in which two ids of one environment are equal: LCS
 // writes them as dashed GUIDs in one place and as 32 digits in another.
 func NormalizeID(id string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.Trim(strings.TrimSpace(id), "{}"), "-", ""))

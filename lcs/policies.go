@@ -11,45 +11,45 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// A flight is one call on its way through the policies. Azcore's retry policy
+// An attempt is one call on its way through the policies. Azcore's retry policy
 // puts the end of a context in place of what really happened, so that what must
 // be known afterwards is noted here.
-type flight struct {
+type attempt struct {
 	call Call
 	sent atomic.Bool // some request of it may have left
 }
 
-type flightKey struct{}
+type attemptKey struct{}
 
-func withFlight(ctx context.Context, f *flight) context.Context {
-	return context.WithValue(ctx, flightKey{}, f)
+func withAttempt(ctx context.Context, a *attempt) context.Context {
+	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-func flightOf(req *policy.Request) *flight {
-	f, ok := req.Raw().Context().Value(flightKey{}).(*flight)
+func attemptOf(req *policy.Request) *attempt {
+	a, ok := req.Raw().Context().Value(attemptKey{}).(*attempt)
 	if !ok {
-		return &flight{}
+		return &attempt{}
 	}
-	return f
+	return a
 }
 
-// limited asks the Limiter before each request that is sent, retries included.
-type limited struct{ limiter Limiter }
+// limitPolicy asks the Limiter before each request that is sent, retries included.
+type limitPolicy struct{ limiter Limiter }
 
-func (p *limited) Do(req *policy.Request) (*http.Response, error) {
+func (p *limitPolicy) Do(req *policy.Request) (*http.Response, error) {
 	if p.limiter != nil {
-		if err := p.limiter.Wait(req.Raw().Context(), flightOf(req).call); err != nil {
+		if err := p.limiter.Wait(req.Raw().Context(), attemptOf(req).call); err != nil {
 			return nil, &Error{Kind: NotSent, cause: err}
 		}
 	}
 	return req.Next()
 }
 
-// bounded ends a request that gets no answer in time. It stands behind the
+// timeoutPolicy ends a request that gets no answer in time. It comes after the
 // limiter, whose wait is no fault of LCS.
-type bounded struct{ timeout time.Duration }
+type timeoutPolicy struct{ timeout time.Duration }
 
-func (p *bounded) Do(req *policy.Request) (*http.Response, error) {
+func (p *timeoutPolicy) Do(req *policy.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Raw().Context(), p.timeout)
 	req = req.Clone(ctx)
 	// On a connection that was used before, net/http sends a GET a second time when
@@ -83,7 +83,7 @@ type bearer struct {
 	scope string
 }
 
-const freshToken = "{}" // any claims make the credential pass its cache by
+const freshToken = "{}" // any claims make the credential bypass its cache
 
 func (p *bearer) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := p.signed(req, "")
@@ -101,6 +101,6 @@ func (p *bearer) signed(req *policy.Request, claims string) (*http.Response, err
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
 	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
-	flightOf(req).sent.Store(true)
+	attemptOf(req).sent.Store(true)
 	return req.Next()
 }

@@ -17,7 +17,7 @@ import (
 // bound to its account. It knows nothing of the place.
 type Sealed struct {
 	Logins Logins
-	// Keys gives the text of the keys, read at each use: the first seals, all open.
+	// Keys returns the text of the keys, read at each use: the first seals, all open.
 	Keys func() (secret.Secret, error)
 }
 
@@ -25,7 +25,7 @@ var _ Logins = Sealed{}
 
 const sealedForm = 1 // the first byte of what is sealed
 
-// Check tells whether there is a key to seal with.
+// Check reports whether there is a key to seal with.
 func (s Sealed) Check(ctx context.Context, account string) error {
 	if _, err := s.keys(); err != nil {
 		return err
@@ -64,7 +64,8 @@ func (s Sealed) Save(ctx context.Context, account string, data []byte, basedOn *
 	return s.Logins.Save(ctx, account, keys[0].Seal([]byte{sealedForm}, nil, data, bound(account)), basedOn) //nolint:gosec // G407: the nonce is random; nil asks for it
 }
 
-// bound keeps one account's login from being put in another's place.
+// bound is the additional data of a seal: one account's login cannot be put in
+// another's place.
 func bound(account string) []byte { return []byte("curfew login " + account) }
 
 func (s Sealed) keys() ([]cipher.AEAD, error) {

@@ -82,7 +82,7 @@ func drop(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 // http.RoundTripper and an azcore policy.Transporter.
 type Transport struct{ sim *Sim }
 
-// Transport gives the in-memory way to the simulator.
+// Transport returns the in-memory transport to the simulator.
 func (s *Sim) Transport() *Transport { return &Transport{s} }
 
 // Do is RoundTrip by the name that azcore wants.
@@ -118,7 +118,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// pause waits, and tells whether the caller is still there.
+// pause waits, and reports whether the caller is still there.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -230,7 +230,7 @@ func (s *Sim) signedIn(r *Request, req *http.Request, now time.Time) bool {
 
 var lcsHost = regexp.MustCompile(`^lcsapi\.([a-z]+\.)?lcs\.(dynamics\.com|dynamics\.cn|microsoftdynamics\.us)$`)
 
-// meant tells whether a token's audience is the host that was asked. A host that is
+// meant reports whether a token's audience is the host that was asked. A host that is
 // none of LCS's takes every token.
 func meant(audience, host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -240,7 +240,7 @@ func meant(audience, host string) bool {
 	return !lcsHost.MatchString(host) || err == nil && u.Hostname() == host
 }
 
-// early are the faults that keep LCS from looking at the request.
+// early are the faults that keep LCS from reading the request.
 func early(f fault, r *Request) (reply, bool) {
 	switch {
 	case f.has(ResetBeforeAccept):
@@ -343,7 +343,7 @@ func (s *Sim) metadataOf(r *Request, req *http.Request, now time.Time, f fault) 
 	return envelope(r, "", f, fields)
 }
 
-// describe gives an environment in LCS's form.
+// describe returns an environment in LCS's form.
 func (s *Sim) describe(e *environment, now time.Time) map[string]any {
 	e.settle(now)
 	state := e.state
@@ -369,7 +369,7 @@ func (s *Sim) describe(e *environment, now time.Time) map[string]any {
 	}
 }
 
-// envelope gives the answer that every call of LCS has; a refusal is IsSuccess false.
+// envelope returns the answer that every call of LCS has; a refusal is IsSuccess false.
 func envelope(r *Request, refusal string, f fault, fields map[string]any) reply {
 	body := map[string]any{
 		"IsSuccess": refusal == "" && !f.has(Refuse), "OperationActivityId": r.ActivityID, "ErrorMessage": nil, "VersionEOL": "9999-12-31T23:59:59.9999999",

@@ -195,7 +195,7 @@ func (s *Sim) AddEnvironment(project int64, e Environment) {
 
 func normalize(id string) string { return strings.ToLower(strings.ReplaceAll(id, "-", "")) }
 
-// State gives an environment's state now.
+// State returns an environment's state now.
 func (s *Sim) State(id string) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,7 +216,7 @@ func (s *Sim) Set(id string, state State) {
 	}
 }
 
-// Requests gives what was asked so far, oldest first.
+// Requests returns what was asked so far, oldest first.
 func (s *Sim) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -260,7 +260,7 @@ func (s *Sim) activityID() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0x3fff|0x8000, b&0xffffffffffff)
 }
 
-// take counts a call against the scopes, or tells how long until one is free.
+// take counts a call against the scopes, or returns how long until one is free.
 func (s *Sim) take(now time.Time, scopes map[string]Limit) time.Duration {
 	var wait time.Duration
 	for scope, l := range scopes {
@@ -287,7 +287,7 @@ func (s *Sim) take(now time.Time, scopes map[string]Limit) time.Duration {
 	return 0
 }
 
-// scopesOf gives the quotas a request falls under.
+// scopesOf returns the quotas a request falls under.
 func (s *Sim) scopesOf(r Request) map[string]Limit {
 	l := s.opts.Limits
 	verb := string(r.Verb)
@@ -301,7 +301,7 @@ func (s *Sim) scopesOf(r Request) map[string]Limit {
 	}
 }
 
-// operate carries out a start or stop. It gives LCS's refusal, or "".
+// operate carries out a start or stop. It returns LCS's refusal, or "".
 func (s *Sim) operate(env *environment, v Verb, now time.Time, f fault) (refusal string, accepted bool) {
 	env.settle(now)
 	switch {

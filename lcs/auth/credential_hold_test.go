@@ -113,7 +113,7 @@ func TestPasswordThatTheUsersDomainChecksIsHeldOffAlike(t *testing.T) {
 	}{
 		{"refused by AD FS", "Federated", 500, auth.NeedsPerson, "adfs.contoso.com, the sign-in server of the user's domain, refused (500)", 2},
 		{"refused by AD FS with another status", "Federated", 400, auth.NeedsPerson, "refused (400)", 2},
-		{"AD FS is away", "Federated", 503, auth.Transient, "the sign-in host answered 503", 34},
+		{"AD FS is down", "Federated", 503, auth.Transient, "the sign-in host answered 503", 34},
 		{"a guest", "Unknown", 0, auth.NeedsPerson, "Entra has no such user with a password", 0},
 	}
 	for _, tt := range tests {
@@ -217,7 +217,7 @@ func TestBrowserNeedsAFreePort(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	d := newDesk(t)
 	_, err = d.credential().SignIn(t.Context(), auth.SignIn{Scope: scope.Scopes[0], Browser: true, Port: port, Show: func(string) { t.Error("the person was asked") }})
-	if err == nil || !strings.Contains(err.Error(), "give another --port") {
+	if err == nil || !strings.Contains(err.Error(), "choose another --port") {
 		t.Errorf("SignIn = %v, want one about the port", err)
 	}
 }
