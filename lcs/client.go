@@ -5,6 +5,7 @@
 package lcs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -34,7 +35,9 @@ const (
 
 // ClientOptions are optional; the zero value is a client for production.
 type ClientOptions struct {
-	Scope     string // of the token, DefaultScope when empty
+	Scope string // of the token, DefaultScope when empty
+	// Transport is one of NewTransport when nil. Another one must not send a request
+	// a second time by itself: LCS counts it.
 	Transport policy.Transporter
 	Timeout   time.Duration // for one request, CallTimeout when zero
 	Version   string        // of the program, for User-Agent
@@ -75,7 +78,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 	}
 	o.Scope = cmp.Or(o.Scope, DefaultScope(endpoint))
 	if o.Transport == nil {
-		o.Transport = defaultTransport()
+		o.Transport = NewTransport()
 	}
 	c.attempts = policy.RetryOptions{MaxRetries: -1}
 	if o.Limiter != nil {
@@ -113,15 +116,6 @@ func checkEndpoint(endpoint string) error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// defaultTransport follows no redirect: it would carry the token elsewhere.
-func defaultTransport() policy.Transporter {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http documents the type
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // Start asks LCS to start an environment. LCS accepts it for one that runs already.
@@ -229,10 +223,27 @@ type request struct {
 
 // envelope is what every answer of LCS has.
 type envelope struct {
-	IsSuccess           bool   `json:"IsSuccess"`
+	IsSuccess           flag   `json:"IsSuccess"`
 	OperationActivityID string `json:"OperationActivityId"`
 	ErrorMessage        string `json:"ErrorMessage"`
 	VersionEOL          string `json:"VersionEOL"`
+}
+
+// A flag is a bool that knows whether the answer had it.
+type flag struct{ set, present bool }
+
+// UnmarshalJSON reads true, false or null, which is no success.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	f.present = true
+	switch string(b) {
+	case "true":
+		f.set = true
+	case "false", "null":
+		f.set = false
+	default:
+		return errors.New("want true or false")
+	}
+	return nil
 }
 
 type paging struct {
@@ -299,26 +310,29 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 // readAll reads a body of at most maxAnswer bytes.
 func readAll(resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
+	var body bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= maxAnswer {
+		body.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
 		return nil, errors.New("the connection broke off")
 	}
-	if len(body) > maxAnswer {
+	if body.Len() > maxAnswer {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // decode reads JSON without repeating any of it in an error.
 func decode(body []byte, a answer) error {
-	var probe map[string]json.RawMessage
-	if json.Unmarshal(body, &probe) != nil {
+	err := json.Unmarshal(body, a)
+	var syntax *json.SyntaxError
+	switch object := bytes.TrimLeft(body, " \t\r\n"); {
+	case errors.As(err, &syntax), !bytes.HasPrefix(object, []byte("{")) && string(object) != "null":
 		return errors.New("it is not a JSON object")
-	}
-	if _, ok := probe["IsSuccess"]; !ok {
+	case !a.head().IsSuccess.present:
 		return errors.New("it does not say IsSuccess")
-	}
-	if json.Unmarshal(body, a) != nil {
+	case err != nil:
 		return errors.New("a field has an unexpected type")
 	}
 	return nil
@@ -348,7 +362,7 @@ func (c *Client) checkSuccess(e *Error, a *envelope) error {
 		c.onEOL(clean(a.VersionEOL))
 	}
 	a.OperationActivityID, a.VersionEOL = clean(a.OperationActivityID), clean(a.VersionEOL)
-	if a.IsSuccess {
+	if a.IsSuccess.set {
 		return nil
 	}
 	e.Kind, e.Message = Refused, clean(a.ErrorMessage)

@@ -90,6 +90,9 @@ const messageRunes = 500
 
 // clean makes foreign text fit for one line of a log.
 func clean(s string) string {
+	if isClean(s) {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return ' '
@@ -101,6 +104,18 @@ func clean(s string) string {
 		s = string([]rune(s)[:messageRunes]) + "…"
 	}
 	return s
+}
+
+// isClean reports whether clean would leave a text as it is, for the usual ones.
+func isClean(s string) bool {
+	last := byte(' ')
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == ' ' && last == ' ' {
+			return false
+		}
+		last = s[i]
+	}
+	return len(s) <= messageRunes && (last != ' ' || s == "")
 }
 
 // kindOf reads a status other than 200.

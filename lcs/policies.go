@@ -17,6 +17,8 @@ import (
 type attempt struct {
 	call Call
 	sent atomic.Bool // some request of it may have left
+	// sends counts how often net/http sent the current request.
+	sends atomic.Int32
 }
 
 type attemptKey struct{}
@@ -25,11 +27,9 @@ func withAttempt(ctx context.Context, a *attempt) context.Context {
 	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-func attemptOf(req *policy.Request) *attempt {
-	a, ok := req.Raw().Context().Value(attemptKey{}).(*attempt)
-	if !ok {
-		return &attempt{}
-	}
+// attemptIn returns the attempt that a context belongs to, nil for none.
+func attemptIn(ctx context.Context) *attempt {
+	a, _ := ctx.Value(attemptKey{}).(*attempt)
 	return a
 }
 
@@ -38,7 +38,7 @@ type limitPolicy struct{ limiter Limiter }
 
 func (p *limitPolicy) Do(req *policy.Request) (*http.Response, error) {
 	if p.limiter != nil {
-		if err := p.limiter.Wait(req.Raw().Context(), attemptOf(req).call); err != nil {
+		if err := p.limiter.Wait(req.Raw().Context(), attemptIn(req.Raw().Context()).call); err != nil {
 			return nil, &Error{Kind: NotSent, cause: err}
 		}
 	}
@@ -51,27 +51,23 @@ type timeoutPolicy struct{ timeout time.Duration }
 
 func (p *timeoutPolicy) Do(req *policy.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Raw().Context(), p.timeout)
-	req = req.Clone(ctx)
-	// On a connection that was used before, net/http sends a GET a second time when
-	// the first gets no answer: LCS would count a call that nobody here knows of.
-	req.Raw().Close = true
-	resp, err := req.Next()
+	resp, err := req.WithContext(ctx).Next()
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	resp.Body = &boundBody{resp.Body, cancel}
+	resp.Body = &timedBody{resp.Body, cancel}
 	return resp, nil
 }
 
-// A boundBody lasts as long as its request's time.
-type boundBody struct {
+// A timedBody lasts as long as its request's time.
+type timedBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc
 }
 
 // Close ends the request.
-func (b *boundBody) Close() error {
+func (b *timedBody) Close() error {
 	b.cancel()
 	return b.ReadCloser.Close()
 }
@@ -101,6 +97,8 @@ func (p *bearer) signed(req *policy.Request, claims string) (*http.Response, err
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
 	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
-	attemptOf(req).sent.Store(true)
+	a := attemptIn(req.Raw().Context())
+	a.sent.Store(true)
+	a.sends.Store(0)
 	return req.Next()
 }
