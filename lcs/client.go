@@ -297,7 +297,7 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
 	raw := req.Raw()
-	raw.Header.Set("x-ms-version", apiVersion)
+	raw.Header.Set("X-Ms-Version", apiVersion)
 	raw.Header.Set("Content-Type", "application/json")
 	raw.Header.Set("Accept", "application/json")
 	if r.method == http.MethodPost {

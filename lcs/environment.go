@@ -3,29 +3,20 @@ package lcs
 import "strings"
 
 // An Environment is one environment as LCS's metadata describes it, by
-// Microsoft's page "Environment metadata". Any field may be absent. Dates are in
-// no fixed form and are kept as LCS wrote them.
+// Microsoft's page "Environment metadata", as far as curfew uses it: thousands are
+// decoded. Any field may be absent. Dates are in no fixed form and are kept as LCS
+// wrote them.
 type Environment struct {
-	ID                             string `json:"EnvironmentId"`
-	Name                           string `json:"EnvironmentName"`
-	Project                        int64  `json:"ProjectId"`
-	Infrastructure                 string `json:"EnvironmentInfrastructure"` // CustomerManaged, MicrosoftManaged or SelfService
-	Type                           string `json:"EnvironmentType"`           // such as DevTestDev, Sandbox, Production
-	Group                          string `json:"EnvironmentGroup"`
-	Product                        string `json:"EnvironmentProduct"`
-	EndpointBaseURL                string `json:"EnvironmentEndpointBaseUrl"`
-	DeploymentState                string `json:"DeploymentState"`
-	DeploymentStatusDisplay        string `json:"DeploymentStatusDisplay"`
-	TopologyDisplayName            string `json:"TopologyDisplayName"`
-	CurrentApplicationBuildVersion string `json:"CurrentApplicationBuildVersion"`
-	CurrentApplicationReleaseName  string `json:"CurrentApplicationReleaseName"`
-	CurrentPlatformReleaseName     string `json:"CurrentPlatformReleaseName"`
-	CurrentPlatformVersion         string `json:"CurrentPlatformVersion"`
-	DeployedOnUTC                  string `json:"DeployedOnUTC"`
-	CloudStorageLocation           string `json:"CloudStorageLocation"`
-	DisasterRecoveryLocation       string `json:"DisasterRecoveryLocation"`
-	CanStart                       *bool  `json:"CanStart"` // nil when LCS does not say
-	CanStop                        *bool  `json:"CanStop"`
+	ID                      string `json:"EnvironmentId"`
+	Name                    string `json:"EnvironmentName"`
+	Project                 int64  `json:"ProjectId"`
+	Infrastructure          string `json:"EnvironmentInfrastructure"` // CustomerManaged, MicrosoftManaged or SelfService
+	Type                    string `json:"EnvironmentType"`           // such as DevTestDev, Sandbox, Production
+	DeploymentState         string `json:"DeploymentState"`
+	DeploymentStatusDisplay string `json:"DeploymentStatusDisplay"`
+	DeployedOnUTC           string `json:"DeployedOnUTC"`
+	CanStart                *bool  `json:"CanStart"` // nil when LCS does not say
+	CanStop                 *bool  `json:"CanStop"`
 }
 
 // A Condition is what an environment's metadata means to somebody who wants to
