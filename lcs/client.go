@@ -5,6 +5,7 @@
 package lcs
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -25,19 +26,20 @@ import (
 )
 
 const (
-	apiVersion     = "2017-09-15" // the only documented value of x-ms-version
-	defaultTimeout = 60 * time.Second
-	maxAnswer      = 8 << 20 // a page of metadata is some kilobytes
-	maxPages       = 1000
-	neverEnds      = "9999-" // VersionEOL of a version that is not deprecated
-	retries        = 3
+	apiVersion = "2017-09-15" // the only documented value of x-ms-version
+	maxAnswer  = 8 << 20      // a page of metadata is some kilobytes
+	maxPages   = 1000
+	neverEnds  = "9999-" // VersionEOL of a version that is not deprecated
+	retries    = 3
 )
 
 // ClientOptions are optional; the zero value is a client for production.
 type ClientOptions struct {
-	Scope     string // of the token, DefaultScope when empty
+	Scope string // of the token, DefaultScope when empty
+	// Transport is one of NewTransport when nil. Another one must not send a request
+	// a second time by itself: LCS counts it.
 	Transport policy.Transporter
-	Timeout   time.Duration // for one request, 60 s when zero
+	Timeout   time.Duration // for one request, CallTimeout when zero
 	Version   string        // of the program, for User-Agent
 	Logger    *zap.Logger
 	// Limiter is asked before every request. A client without one sends each
@@ -69,21 +71,21 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 	}
 	c := &Client{endpoint: endpoint, timeout: o.Timeout, log: o.Logger, onEOL: o.OnVersionEOL}
 	if c.timeout <= 0 {
-		c.timeout = defaultTimeout
+		c.timeout = CallTimeout
 	}
 	if c.log == nil {
 		c.log = zap.NewNop()
 	}
 	o.Scope = cmp.Or(o.Scope, DefaultScope(endpoint))
 	if o.Transport == nil {
-		o.Transport = defaultTransport()
+		o.Transport = NewTransport()
 	}
 	c.attempts = policy.RetryOptions{MaxRetries: -1}
 	if o.Limiter != nil {
 		c.attempts = policy.RetryOptions{MaxRetries: retries, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second}
 	}
 	c.pipeline = runtime.NewPipeline("curfew", cleanVersion(o.Version), runtime.PipelineOptions{
-		PerRetry: []policy.Policy{&limited{o.Limiter}, &bounded{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
+		PerRetry: []policy.Policy{&limitPolicy{o.Limiter}, &timeoutPolicy{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
 	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
 	return c, nil
 }
@@ -114,15 +116,6 @@ func checkEndpoint(endpoint string) error {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// defaultTransport follows no redirect: it would carry the token elsewhere.
-func defaultTransport() policy.Transporter {
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // net/http documents the type
-	return &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
 }
 
 // Start asks LCS to start an environment. LCS accepts it for one that runs already.
@@ -230,10 +223,27 @@ type request struct {
 
 // envelope is what every answer of LCS has.
 type envelope struct {
-	IsSuccess           bool   `json:"IsSuccess"`
+	IsSuccess           flag   `json:"IsSuccess"`
 	OperationActivityID string `json:"OperationActivityId"`
 	ErrorMessage        string `json:"ErrorMessage"`
 	VersionEOL          string `json:"VersionEOL"`
+}
+
+// A flag is a bool that knows whether the answer had it.
+type flag struct{ set, present bool }
+
+// UnmarshalJSON reads true, false or null, which is no success.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	f.present = true
+	switch string(b) {
+	case "true":
+		f.set = true
+	case "false", "null":
+		f.set = false
+	default:
+		return errors.New("want true or false")
+	}
+	return nil
 }
 
 type paging struct {
@@ -249,10 +259,10 @@ type answer interface{ head() *envelope }
 // do sends a request and reads its answer into a.
 func (c *Client) do(ctx context.Context, r request, a answer) error {
 	e := &Error{Op: r.op, Method: r.method, Path: r.path}
-	f := &flight{call: r.call}
-	resp, err := c.send(withFlight(ctx, f), r) //nolint:bodyclose // readAll closes it
+	try := &attempt{call: r.call}
+	resp, err := c.send(withAttempt(ctx, try), r) //nolint:bodyclose // readAll closes it
 	if err != nil {
-		return c.transportError(e, err, f.sent.Load())
+		return c.transportError(e, err, try.sent.Load())
 	}
 	body, err := readAll(resp)
 	e.Status, e.ActivityID = resp.StatusCode, clean(resp.Header.Get("activity-id"))
@@ -269,7 +279,7 @@ func (c *Client) do(ctx context.Context, r request, a answer) error {
 		e.Kind, e.Message = Ambiguous, "the answer cannot be read: "+clean(err.Error())
 		return e
 	}
-	return c.judge(e, a.head())
+	return c.checkSuccess(e, a.head())
 }
 
 func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
@@ -287,39 +297,42 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
 	raw := req.Raw()
-	raw.Header.Set("x-ms-version", apiVersion)
+	raw.Header.Set("X-Ms-Version", apiVersion)
 	raw.Header.Set("Content-Type", "application/json")
 	raw.Header.Set("Accept", "application/json")
 	if r.method == http.MethodPost {
 		raw.Body, raw.ContentLength = http.NoBody, 0 // net/http then says Content-Length: 0
 	}
-	runtime.SkipBodyDownload(req) // it would read without a bound
+	runtime.SkipBodyDownload(req) // it would read without a limit
 	return c.pipeline.Do(req)
 }
 
-// readAll reads a bounded body.
+// readAll reads a body of at most maxAnswer bytes.
 func readAll(resp *http.Response) ([]byte, error) {
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
+	var body bytes.Buffer
+	if n := resp.ContentLength; n > 0 && n <= maxAnswer {
+		body.Grow(int(n) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
 		return nil, errors.New("the connection broke off")
 	}
-	if len(body) > maxAnswer {
+	if body.Len() > maxAnswer {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxAnswer)
 	}
-	return body, nil
+	return body.Bytes(), nil
 }
 
 // decode reads JSON without repeating any of it in an error.
 func decode(body []byte, a answer) error {
-	var probe map[string]json.RawMessage
-	if json.Unmarshal(body, &probe) != nil {
+	err := json.Unmarshal(body, a)
+	var syntax *json.SyntaxError
+	switch object := bytes.TrimLeft(body, " \t\r\n"); {
+	case errors.As(err, &syntax), !bytes.HasPrefix(object, []byte("{")) && string(object) != "null":
 		return errors.New("it is not a JSON object")
-	}
-	if _, ok := probe["IsSuccess"]; !ok {
+	case !a.head().IsSuccess.present:
 		return errors.New("it does not say IsSuccess")
-	}
-	if json.Unmarshal(body, a) != nil {
+	case err != nil:
 		return errors.New("a field has an unexpected type")
 	}
 	return nil
@@ -343,13 +356,13 @@ func (e *Error) explain(body []byte) {
 	e.ActivityID = cmp.Or(clean(known.OperationActivityID), clean(known.ActivityID), e.ActivityID)
 }
 
-// judge turns IsSuccess false into an error, and watches the end of the version.
-func (c *Client) judge(e *Error, a *envelope) error {
+// checkSuccess turns IsSuccess false into an error, and watches the end of the version.
+func (c *Client) checkSuccess(e *Error, a *envelope) error {
 	if a.VersionEOL != "" && !strings.HasPrefix(a.VersionEOL, neverEnds) && c.onEOL != nil {
 		c.onEOL(clean(a.VersionEOL))
 	}
 	a.OperationActivityID, a.VersionEOL = clean(a.OperationActivityID), clean(a.VersionEOL)
-	if a.IsSuccess {
+	if a.IsSuccess.set {
 		return nil
 	}
 	e.Kind, e.Message = Refused, clean(a.ErrorMessage)

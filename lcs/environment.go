@@ -3,29 +3,20 @@ package lcs
 import "strings"
 
 // An Environment is one environment as LCS's metadata describes it, by
-// Microsoft's page "Environment metadata". Any field may be absent. Dates are in
-// no fixed form and are kept as LCS wrote them.
+// Microsoft's page "Environment metadata", as far as curfew uses it: thousands are
+// decoded. Any field may be absent. Dates are in no fixed form and are kept as LCS
+// wrote them.
 type Environment struct {
-	ID                             string `json:"EnvironmentId"`
-	Name                           string `json:"EnvironmentName"`
-	Project                        int64  `json:"ProjectId"`
-	Infrastructure                 string `json:"EnvironmentInfrastructure"` // CustomerManaged, MicrosoftManaged or SelfService
-	Type                           string `json:"EnvironmentType"`           // such as DevTestDev, Sandbox, Production
-	Group                          string `json:"EnvironmentGroup"`
-	Product                        string `json:"EnvironmentProduct"`
-	EndpointBaseURL                string `json:"EnvironmentEndpointBaseUrl"`
-	DeploymentState                string `json:"DeploymentState"`
-	DeploymentStatusDisplay        string `json:"DeploymentStatusDisplay"`
-	TopologyDisplayName            string `json:"TopologyDisplayName"`
-	CurrentApplicationBuildVersion string `json:"CurrentApplicationBuildVersion"`
-	CurrentApplicationReleaseName  string `json:"CurrentApplicationReleaseName"`
-	CurrentPlatformReleaseName     string `json:"CurrentPlatformReleaseName"`
-	CurrentPlatformVersion         string `json:"CurrentPlatformVersion"`
-	DeployedOnUTC                  string `json:"DeployedOnUTC"`
-	CloudStorageLocation           string `json:"CloudStorageLocation"`
-	DisasterRecoveryLocation       string `json:"DisasterRecoveryLocation"`
-	CanStart                       *bool  `json:"CanStart"` // nil when LCS does not say
-	CanStop                        *bool  `json:"CanStop"`
+	ID                      string `json:"EnvironmentId"`
+	Name                    string `json:"EnvironmentName"`
+	Project                 int64  `json:"ProjectId"`
+	Infrastructure          string `json:"EnvironmentInfrastructure"` // CustomerManaged, MicrosoftManaged or SelfService
+	Type                    string `json:"EnvironmentType"`           // such as DevTestDev, Sandbox, Production
+	DeploymentState         string `json:"DeploymentState"`
+	DeploymentStatusDisplay string `json:"DeploymentStatusDisplay"`
+	DeployedOnUTC           string `json:"DeployedOnUTC"`
+	CanStart                *bool  `json:"CanStart"` // nil when LCS does not say
+	CanStop                 *bool  `json:"CanStop"`
 }
 
 // A Condition is what an environment's metadata means to somebody who wants to
@@ -33,7 +24,7 @@ type Environment struct {
 type Condition string
 
 // The conditions. Busy is every transition that is neither of the two of its
-// own; Unknown is a state that this version does not know: look again later.
+// own; Unknown is a state that this version does not know: read it again later.
 const (
 	Running     Condition = "running"
 	Stopped     Condition = "stopped"
@@ -84,10 +75,10 @@ func (e Environment) Condition() Condition {
 
 func isTrue(b *bool) bool { return b != nil && *b }
 
-// Failed tells whether LCS shows the last operation as failed.
+// Failed reports whether LCS shows the last operation as failed.
 func (e Environment) Failed() bool { return strings.EqualFold(e.DeploymentStatusDisplay, "Failed") }
 
-// NormalizeID gives the form in which two ids of one environment are equal: LCS
+// NormalizeID returns the form in which two ids of one environment are equal: LCS
 // writes them as dashed GUIDs in one place and as 32 digits in another.
 func NormalizeID(id string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.Trim(strings.TrimSpace(id), "{}"), "-", ""))

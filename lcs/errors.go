@@ -43,7 +43,7 @@ type Error struct {
 	Message    string
 	Code       string // LcsErrorCode
 	ActivityID string
-	// RetryAfter is the wait that LCS asked for; HasRetryAfter tells whether it did.
+	// RetryAfter is the wait that LCS asked for; HasRetryAfter reports whether it did.
 	RetryAfter    time.Duration
 	HasRetryAfter bool
 
@@ -80,16 +80,19 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause, such as a credential's error or the end of a context.
+// Unwrap returns the cause, such as a credential's error or the end of a context.
 func (e *Error) Unwrap() error { return e.cause }
 
-// NonRetriable tells azcore's retry policy to leave these answers to the caller.
+// NonRetriable makes azcore's retry policy leave these answers to the caller.
 func (e *Error) NonRetriable() {}
 
 const messageRunes = 500
 
 // clean makes foreign text fit for one line of a log.
 func clean(s string) string {
+	if isClean(s) {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError {
 			return ' '
@@ -101,6 +104,18 @@ func clean(s string) string {
 		s = string([]rune(s)[:messageRunes]) + "…"
 	}
 	return s
+}
+
+// isClean reports whether clean would leave a text as it is, for the usual ones.
+func isClean(s string) bool {
+	last := byte(' ')
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' || s[i] == ' ' && last == ' ' {
+			return false
+		}
+		last = s[i]
+	}
+	return len(s) <= messageRunes && (last != ' ' || s == "")
 }
 
 // kindOf reads a status other than 200.
@@ -147,7 +162,7 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	return min(max(at.Sub(now), 0), longestRetryAfter), true
 }
 
-// unsent tells whether a transport error proves that nothing was sent.
+// unsent reports whether a transport error proves that nothing was sent.
 func unsent(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
@@ -158,7 +173,7 @@ func unsent(err error) bool {
 		errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &verify)
 }
 
-// transportError gives the Error of a request without an answer. Only the inmost
+// transportError returns the Error of a request without an answer. Only the inmost
 // cause is kept: outer ones repeat the address, and could hold what a proxy wrote.
 func (c *Client) transportError(e *Error, err error, sent bool) error {
 	if known, ok := errors.AsType[*Error](err); ok {

@@ -25,29 +25,28 @@ type Call struct {
 	Environment string // "" for a page of metadata
 }
 
-// A Limiter blocks until a call may be sent, or gives an error and it is not.
+// A Limiter blocks until a call may be sent, or returns an error and it is not.
 type Limiter interface {
 	Wait(ctx context.Context, c Call) error
 }
 
-// window is a documented limit: so many calls in a stretch of time.
+// A window is a limit and what its calls are counted by.
 type window struct {
 	scope string
-	calls int
-	span  time.Duration
+	limit Limit
 }
 
-// windowsOf gives the documented limits that a call of one account falls under.
+// windowsOf returns the documented limits that a call of one account counts against.
 func windowsOf(c Call) []window {
 	project := fmt.Sprintf("%s/%d", c.Kind, c.Project)
 	environment := fmt.Sprintf("%s/%s", project, NormalizeID(c.Environment))
 	switch c.Kind {
 	case CallMetadata:
-		return []window{{project, 6, time.Minute}}
+		return []window{{project, MetadataPerProject}}
 	case CallHistory:
-		return []window{{project, 6, time.Minute}, {environment, 6, 30 * time.Second}}
+		return []window{{project, HistoryPerProject}, {environment, HistoryPerEnvironment}}
 	default:
-		return []window{{string(c.Kind), 30, 30 * time.Minute}, {environment, 1, 5 * time.Minute}}
+		return []window{{string(c.Kind), OperationsPerAccount}, {environment, OperationsPerEnvironment}}
 	}
 }
 
@@ -58,7 +57,7 @@ type WindowLimiter struct {
 	made map[string][]time.Time
 }
 
-// NewLimiter gives a limiter that has seen no call.
+// NewLimiter returns a limiter that has counted no call.
 func NewLimiter() *WindowLimiter { return &WindowLimiter{made: map[string][]time.Time{}} }
 
 // Wait blocks until the call is within every limit, then counts it.
@@ -78,19 +77,19 @@ func (l *WindowLimiter) Wait(ctx context.Context, c Call) error {
 	}
 }
 
-// take counts the call if it is within every limit, and else tells how long to wait.
+// take counts the call if it is within every limit, and returns how long to wait otherwise.
 func (l *WindowLimiter) take(windows []window, now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var wait time.Duration
 	for _, w := range windows {
 		made := l.made[w.scope]
-		for len(made) > 0 && now.Sub(made[0]) >= w.span+time.Second {
+		for len(made) > 0 && now.Sub(made[0]) >= w.limit.Window+guard {
 			made = made[1:]
 		}
 		l.made[w.scope] = made
-		if len(made) >= w.calls {
-			wait = max(wait, made[len(made)-w.calls].Add(w.span+time.Second).Sub(now))
+		if len(made) >= w.limit.Calls {
+			wait = max(wait, made[len(made)-w.limit.Calls].Add(w.limit.Window+guard).Sub(now))
 		}
 	}
 	if wait > 0 {

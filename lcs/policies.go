@@ -11,67 +11,63 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// A flight is one call on its way through the policies. Azcore's retry policy
+// An attempt is one call on its way through the policies. Azcore's retry policy
 // puts the end of a context in place of what really happened, so that what must
 // be known afterwards is noted here.
-type flight struct {
+type attempt struct {
 	call Call
 	sent atomic.Bool // some request of it may have left
+	// sends counts how often net/http sent the current request.
+	sends atomic.Int32
 }
 
-type flightKey struct{}
+type attemptKey struct{}
 
-func withFlight(ctx context.Context, f *flight) context.Context {
-	return context.WithValue(ctx, flightKey{}, f)
+func withAttempt(ctx context.Context, a *attempt) context.Context {
+	return context.WithValue(ctx, attemptKey{}, a)
 }
 
-func flightOf(req *policy.Request) *flight {
-	f, ok := req.Raw().Context().Value(flightKey{}).(*flight)
-	if !ok {
-		return &flight{}
-	}
-	return f
+// attemptIn returns the attempt that a context belongs to, nil for none.
+func attemptIn(ctx context.Context) *attempt {
+	a, _ := ctx.Value(attemptKey{}).(*attempt)
+	return a
 }
 
-// limited asks the Limiter before each request that is sent, retries included.
-type limited struct{ limiter Limiter }
+// limitPolicy asks the Limiter before each request that is sent, retries included.
+type limitPolicy struct{ limiter Limiter }
 
-func (p *limited) Do(req *policy.Request) (*http.Response, error) {
+func (p *limitPolicy) Do(req *policy.Request) (*http.Response, error) {
 	if p.limiter != nil {
-		if err := p.limiter.Wait(req.Raw().Context(), flightOf(req).call); err != nil {
+		if err := p.limiter.Wait(req.Raw().Context(), attemptIn(req.Raw().Context()).call); err != nil {
 			return nil, &Error{Kind: NotSent, cause: err}
 		}
 	}
 	return req.Next()
 }
 
-// bounded ends a request that gets no answer in time. It stands behind the
+// timeoutPolicy ends a request that gets no answer in time. It comes after the
 // limiter, whose wait is no fault of LCS.
-type bounded struct{ timeout time.Duration }
+type timeoutPolicy struct{ timeout time.Duration }
 
-func (p *bounded) Do(req *policy.Request) (*http.Response, error) {
+func (p *timeoutPolicy) Do(req *policy.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Raw().Context(), p.timeout)
-	req = req.Clone(ctx)
-	// On a connection that was used before, net/http sends a GET a second time when
-	// the first gets no answer: LCS would count a call that nobody here knows of.
-	req.Raw().Close = true
-	resp, err := req.Next()
+	resp, err := req.WithContext(ctx).Next()
 	if err != nil {
 		cancel()
 		return nil, err
 	}
-	resp.Body = &boundBody{resp.Body, cancel}
+	resp.Body = &timedBody{resp.Body, cancel}
 	return resp, nil
 }
 
-// A boundBody lasts as long as its request's time.
-type boundBody struct {
+// A timedBody lasts as long as its request's time.
+type timedBody struct {
 	io.ReadCloser
 	cancel context.CancelFunc
 }
 
 // Close ends the request.
-func (b *boundBody) Close() error {
+func (b *timedBody) Close() error {
 	b.cancel()
 	return b.ReadCloser.Close()
 }
@@ -83,7 +79,7 @@ type bearer struct {
 	scope string
 }
 
-const freshToken = "{}" // any claims make the credential pass its cache by
+const freshToken = "{}" // any claims make the credential bypass its cache
 
 func (p *bearer) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := p.signed(req, "")
@@ -101,6 +97,8 @@ func (p *bearer) signed(req *policy.Request, claims string) (*http.Response, err
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
 	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
-	flightOf(req).sent.Store(true)
+	a := attemptIn(req.Raw().Context())
+	a.sent.Store(true)
+	a.sends.Store(0)
 	return req.Next()
 }

@@ -41,7 +41,7 @@ func Cloud(region string) string {
 	}
 }
 
-// Endpoint gives the base address of a region's API, without a slash at its end.
+// Endpoint returns the base address of a region's API, without a slash at its end.
 func Endpoint(name string) (url string, ok bool) {
 	i := slices.IndexFunc(regions, func(r region) bool { return r.name == name })
 	if i < 0 {

@@ -11,9 +11,11 @@ import (
 	"curfew/scheduler/web"
 )
 
-func newAccounts(e env) *cobra.Command {
-	return newListing(e, "accounts", "Lists the accounts: whether each can sign in, and how old its login is",
+func newAccounts(e env, path *string) *cobra.Command {
+	c := newListing(e, "accounts", "Lists the accounts: whether each can sign in, and how old its login is",
 		func(ctx context.Context, c *web.Client) ([]web.Account, error) { return c.Accounts(ctx) }, printAccounts)
+	c.AddCommand(newCheck(e, path))
+	return c
 }
 
 func printAccounts(e env, list []web.Account) error {

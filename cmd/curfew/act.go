@@ -13,7 +13,7 @@ import (
 	"curfew/scheduler/web"
 )
 
-// waitInterval is between two looks at a run that is waited for.
+// waitInterval is how often a run that is waited for is read.
 const waitInterval = 2 * time.Second
 
 // newAct is start or stop.
@@ -40,8 +40,8 @@ func newAct(e env, action plan.Action) *cobra.Command {
 	return c
 }
 
-// each asks for one thing after the other. What one refuses does not keep the
-// others from being asked for.
+// each requests one thing after the other. What one refuses does not keep the
+// others from being requested.
 func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
 	list := []T{}
 	var errs []error
@@ -56,7 +56,7 @@ func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
 	return list, errors.Join(errs...)
 }
 
-// waitFor looks at the runs until each is at its end.
+// waitFor reads the runs until each is at its end.
 func waitFor(ctx context.Context, client *web.Client, runs []web.Run) error {
 	failed := 0
 	for i := range runs {
@@ -87,7 +87,7 @@ func printRuns(e env, runs []web.Run, form string) error {
 		return printJSON(e.stdout, runs)
 	}
 	if len(runs) == 0 {
-		return nil // what went wrong is told
+		return nil // what went wrong is reported
 	}
 	rows := make([][]string, len(runs))
 	for i, r := range runs {

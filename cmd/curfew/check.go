@@ -7,12 +7,30 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"curfew/lcs"
 	"curfew/lcs/auth"
 	"curfew/scheduler/config"
 )
 
-// A checked project is one row of `curfew login --check`.
+// newCheck is accounts check; login --check is the same.
+func newCheck(e env, path *string) *cobra.Command {
+	o := loginOptions{check: true, form: newOutput("table", "json")}
+	c := &cobra.Command{
+		Use: "check ACCOUNT", Args: usageArgs(cobra.ExactArgs(1)),
+		Short: "Reads the metadata of each project of an account, and says what is missing",
+		Long: "Reads the first page of metadata of each project of an account, straight from LCS, and says what is missing:\n" +
+			"the role, the invitation, an environment, or that the project lives in another region. It starts and stops\n" +
+			"nothing, and works without the daemon. It exits 1 when the account cannot work for one of its projects.",
+	}
+	c.Flags().VarP(o.form, "output", "o", "form of the output")
+	o.database = databaseFlag(c, e)
+	c.RunE = func(c *cobra.Command, args []string) error { return login(c.Context(), e, *path, args[0], o) }
+	return c
+}
+
+// A checked project is one row of `curfew accounts check`.
 type checked struct {
 	Project      string `json:"project"`
 	ID           int64  `json:"id"`
@@ -22,7 +40,7 @@ type checked struct {
 	Message      string `json:"message"`
 }
 
-// check reads the first page of each project's metadata, and tells what is missing.
+// check reads the first page of each project's metadata, and reports what is missing.
 func check(ctx context.Context, e env, all *clients, a config.Account, projects []config.Project, form string) error {
 	rows := make([]checked, 0, len(projects))
 	failed := 0
@@ -106,8 +124,8 @@ func regionOf(p config.Project) string {
 	return p.Region
 }
 
-// maybeElsewhere tells whether a project could be in another region, by how its own
-// answered, and whether it may be looked for there. A bad password stays bad; and a
+// maybeElsewhere reports whether a project could be in another region, by how its own
+// answered, and whether it may be searched for there. A bad password stays bad; and a
 // token that was not made for another region must not be sent to it.
 func maybeElsewhere(a config.Account, p config.Project, why error) bool {
 	if a.Mode == config.ModeStatic || a.Scope != "" || regionOf(p) != p.Region {
@@ -120,7 +138,7 @@ func maybeElsewhere(a config.Account, p config.Project, why error) bool {
 	return !ok || answer.Kind == lcs.Unauthorized || answer.Kind == lcs.Forbidden || answer.Kind == lcs.NotFound || answer.Kind == lcs.Refused
 }
 
-// livesIn looks for a project in the other regions of its cloud.
+// livesIn searches for a project in the other regions of its cloud.
 func livesIn(ctx context.Context, all *clients, a config.Account, p config.Project, why error) string {
 	if !maybeElsewhere(a, p, why) {
 		return ""
@@ -133,7 +151,7 @@ func livesIn(ctx context.Context, all *clients, a config.Account, p config.Proje
 		other.Region, other.Scope = region, ""
 		other.Endpoint, _ = lcs.Endpoint(region)
 		alone := newClients(all.env, all.cfg, all.log) // what one region refuses is not held against the next
-		alone.logins = all.logins
+		alone.logins, alone.transport = all.logins, all.transport
 		client, _, err := alone.of(other, a.Name)
 		if err != nil {
 			continue

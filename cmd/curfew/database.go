@@ -23,7 +23,7 @@ type database struct {
 	renew func() (string, error)
 }
 
-// databaseFlag adds --database; the function gives it once the flags are read.
+// databaseFlag adds --database; the function returns it once the flags are read.
 func databaseFlag(c *cobra.Command, e env) func() (database, error) {
 	const name = "database"
 	value := c.Flags().String(name, "curfew.db", // not the variable: help would show its password
@@ -53,8 +53,8 @@ func (d database) open(ctx context.Context, log *zap.Logger) (*store.Store, erro
 	return store.Open(ctx, store.Options{DSN: d.dsn, Renew: d.renew, Logger: log})
 }
 
-// logins gives the place where the logins of delegated accounts are kept: files
-// beside a SQLite database, encrypted rows of a shared one. The rows are reached
+// logins returns the place where the logins of delegated accounts are kept: files
+// next to a SQLite database, encrypted rows of a shared one. The rows are reached
 // through st, or through a database that is opened here when st is nil; the
 // caller closes it.
 func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logins, io.Closer, error) {
@@ -82,7 +82,7 @@ func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logi
 	return auth.Sealed{Logins: loginRows{st}, Keys: keys.Read}, closer, nil
 }
 
-// tokens is the directory of logins, beside the database file itself.
+// tokens is the directory of logins, next to the database file itself.
 func (d database) tokens() string {
 	file := d.dsn
 	if own, err := filepath.EvalSymlinks(file); err == nil {
@@ -103,7 +103,7 @@ func (d database) place() string {
 	return d.tokens()
 }
 
-// delegates tells whether a file has accounts that people sign in to.
+// delegates reports whether a file has accounts that people sign in to.
 func delegates(cfg *config.Config) bool {
 	for _, a := range cfg.Accounts {
 		if a.Mode == config.ModeDelegated {

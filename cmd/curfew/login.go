@@ -25,15 +25,15 @@ func newLogin(e env, path *string) *cobra.Command {
 	o := loginOptions{form: newOutput("table", "json")}
 	c := &cobra.Command{
 		Use: "login ACCOUNT", Args: cobra.ExactArgs(1),
-		Short: "Signs in to an account of mode delegated, or with --check tells what an account lacks",
+		Short: "Signs in to an account of mode delegated",
 		Long: "Signs in to an account of mode delegated, by a code that is entered on any device or, with --browser, in a\n" +
-			"browser on this machine. A daemon that runs picks the login up by itself. With --check nobody signs in: for\n" +
-			"an account of any mode, the metadata of each of its projects is read, and what is missing is told.",
+			"browser on this machine. A running daemon uses the new login within half a minute, without a restart.\n" +
+			"With --check it does the same as: curfew accounts check ACCOUNT",
 	}
 	f := c.Flags()
 	f.BoolVar(&o.browser, "browser", false, "sign in in a browser on this machine: for tenants whose Conditional Access blocks device codes")
 	f.IntVar(&o.port, "port", 0, "with --browser: the `port` on localhost that the browser comes back to, for an SSH tunnel; 0 for any")
-	f.BoolVar(&o.check, "check", false, "sign in nobody; read the metadata of the account's projects")
+	f.BoolVar(&o.check, "check", false, "the same as accounts check ACCOUNT")
 	f.VarP(o.form, "output", "o", "with --check: form of the output")
 	o.database = databaseFlag(c, e)
 	c.RunE = func(c *cobra.Command, args []string) error { return login(c.Context(), e, *path, args[0], o) }
@@ -61,14 +61,14 @@ func login(ctx context.Context, e env, path, name string, o loginOptions) (err e
 		return check(ctx, e, all, account, projects, o.form.value)
 	}
 	if account.Mode != config.ModeDelegated {
-		return usage("account %s signs in by itself (mode %s); only accounts of mode %s take a login; see --check", name, account.Mode, config.ModeDelegated)
+		return usage("account %s signs in by itself (mode %s); only accounts of mode %s take a login; to check it: curfew accounts check %s", name, account.Mode, config.ModeDelegated, name)
 	}
 	got, err := signIn(ctx, e, all, account, projects[0], o)
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(e.stdout, "account %s: signed in as %s. The login is kept in %s; a daemon whose --database is there uses it at once.\n"+
-		"To see whether LCS accepts it: curfew login %s --check\n", name, got.User, place, name)
+		"To see whether LCS accepts it: curfew accounts check %s\n", name, got.User, place, name)
 	return err
 }
 
@@ -87,7 +87,7 @@ func signIn(ctx context.Context, e env, all *clients, a config.Account, p config
 	})
 }
 
-// accountOf gives an account of the file, with the projects that use it.
+// accountOf returns an account of the file, with the projects that use it.
 func accountOf(cfg *config.Config, name string) (config.Account, []config.Project, error) {
 	var projects []config.Project
 	for _, p := range cfg.Projects {
@@ -111,7 +111,7 @@ func accountOf(cfg *config.Config, name string) (config.Account, []config.Projec
 	return config.Account{}, nil, usage("no account %q in %s; it has %v", name, cfg.Path, names)
 }
 
-// newCommandClients makes the clients of a command beside the daemon, and says where
+// newCommandClients makes the clients of a command next to the daemon, and says where
 // logins are kept.
 func newCommandClients(ctx context.Context, e env, cfg *config.Config, database func() (database, error)) (all *clients, place string, closer io.Closer, err error) {
 	all = newClients(e, cfg, zap.NewNop())

@@ -11,9 +11,13 @@ import (
 
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
+	"curfew/scheduler"
 )
 
-// elsewhere are the README's commands that other tests run: make test and the
+// pages are the README and the pages that it leads to.
+var pages = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
+
+// elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
 // an engine.
 var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
@@ -23,26 +27,36 @@ var (
 	indented   = regexp.MustCompile(`(?m)^    (\S.*)$`)
 	fenced     = regexp.MustCompile("(?ms)^```.*?^```$")
 	yamlBlock  = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
+	logLine    = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|[^|]*\\|[^|]*\\|$")
+	mdLink     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
-func readme(t *testing.T) string {
+func page(t *testing.T, name string) string {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return read(t, filepath.Join("..", "..", name))
 }
 
-func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
-	t.Parallel()
-	text := readme(t)
+// commandsOf lists the command lines of a page.
+func commandsOf(text string) []string {
 	var lines []string
 	for _, block := range shellBlock.FindAllStringSubmatch(text, -1) {
 		lines = append(lines, strings.Split(strings.TrimSpace(block[1]), "\n")...)
 	}
 	for _, line := range indented.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 		lines = append(lines, line[1])
+	}
+	return lines
+}
+
+func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
+	t.Parallel()
+	var lines []string
+	for _, name := range pages {
+		for _, line := range commandsOf(page(t, name)) {
+			if !slices.Contains(lines, line) {
+				lines = append(lines, line)
+			}
+		}
 	}
 	s := newSite(t, "  - {name: office-hours, environments: [dev-00, dev-01], uptime: \"mon-fri 07:00-19:00\"}\n")
 	s.start()
@@ -54,7 +68,7 @@ func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
 		}
 		args, ok := strings.CutPrefix(line, "curfew ")
 		if !ok {
-			t.Errorf("the README has a command that no test runs: %s", line)
+			t.Errorf("the README and its pages have a command that no test runs: %s", line)
 			continue
 		}
 		code, out, errs := command(t, map[string]string{"CURFEW_CONFIG": filepath.Join(dir, "schedules.yaml"), "CURFEW_SERVER": server, "CURFEW_API_TOKEN": e2eAPI}, words(args)...)
@@ -63,25 +77,76 @@ func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
 		}
 		ran++
 	}
-	if ran < 8 {
-		t.Errorf("%d commands were run, want 8 at least", ran)
+	if ran < 12 {
+		t.Errorf("%d commands were run, want 12 at least", ran)
 	}
 	s.stop()
 }
 
-// TestREADMESaysWhatEachErrorMeans holds the table of errors against what curfew
-// can explain.
-func TestREADMESaysWhatEachErrorMeans(t *testing.T) {
-	text := readme(t)
+// TestSignInPageSaysWhatEachErrorMeans checks the table of errors against what
+// curfew can explain.
+func TestSignInPageSaysWhatEachErrorMeans(t *testing.T) {
+	text := page(t, "docs/sign-in.md")
 	for _, number := range auth.Explained() {
 		if !strings.Contains(text, number) {
-			t.Errorf("the README does not say what %s means", number)
+			t.Errorf("docs/sign-in.md does not say what %s means", number)
 		}
 	}
 	for _, number := range regexp.MustCompile(`AADSTS\d+`).FindAllString(text, -1) {
 		if !slices.Contains(auth.Explained(), number) {
-			t.Errorf("the README explains %s, and curfew does not", number)
+			t.Errorf("docs/sign-in.md explains %s, and curfew does not", number)
 		}
+	}
+}
+
+// TestOperatePageHasLinesThatAreLogged checks the table of log lines against the
+// code: an operator searches for them word by word.
+func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
+	var code strings.Builder
+	for _, pattern := range []string{"*.go", "../../scheduler/engine/*.go", "../../scheduler/store/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				code.WriteString(read(t, file))
+			}
+		}
+	}
+	lines := logLine.FindAllStringSubmatch(page(t, "docs/operate.md"), -1)
+	if len(lines) < 10 {
+		t.Fatalf("the table has %d lines, want 10 at least", len(lines))
+	}
+	for _, line := range lines {
+		state, ofRun := strings.CutPrefix(line[1], "run ")
+		if strings.Contains(code.String(), `"`+line[1]+`"`) || ofRun && scheduler.State(state).Finished() {
+			continue
+		}
+		t.Errorf("docs/operate.md has the line %q, which nothing logs", line[1])
+	}
+}
+
+// TestLinksOfThePagesLeadSomewhere checks the links between the files of the
+// repository.
+func TestLinksOfThePagesLeadSomewhere(t *testing.T) {
+	for _, name := range pages {
+		for _, link := range mdLink.FindAllStringSubmatch(page(t, name), -1) {
+			target, _, _ := strings.Cut(link[1], "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join("..", "..", filepath.Dir(name), target)); err != nil {
+				t.Errorf("%s has a link to %s, which is not there", name, link[1])
+			}
+		}
+	}
+}
+
+// TestREADMEIsReadInOneSitting keeps the README short: what is long has a page.
+func TestREADMEIsReadInOneSitting(t *testing.T) {
+	if n := len(strings.Fields(page(t, "README.md"))); n >= 1700 {
+		t.Errorf("README.md has %d words, want fewer than 1,700", n)
 	}
 }
 
@@ -108,7 +173,10 @@ func read(t *testing.T, path string) string {
 }
 
 func TestScheduleFilesOfTheREADMEAreValid(t *testing.T) {
-	blocks := yamlBlock.FindAllStringSubmatch(readme(t), -1)
+	var blocks [][]string
+	for _, name := range pages {
+		blocks = append(blocks, yamlBlock.FindAllStringSubmatch(page(t, name), -1)...)
+	}
 	if len(blocks) == 0 {
 		t.Fatal("the README shows no schedule file")
 	}

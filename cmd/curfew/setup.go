@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"go.uber.org/zap"
 
 	"curfew/lcs"
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -23,6 +25,8 @@ type clients struct {
 	limiter func() lcs.Limiter // nil: the caller accounts for its calls
 	logins  auth.Logins        // of accounts that people sign in to
 
+	transport policy.Transporter // to LCS, shared: its connections are used again
+
 	credentials map[string]*auth.Credential // by everything that they are made of
 	limiters    map[string]lcs.Limiter
 	mu          sync.Mutex // guards eol, which calls write
@@ -30,18 +34,18 @@ type clients struct {
 }
 
 func newClients(e env, cfg *config.Config, log *zap.Logger) *clients {
-	return &clients{env: e, cfg: cfg, log: log, credentials: map[string]*auth.Credential{}, limiters: map[string]lcs.Limiter{}, eol: map[string]bool{}}
+	return &clients{env: e, cfg: cfg, log: log, transport: lcs.NewTransport(), credentials: map[string]*auth.Credential{}, limiters: map[string]lcs.Limiter{}, eol: map[string]bool{}}
 }
 
-// with gives clients of another file that sign in with the same credentials, where
+// with returns clients of another file that sign in with the same credentials, where
 // the accounts are the same: a new one would try a bad password again.
 func (c *clients) with(cfg *config.Config) *clients {
 	next := newClients(c.env, cfg, c.log)
-	next.credentials, next.limiter, next.logins = c.credentials, c.limiter, c.logins
+	next.credentials, next.limiter, next.logins, next.transport = c.credentials, c.limiter, c.logins, c.transport
 	return next
 }
 
-// of gives the client of a project's account, and what it signs in with.
+// of returns the client of a project's account, and what it signs in with.
 func (c *clients) of(p config.Project, account string) (*lcs.Client, *auth.Credential, error) {
 	a, err := c.account(account)
 	if err != nil {
@@ -51,7 +55,7 @@ func (c *clients) of(p config.Project, account string) (*lcs.Client, *auth.Crede
 	if err != nil {
 		return nil, nil, err
 	}
-	opts := &lcs.ClientOptions{Scope: scopeOf(p, a), Version: version, Logger: c.log, OnVersionEOL: c.ends}
+	opts := &lcs.ClientOptions{Scope: scopeOf(p, a), Transport: c.transport, Version: version, Logger: c.log, OnVersionEOL: c.ends}
 	if c.limiter != nil {
 		if c.limiters[account] == nil {
 			c.limiters[account] = c.limiter()
@@ -105,11 +109,11 @@ func place(ref *config.SecretRef) config.SecretRef {
 	return *ref
 }
 
-func (c *clients) source(ref *config.SecretRef) auth.Source {
+func (c *clients) source(ref *config.SecretRef) secret.Source {
 	if ref == nil {
-		return auth.Source{}
+		return secret.Source{}
 	}
-	return auth.Source{File: ref.File, Env: ref.Env, Getenv: c.env.getenv}
+	return secret.Source{File: ref.File, Env: ref.Env, Getenv: c.env.getenv}
 }
 
 // ends warns once for each date on which LCS says that its API ends.
@@ -119,11 +123,11 @@ func (c *clients) ends(date string) {
 	c.eol[date] = true
 	c.mu.Unlock()
 	if !known {
-		c.log.Warn("LCS announces the end of this API version; look for a newer curfew", zap.String("version_eol", date))
+		c.log.Warn("LCS announces the end of this API version; get a newer curfew", zap.String("version_eol", date))
 	}
 }
 
-// newSetup gives the engine's side of a schedule file.
+// newSetup returns the engine's side of a schedule file.
 func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, error) {
 	s := &scheduler.Setup{
 		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{},
@@ -177,38 +181,38 @@ func rulesOf(cfg *config.Config, p *plan.Plan) []scheduler.Rule {
 }
 
 // sourceOf says where the secret of a variable is: in the variable, or in the file
-// that NAME_FILE names. Both set is an error; neither gives a source that holds nothing.
-func sourceOf(e env, name string) (auth.Source, error) {
+// that NAME_FILE names. Both set is an error; neither makes a source that holds nothing.
+func sourceOf(e env, name string) (secret.Source, error) {
 	value, file := e.getenv(name), e.getenv(name+"_FILE")
 	switch {
 	case value != "" && file != "":
-		return auth.Source{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
+		return secret.Source{}, usage("%s and %s_FILE are both set; unset one of them", name, name)
 	case file != "":
-		return auth.Source{File: file}, nil
+		return secret.Source{File: file}, nil
 	default:
-		return auth.Source{Env: name, Getenv: e.getenv}, nil
+		return secret.Source{Env: name, Getenv: e.getenv}, nil
 	}
 }
 
 // secretOf reads the secret of a variable; it is empty when none is set.
-func secretOf(e env, name string) (auth.Secret, error) {
+func secretOf(e env, name string) (secret.Secret, error) {
 	s, err := rotatingOf(e, name)
 	if err != nil {
-		return auth.Secret{}, err
+		return secret.Secret{}, err
 	}
 	return s.Current(), nil
 }
 
-// rotatingOf gives the secret of a variable, which a daemon reads anew at each use.
-func rotatingOf(e env, name string) (*auth.Rotating, error) {
+// rotatingOf returns the secret of a variable, which a daemon reads again at each use.
+func rotatingOf(e env, name string) (*secret.Rotating, error) {
 	source, err := sourceOf(e, name)
 	if err != nil {
 		return nil, err
 	}
 	if source.File == "" && e.getenv(name) == "" {
-		return &auth.Rotating{}, nil
+		return &secret.Rotating{}, nil
 	}
-	s, err := auth.NewRotating(source)
+	s, err := secret.NewRotating(source)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

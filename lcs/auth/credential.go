@@ -1,3 +1,5 @@
+// Package auth signs in to LCS as a delegated user: the credentials, and the
+// guard that keeps a wrong password from locking an account.
 package auth
 
 import (
@@ -15,13 +17,14 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/lcs"
+	"curfew/lcs/secret"
 )
 
 const (
-	signInTimeout = 30 * time.Second // azidentity's own retries took 10 s an attempt
-	firstHold     = 5 * time.Second
-	longestHold   = 2 * time.Minute
-	personHold    = 30 * time.Minute
+	signInTimeout   = 30 * time.Second // azidentity's own retries took 10 s an attempt
+	firstHold       = 5 * time.Second
+	longestHold     = 2 * time.Minute
+	interactiveHold = 30 * time.Minute
 )
 
 // The modes of an account. There is no chain of them: an account signs in as its
@@ -39,12 +42,12 @@ type Options struct {
 	Tenant    string
 	ClientID  string
 	Username  string // of a delegated account: who must sign in, "" for anybody
-	Password  Source
-	Token     Source // of a static account
-	Logins    Logins // of a delegated account: where its login is kept
-	Scope     string // with which a login is renewed
-	Region    string // LCS region, for the cloud's sign-in host
-	Authority string // instead of the cloud's sign-in host
+	Password  secret.Source
+	Token     secret.Source // of a static account
+	Logins    Logins        // of a delegated account: where its login is kept
+	Scope     string        // with which a login is renewed
+	Region    string        // LCS region, for the cloud's sign-in host
+	Authority string        // instead of the cloud's sign-in host
 	Transport policy.Transporter
 	Logger    *zap.Logger
 }
@@ -84,7 +87,7 @@ func New(o Options) (*Credential, error) {
 	var err error
 	switch o.Mode {
 	case ModePassword:
-		c.signer = &password{opts: o, witness: newWitness(o.Transport)}
+		c.signer = &password{opts: o, transport: newRecordingTransport(o.Transport)}
 	case ModeStatic:
 		c.signer = &static{opts: o}
 	case ModeDelegated:
@@ -101,17 +104,17 @@ func New(o Options) (*Credential, error) {
 // Mode is how the account signs in.
 func (c *Credential) Mode() string { return c.mode }
 
-// GetToken gives a token for the scopes. Its error is an *Error, or that of ctx.
+// GetToken returns a token for the scopes. Its error is an *Error, or that of ctx.
 func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	if err := c.enter(ctx); err != nil {
 		return azcore.AccessToken{}, err
 	}
 	defer c.leave()
-	bounded, cancel := context.WithTimeout(ctx, signInTimeout)
+	attemptCtx, cancel := context.WithTimeout(ctx, signInTimeout)
 	defer cancel()
-	revision, err := c.signer.revision(bounded)
+	revision, err := c.signer.revision(attemptCtx)
 	if ctx.Err() != nil {
-		return azcore.AccessToken{}, c.given(ctx)
+		return azcore.AccessToken{}, c.ctxError(ctx)
 	}
 	scope := strings.Join(o.Scopes, " ")
 	if err == nil && revision != c.seen {
@@ -122,28 +125,28 @@ func (c *Credential) GetToken(ctx context.Context, o policy.TokenRequestOptions)
 		return azcore.AccessToken{}, held
 	}
 	if err != nil {
-		return azcore.AccessToken{}, c.away(unreadable(err))
+		return azcore.AccessToken{}, c.noSecret(unreadable(err))
 	}
-	token, failed := c.signer.token(bounded, o)
+	token, failed := c.signer.token(attemptCtx, o)
 	switch {
 	case failed == nil:
 		c.fails = 0
 		return token, nil
-	case ctx.Err() != nil: // a caller that went away is no failed sign-in
-		return azcore.AccessToken{}, c.given(ctx)
+	case ctx.Err() != nil: // a caller that no longer waits is no failed sign-in
+		return azcore.AccessToken{}, c.ctxError(ctx)
 	}
 	if !failed.OneScope() {
-		scope = everything
+		scope = allScopes
 	}
 	return azcore.AccessToken{}, c.hold(scope, failed)
 }
 
-// everything is the scope of a hold on whatever the credential is asked for.
-const everything = ""
+// allScopes is the scope of a hold on whatever the credential is asked for.
+const allScopes = ""
 
-// heldFor gives the failure that still stands for a scope, nil for none.
+// heldFor returns the failure that still holds a scope, nil for none.
 func (c *Credential) heldFor(scope string) *Error {
-	for _, s := range []string{everything, scope} {
+	for _, s := range []string{allScopes, scope} {
 		if held := c.held[s]; held != nil && time.Now().Before(held.next) {
 			return held
 		}
@@ -157,14 +160,14 @@ func (c *Credential) enter(ctx context.Context) error {
 	case c.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return c.given(ctx)
+		return c.ctxError(ctx)
 	}
 }
 
 func (c *Credential) leave() { <-c.turn }
 
-// given is the error of a caller that no longer waits.
-func (c *Credential) given(ctx context.Context) error {
+// ctxError is the error of a caller that no longer waits.
+func (c *Credential) ctxError(ctx context.Context) error {
 	return fmt.Errorf("sign in account %s: %w", c.account, context.Cause(ctx))
 }
 
@@ -176,33 +179,34 @@ func unreadable(err error) *Error {
 	return &Error{Kind: Configuration, Message: err.Error(), todo: "-"}
 }
 
-// hold keeps the credential from being asked for a scope: what a person must mend
-// for long at once; what may mend itself for a time that grows, or as long as the
-// sign-in host asks.
+// hold refuses further tokens for a scope: for 30 minutes what a person must
+// correct; for a growing time, or as long as the sign-in host asks, what may pass by
+// itself.
 func (c *Credential) hold(scope string, e *Error) error {
-	wait := personHold
+	wait := interactiveHold
 	if e.Kind == Transient {
-		wait = max(c.growing(), e.retryAfter)
+		wait = max(c.backoff(), e.retryAfter)
 	}
 	e.revision, e.next = c.seen, time.Now().Add(wait)
 	c.held[scope] = e
-	return c.tell(e)
+	return c.refuse(e)
 }
 
-// away is the failure of a credential that has nothing to sign in with at the
-// moment. It asks nobody, so there is nothing to keep it from but haste.
-func (c *Credential) away(e *Error) error {
-	e.next = time.Now().Add(c.growing())
-	return c.tell(e)
+// noSecret is the failure of a credential that has nothing to sign in with at the
+// moment. Nobody is asked, so it may be tried again soon.
+func (c *Credential) noSecret(e *Error) error {
+	e.next = time.Now().Add(c.backoff())
+	return c.refuse(e)
 }
 
-func (c *Credential) growing() time.Duration {
+func (c *Credential) backoff() time.Duration {
 	wait := min(firstHold<<min(c.fails, 10), longestHold)
 	c.fails++
 	return wait
 }
 
-func (c *Credential) tell(e *Error) *Error {
+// refuse completes and logs the error of a refused sign-in.
+func (c *Credential) refuse(e *Error) *Error {
 	e.Account, e.mode = c.account, c.mode
 	c.log.Debug("sign-in refused", zap.String("kind", string(e.Kind)), zap.String("code", e.Code), zap.Time("next_try", e.next), zap.String("message", e.Message))
 	return e
@@ -226,8 +230,8 @@ func (c *Credential) Revision(ctx context.Context) (string, error) {
 	return c.signer.revision(ctx)
 }
 
-// Login tells of the login of a delegated account; ok is false when there is none.
-// While somebody signs in, it tells of the last one that was seen.
+// Login describes the login of a delegated account; ok is false when there is none.
+// While somebody signs in, it describes the last one that was read.
 func (c *Credential) Login(ctx context.Context) (login Login, ok bool, err error) {
 	d, is := c.signer.(*delegated)
 	if !is {
@@ -251,13 +255,13 @@ func (o Options) entry() string {
 	return fmt.Sprintf("%q %q %q %q %q %q ", o.Mode, o.Tenant, o.ClientID, o.Username, o.Authority, lcs.Cloud(o.Region))
 }
 
-// digest tells one secret from another without showing either. It is never kept.
+// digest distinguishes one secret from another without showing either. It is never kept.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// cloudOf gives the sign-in host that belongs to an LCS region.
+// cloudOf returns the sign-in host that belongs to an LCS region.
 func cloudOf(region, authority string) cloud.Configuration {
 	if authority != "" {
 		return cloud.Configuration{ActiveDirectoryAuthorityHost: authority}

@@ -20,38 +20,38 @@ import (
 // A delegated account signs in with what a person's login left: a refresh token,
 // which MSAL redeems and renews.
 type delegated struct {
-	opts    Options
-	log     *zap.Logger
-	witness *witness
-	client  public.Client
-	memory  *memory
-	record  record
-	based   string // revision of the login store that record is, or is based on
-	unsaved bool   // record is newer than the store
-	known   atomic.Pointer[Login]
+	opts      Options
+	log       *zap.Logger
+	transport *recordingTransport
+	client    public.Client
+	cache     *msalCache
+	record    record
+	based     string // revision of the login store that record is, or is based on
+	unsaved   bool   // record is newer than the store
+	known     atomic.Pointer[Login]
 }
 
 func newDelegated(o Options, log *zap.Logger) (*delegated, error) {
 	if o.Logins == nil {
 		return nil, errors.New("mode delegated needs a place to keep its login")
 	}
-	d := &delegated{opts: o, log: log, witness: newWitness(o.Transport), memory: &memory{}}
+	d := &delegated{opts: o, log: log, transport: newRecordingTransport(o.Transport), cache: &msalCache{}}
 	var err error
-	d.client, err = d.newClient(d.memory)
+	d.client, err = d.newClient(d.cache)
 	return d, err
 }
 
-func (d *delegated) newClient(m *memory) (public.Client, error) {
+func (d *delegated) newClient(m *msalCache) (public.Client, error) {
 	host := strings.TrimRight(cloudOf(d.opts.Region, d.opts.Authority).ActiveDirectoryAuthorityHost, "/")
 	client, err := public.New(d.opts.ClientID, public.WithAuthority(host+"/"+d.opts.Tenant), public.WithCache(m),
-		public.WithHTTPClient(d.witness), public.WithInstanceDiscovery(d.opts.Authority == ""))
+		public.WithHTTPClient(d.transport), public.WithInstanceDiscovery(d.opts.Authority == ""))
 	if err != nil {
 		return client, errors.New("tenant, client_id or authority is not usable")
 	}
 	return client, nil
 }
 
-// revision reads the store: a login made by another process is seen at once. A
+// revision reads the store: a login made by another process is used at once. A
 // login that was only refreshed is the same.
 func (d *delegated) revision(ctx context.Context) (string, error) {
 	data, based, err := d.opts.Logins.Load(ctx, d.opts.Account)
@@ -64,13 +64,13 @@ func (d *delegated) revision(ctx context.Context) (string, error) {
 			return "", &Error{Kind: NeedsPerson, Message: "its stored login " + err.Error()}
 		}
 		d.based, d.unsaved = based, false
-		d.remember(r)
+		d.setRecord(r)
 	}
 	return digest(fmt.Sprint(d.opts.entry(), d.record.User, d.record.SignedInAt.UnixNano())), nil
 }
 
-// remember has r in force.
-func (d *delegated) remember(r record) {
+// setRecord makes r the current login.
+func (d *delegated) setRecord(r record) {
 	d.record = r
 	d.known.Store(nil)
 	if r.usable() {
@@ -85,13 +85,13 @@ func (d *delegated) token(ctx context.Context, o policy.TokenRequestOptions) (az
 	if d.unsaved {
 		d.save(ctx)
 	}
-	d.memory.text, d.memory.fresh = d.record.Cache, nil
-	d.witness.forget()
+	d.cache.text, d.cache.fresh = d.record.Cache, nil
+	d.transport.forget()
 	result, err := d.silent(ctx, o)
-	if d.memory.fresh != nil {
+	if d.cache.fresh != nil {
 		renewed := d.record
-		renewed.Cache, renewed.RefreshedAt = d.memory.fresh, time.Now().UTC()
-		d.remember(renewed)
+		renewed.Cache, renewed.RefreshedAt = d.cache.fresh, time.Now().UTC()
+		d.setRecord(renewed)
 		d.unsaved = true
 		d.save(ctx)
 	}
@@ -99,14 +99,14 @@ func (d *delegated) token(ctx context.Context, o policy.TokenRequestOptions) (az
 	case errors.Is(err, errNoToken):
 		return azcore.AccessToken{}, &Error{Kind: NeedsPerson, Message: "its stored login holds no token"}
 	case err != nil:
-		return azcore.AccessToken{}, d.witness.failure()
+		return azcore.AccessToken{}, d.transport.failure()
 	}
 	return azcore.AccessToken{Token: result.AccessToken, ExpiresOn: result.ExpiresOn}, nil
 }
 
 var errNoToken = errors.New("no token")
 
-// silent gives a token without a person. Claims make MSAL pass its cache by.
+// silent returns a token without a person. Claims make MSAL bypass its cache.
 func (d *delegated) silent(ctx context.Context, o policy.TokenRequestOptions) (public.AuthResult, error) {
 	accounts, err := d.client.Accounts(ctx)
 	if err != nil {
@@ -123,7 +123,7 @@ func (d *delegated) silent(ctx context.Context, o policy.TokenRequestOptions) (p
 }
 
 // save writes a renewed login, unless somebody has signed in meanwhile: a person's
-// login always stands. What cannot be written is kept, and written next time.
+// login is never replaced by a renewal. What cannot be written is kept, and written next time.
 func (d *delegated) save(ctx context.Context) {
 	data, err := d.record.bytes()
 	if err == nil {
@@ -145,17 +145,17 @@ func (d *delegated) save(ctx context.Context) {
 
 const saveTimeout = 10 * time.Second
 
-// A memory is MSAL's view of a record. Errors of the store stay out of it: MSAL
-// would throw the fresh token away.
-type memory struct {
+// An msalCache is MSAL's view of a record. Errors of the store stay out of it: MSAL
+// would discard the fresh token.
+type msalCache struct {
 	text  []byte
 	fresh []byte // what MSAL exported, nil when it did not
 }
 
-var _ cache.ExportReplace = (*memory)(nil)
+var _ cache.ExportReplace = (*msalCache)(nil)
 
-// Replace gives MSAL what is kept.
-func (m *memory) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
+// Replace loads what is kept into MSAL.
+func (m *msalCache) Replace(_ context.Context, into cache.Unmarshaler, _ cache.ReplaceHints) error {
 	if m.fresh != nil || len(m.text) == 0 {
 		return nil // MSAL has the newest, or there is none
 	}
@@ -166,7 +166,7 @@ func (m *memory) Replace(_ context.Context, into cache.Unmarshaler, _ cache.Repl
 }
 
 // Export takes what MSAL renewed.
-func (m *memory) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
+func (m *msalCache) Export(_ context.Context, from cache.Marshaler, _ cache.ExportHints) error {
 	if text, err := from.Marshal(); err == nil {
 		m.fresh = text
 	}
@@ -178,7 +178,7 @@ type SignIn struct {
 	Scope   string
 	Browser bool // the authorization code flow with PKCE on this machine; otherwise a device code
 	Port    int  // on localhost, where the browser comes back to; any free one when 0
-	// Show tells the person what to do.
+	// Show displays to the person what to do.
 	Show func(message string)
 	// Open opens an address in a browser. It may fail: the address was shown.
 	Open func(address string)
@@ -202,12 +202,12 @@ func (c *Credential) SignIn(ctx context.Context, s SignIn) (Login, error) {
 	if err := d.opts.Logins.Check(ctx, c.account); err != nil { // before a person takes the trouble
 		return Login{}, err
 	}
-	fresh := &memory{} // nothing of an earlier login is kept
+	fresh := &msalCache{} // nothing of an earlier login is kept
 	client, err := d.newClient(fresh)
 	if err != nil {
 		return Login{}, fmt.Errorf("sign in account %s: %w", c.account, err)
 	}
-	d.witness.forget()
+	d.transport.forget()
 	result, err := ask(ctx, client, s)
 	if err != nil {
 		return Login{}, d.refused(ctx, err)
@@ -231,11 +231,11 @@ func (c *Credential) SignIn(ctx context.Context, s SignIn) (Login, error) {
 	return r.Login, nil
 }
 
-// ask goes through the flow that a person takes part in.
+// ask runs the flow that a person takes part in.
 func ask(ctx context.Context, client public.Client, s SignIn) (public.AuthResult, error) {
 	scopes := []string{s.Scope}
 	if s.Browser {
-		if err := free(ctx, s.Port); err != nil {
+		if err := checkPort(ctx, s.Port); err != nil {
 			return public.AuthResult{}, err
 		}
 		ctx, cancel := context.WithTimeoutCause(ctx, browserPatience, errNobody)
@@ -257,11 +257,11 @@ func ask(ctx context.Context, client public.Client, s SignIn) (public.AuthResult
 	return code.AuthenticationResult(ctx)
 }
 
-// free tells whether the browser can come back to a port.
-func free(ctx context.Context, port int) error {
+// checkPort reports whether the browser can come back to a port.
+func checkPort(ctx context.Context, port int) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("localhost", strconv.Itoa(port)))
 	if err != nil {
-		return &Error{Kind: Configuration, Message: fmt.Sprintf("the browser cannot come back to port %d: %v", port, err), todo: "give another --port"}
+		return &Error{Kind: Configuration, Message: fmt.Sprintf("the browser cannot come back to port %d: %v", port, err), todo: "choose another --port"}
 	}
 	return l.Close()
 }
@@ -271,7 +271,7 @@ var errNobody = errors.New("nobody signed in within 15 minutes")
 // refused says why a person's sign-in did not succeed, without the library's
 // words, which can hold tokens.
 func (d *delegated) refused(ctx context.Context, err error) error {
-	f := d.witness.last
+	f := d.transport.last
 	if own, ok := errors.AsType[*Error](err); ok {
 		f = own
 	}

@@ -21,7 +21,7 @@ import (
 
 const person = "svc@contoso.com"
 
-// A desk is a place where a person signs in, and a daemon's credential beside it.
+// A desk is a place where a person signs in, and a daemon's credential next to it.
 type desk struct {
 	t      *testing.T
 	entra  *lcssim.Entra
@@ -65,7 +65,7 @@ func (d *desk) mustSignIn(c *auth.Credential) auth.Login {
 	return login
 }
 
-// works tells whether the credential gives a token that is in force.
+// works reports whether the credential returns a token that is valid.
 func (d *desk) works(c *auth.Credential) error {
 	token, err := c.GetToken(d.t.Context(), scope)
 	if err == nil && !slices.Contains(d.entra.Tokens(), token.Token) {
@@ -184,7 +184,7 @@ func TestSignInThatIsNoUseKeepsNothing(t *testing.T) {
 		{"a password account takes no login", auth.ModePassword, "", lcssim.EntraFailure{}, "mode password takes no login"},
 		{"no consent", auth.ModeDelegated, "", lcssim.NoConsent, "AADSTS65001"},
 		{"an app that is not public", auth.ModeDelegated, "", lcssim.NotPublic, "public client flows"},
-		{"a host that is away", auth.ModeDelegated, "", lcssim.Unavailable, "temporarily_unavailable"},
+		{"a host that is down", auth.ModeDelegated, "", lcssim.Unavailable, "temporarily_unavailable"},
 		{"an undecodable answer with tokens in it", auth.ModeDelegated, "", lcssim.EntraFailure{Status: 200, Body: `{"access_token":"known-access","refresh_token":"known-refresh","expires_in":{}}`}, "sign in account main"},
 	}
 	for _, tt := range tests {

@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// A Kind says who can mend a failed sign-in.
+// A Kind says who can correct a failed sign-in.
 type Kind string
 
-// The kinds of failure, told apart by the OAuth error field and the HTTP status.
+// The kinds of failure, distinguished by the OAuth error field and the HTTP status.
 const (
-	Transient     Kind = "transient"      // Entra is away; it is tried again by itself
+	Transient     Kind = "transient"      // Entra is unavailable; it is tried again by itself
 	NeedsPerson   Kind = "needs a person" // the password, MFA, or a locked account
 	Configuration Kind = "configuration"  // the app registration or the schedule file
 )
@@ -54,14 +54,14 @@ func (e *Error) Error() string {
 // ForPerson is the same failure for somebody who has asked for it once: nothing
 // tries again by itself.
 func (e *Error) ForPerson() *Error {
-	told := *e
-	if told.Kind == Transient && told.todo == "" {
-		told.todo = "try again in a moment"
+	shown := *e
+	if shown.Kind == Transient && shown.todo == "" {
+		shown.todo = "try again in a moment"
 	}
-	return &told
+	return &shown
 }
 
-// OneScope tells whether Entra refused one LCS endpoint, which says nothing of the
+// OneScope reports whether Entra refused one LCS endpoint, which says nothing of the
 // account at others.
 func (e *Error) OneScope() bool { return e.Code == "invalid_resource" || e.Code == "invalid_scope" }
 

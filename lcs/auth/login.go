@@ -16,7 +16,7 @@ type Login struct {
 }
 
 // loginLifetime is how long a refresh token lasts unused: Microsoft's page
-// "Refresh tokens in the Microsoft identity platform". Each use gives a new one.
+// "Refresh tokens in the Microsoft identity platform". Each use returns a new one.
 const loginLifetime = 90 * 24 * time.Hour
 
 // LapsesAt is when the login ends if it is not refreshed before.
@@ -27,12 +27,12 @@ var ErrChanged = errors.New("somebody else has written the login meanwhile")
 
 // Logins keep one login for each delegated account. What they keep holds tokens.
 type Logins interface {
-	// Check tells why a login could not be kept, before there is one.
+	// Check reports why a login could not be kept, before there is one.
 	Check(ctx context.Context, account string) error
-	// Load gives what is kept and its revision; both are empty when there is none.
+	// Load returns what is kept and its revision; both are empty when there is none.
 	Load(ctx context.Context, account string) (data []byte, revision string, err error)
-	// Save replaces what is kept and gives its new revision. With a revision to be
-	// based on, it replaces that one only, or gives ErrChanged.
+	// Save replaces what is kept and returns its new revision. With a revision to be
+	// based on, it replaces that one only, or returns ErrChanged.
 	Save(ctx context.Context, account string, data []byte, basedOn *string) (revision string, err error)
 }
 
@@ -41,13 +41,13 @@ type NoLogins struct{ Reason error }
 
 var _ Logins = NoLogins{}
 
-// Check gives the reason.
+// Check returns the reason.
 func (n NoLogins) Check(context.Context, string) error { return n.Reason }
 
-// Load gives the reason.
+// Load returns the reason.
 func (n NoLogins) Load(context.Context, string) ([]byte, string, error) { return nil, "", n.Reason }
 
-// Save gives the reason.
+// Save returns the reason.
 func (n NoLogins) Save(context.Context, string, []byte, *string) (string, error) {
 	return "", n.Reason
 }
@@ -61,7 +61,7 @@ type record struct {
 	Cache json.RawMessage `json:"cache"` // MSAL's own form
 }
 
-// usable tells whether there is a refresh token in it.
+// usable reports whether there is a refresh token in it.
 func (r record) usable() bool {
 	var kept struct{ RefreshToken map[string]json.RawMessage }
 	return json.Unmarshal(r.Cache, &kept) == nil && len(kept.RefreshToken) > 0
@@ -80,7 +80,7 @@ func (r record) bytes() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// parseRecord reads what is kept; nothing gives a record that is not usable.
+// parseRecord reads what is kept; no data makes a record that is not usable.
 func parseRecord(data []byte) (record, error) {
 	var r record
 	if len(data) == 0 {

@@ -33,7 +33,7 @@ func (l LoginFiles) Check(ctx context.Context, account string) error {
 	return lock.Close()
 }
 
-// lock has an account's file to itself until it is closed.
+// lock locks an account's file until it is closed.
 func (l LoginFiles) lock(ctx context.Context, account string) (*flock.Flock, error) {
 	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create the directory of logins: %w; %s", err, asDaemon)
@@ -94,7 +94,7 @@ func (l LoginFiles) sweep(account string) {
 	}
 }
 
-// unfinished tells whether a file is a temporary one of an account: renameio adds
+// unfinished reports whether a file is a temporary one of an account: renameio adds
 // digits to the name, and a dot before it.
 func unfinished(name, account string) (digits string, ok bool) {
 	prefix := "." + account + ".json"

@@ -6,16 +6,18 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+
+	"curfew/lcs/secret"
 )
 
 // A password signs in with a user name and a password, LCS's documented way for
 // an account without MFA.
 type password struct {
-	opts    Options
-	witness *witness
-	secret  Secret                 // as it was last read
-	made    string                 // digest of the secret that inner was made with
-	inner   azcore.TokenCredential // nil until the first attempt with a secret
+	opts      Options
+	transport *recordingTransport
+	secret    secret.Secret          // as it was last read
+	made      string                 // digest of the secret that inner was made with
+	inner     azcore.TokenCredential // nil until the first attempt with a secret
 }
 
 func (p *password) revision(context.Context) (string, error) {
@@ -33,10 +35,10 @@ func (p *password) token(ctx context.Context, o policy.TokenRequestOptions) (azc
 		}
 		p.made = now
 	}
-	p.witness.forget()
+	p.transport.forget()
 	token, err := p.inner.GetToken(ctx, o)
 	if err != nil { // its text can be the whole answer, tokens included
-		return azcore.AccessToken{}, p.witness.failure()
+		return azcore.AccessToken{}, p.transport.failure()
 	}
 	return token, nil
 }
@@ -45,7 +47,7 @@ func (p *password) token(ctx context.Context, o policy.TokenRequestOptions) (azc
 func (p *password) make() (err error) {
 	options := &azidentity.UsernamePasswordCredentialOptions{ //nolint:staticcheck // SA1019: deprecated, but LCS's documented way for an account without MFA
 		ClientOptions: azcore.ClientOptions{
-			Cloud: cloudOf(p.opts.Region, p.opts.Authority), Transport: p.witness,
+			Cloud: cloudOf(p.opts.Region, p.opts.Authority), Transport: p.transport,
 			Retry: policy.RetryOptions{MaxRetries: -1}, // whether a password is sent again is for the guard to say
 		},
 		DisableInstanceDiscovery: p.opts.Authority != "",

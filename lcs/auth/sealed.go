@@ -9,21 +9,23 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"curfew/lcs/secret"
 )
 
 // Sealed keeps logins where others can read them, encrypted: AES-256-GCM, each
 // bound to its account. It knows nothing of the place.
 type Sealed struct {
 	Logins Logins
-	// Keys gives the text of the keys, read at each use: the first seals, all open.
-	Keys func() (Secret, error)
+	// Keys returns the text of the keys, read at each use: the first seals, all open.
+	Keys func() (secret.Secret, error)
 }
 
 var _ Logins = Sealed{}
 
 const sealedForm = 1 // the first byte of what is sealed
 
-// Check tells whether there is a key to seal with.
+// Check reports whether there is a key to seal with.
 func (s Sealed) Check(ctx context.Context, account string) error {
 	if _, err := s.keys(); err != nil {
 		return err
@@ -62,7 +64,8 @@ func (s Sealed) Save(ctx context.Context, account string, data []byte, basedOn *
 	return s.Logins.Save(ctx, account, keys[0].Seal([]byte{sealedForm}, nil, data, bound(account)), basedOn) //nolint:gosec // G407: the nonce is random; nil asks for it
 }
 
-// bound keeps one account's login from being put in another's place.
+// bound is the additional data of a seal: one account's login cannot be put in
+// another's place.
 func bound(account string) []byte { return []byte("curfew login " + account) }
 
 func (s Sealed) keys() ([]cipher.AEAD, error) {
@@ -80,7 +83,7 @@ const (
 
 // ParseKeys reads keys, one or more with white space between: 32 bytes each, in
 // base64 or hex.
-func ParseKeys(text Secret) ([]cipher.AEAD, error) {
+func ParseKeys(text secret.Secret) ([]cipher.AEAD, error) {
 	var keys []cipher.AEAD
 	for word := range strings.FieldsSeq(text.Reveal()) {
 		key, err := hex.DecodeString(word)

@@ -12,9 +12,10 @@ import (
 	"pgregory.net/rapid"
 
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 )
 
-// rows keeps what it is given in memory.
+// rows keeps logins in memory.
 type rows map[string][]byte
 
 func (r rows) Check(context.Context, string) error { return nil }
@@ -33,7 +34,7 @@ func keyOf(b byte) string {
 }
 
 func sealed(r rows, keys ...string) auth.Sealed {
-	return auth.Sealed{Logins: r, Keys: func() (auth.Secret, error) { return auth.NewSecret(strings.Join(keys, "\n")), nil }}
+	return auth.Sealed{Logins: r, Keys: func() (secret.Secret, error) { return secret.New(strings.Join(keys, "\n")), nil }}
 }
 
 func TestWhatIsSealedOpensAgainAndShowsNothing(t *testing.T) {
@@ -108,12 +109,12 @@ func TestChangedKeySealsWithTheFirst(t *testing.T) {
 
 func TestUnreadableKeyIsAnErrorAndNotNoLogin(t *testing.T) {
 	kept := rows{"main": []byte{1, 2, 3}}
-	away := errors.New("no key file")
-	s := auth.Sealed{Logins: kept, Keys: func() (auth.Secret, error) { return auth.Secret{}, away }}
-	if _, _, err := s.Load(t.Context(), "main"); !errors.Is(err, away) {
+	noKey := errors.New("no key file")
+	s := auth.Sealed{Logins: kept, Keys: func() (secret.Secret, error) { return secret.Secret{}, noKey }}
+	if _, _, err := s.Load(t.Context(), "main"); !errors.Is(err, noKey) {
 		t.Errorf("Load = %v, want the reason", err)
 	}
-	if _, err := s.Save(t.Context(), "main", []byte("secret"), nil); !errors.Is(err, away) || len(kept["main"]) != 3 {
+	if _, err := s.Save(t.Context(), "main", []byte("secret"), nil); !errors.Is(err, noKey) || len(kept["main"]) != 3 {
 		t.Errorf("Save = %v and left %v; want the reason, and what was there", err, kept["main"])
 	}
 }

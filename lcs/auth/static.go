@@ -6,6 +6,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"curfew/lcs/secret"
 )
 
 // staticLifetime is what is said of a token whose end is not known.
@@ -14,7 +16,7 @@ const staticLifetime = time.Hour
 // A static account has a token that was made elsewhere.
 type static struct {
 	opts   Options
-	secret Secret
+	secret secret.Secret
 }
 
 func (s *static) revision(context.Context) (string, error) {

@@ -110,7 +110,7 @@ func (e *Entra) RequireMFA(user string) {
 	e.mfa[user] = true
 }
 
-// BlockDeviceCode tells whether Conditional Access blocks the device code, for new
+// BlockDeviceCode reports whether Conditional Access blocks the device code, for new
 // sign-ins and for the refresh tokens of earlier ones.
 func (e *Entra) BlockDeviceCode(blocked bool) {
 	e.mu.Lock()
@@ -148,7 +148,7 @@ func (e *Entra) Asked() int {
 	return e.asked
 }
 
-// Tokens gives every access and refresh token that is not revoked.
+// Tokens returns every access and refresh token that is not revoked.
 func (e *Entra) Tokens() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -161,8 +161,8 @@ func (e *Entra) Tokens() []string {
 	return all
 }
 
-// Secrets gives whatever was ever handed out and opens something: access, refresh
-// and id tokens, device and authorization codes; for tests that look for them.
+// Secrets returns whatever was ever handed out and opens something: access, refresh
+// and id tokens, device and authorization codes; for tests that search for them.
 func (e *Entra) Secrets() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -179,7 +179,7 @@ func (e *Entra) remember(secret string) string {
 	return secret
 }
 
-// holder gives the user and the audience of an access token that is in force.
+// holder returns the user and the audience of an access token that is valid.
 func (e *Entra) holder(token string, now time.Time) (user, audience string, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

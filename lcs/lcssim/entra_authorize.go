@@ -31,7 +31,7 @@ func (e *Entra) SignInAs(user string) {
 }
 
 // authorize is the page that a browser opens for an app. What is wrong with the app
-// or its address is shown there; the rest is told to the app.
+// or its address is shown there; the rest is reported to the app.
 func (e *Entra) authorize(r entraRequest) reply {
 	get := r.form.Get
 	switch failure := e.app(get("client_id")); {
@@ -55,10 +55,10 @@ func (e *Entra) authorize(r entraRequest) reply {
 		session:  session{user: e.browser, client: get("client_id"), grant: "authorization_code", mfa: true, scope: get("scope")},
 		redirect: get("redirect_uri"), challenge: get("code_challenge"), ends: r.now.Add(authCodeLifetime),
 	}
-	return tell(r, url.Values{"code": {code}, "session_state": {e.sim.activityID()}})
+	return redirect(r, url.Values{"code": {code}, "session_state": {e.sim.activityID()}})
 }
 
-// local tells whether an address is one that a public client may be called back at:
+// local reports whether an address is one that a public client may be called back at:
 // this machine, any port.
 func local(redirect string) bool {
 	u, err := url.Parse(redirect)
@@ -69,16 +69,16 @@ func refuseAuthorize(r entraRequest, f *EntraFailure) reply {
 	if !local(r.form.Get("redirect_uri")) {
 		return errorPage(f.AADSTS, "the redirect_uri is not one of a public client")
 	}
-	return tell(r, url.Values{"error": {f.Code}, "error_description": {fmt.Sprintf("AADSTS%d: simulated.", f.AADSTS)}})
+	return redirect(r, url.Values{"error": {f.Code}, "error_description": {fmt.Sprintf("AADSTS%d: simulated.", f.AADSTS)}})
 }
 
 func errorPage(aadsts int, message string) reply {
 	return text(http.StatusBadRequest, "text/html", fmt.Sprintf("<html><body>AADSTS%d: %s</body></html>", aadsts, message))
 }
 
-// tell sends the browser back to the app, with a form that submits itself or with a
+// redirect sends the browser back to the app, with a form that submits itself or with a
 // redirect.
-func tell(r entraRequest, values url.Values) reply {
+func redirect(r entraRequest, values url.Values) reply {
 	if state := r.form.Get("state"); state != "" {
 		values.Set("state", state)
 	}

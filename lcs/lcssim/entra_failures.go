@@ -81,7 +81,7 @@ func (e *Entra) Recover() {
 	e.failures = nil
 }
 
-// strike gives the failure in force for a request, and counts it.
+// strike returns the active failure for a request, and counts it.
 func (e *Entra) strike(at Endpoint, grant string) *EntraFailure {
 	for i := range e.failures {
 		f := e.failures[i]

@@ -188,7 +188,7 @@ func (e *Entra) redeemCode(r entraRequest) (session, *EntraFailure) {
 	return c.session, nil
 }
 
-// issue gives the tokens of a session.
+// issue returns the tokens of a session.
 func (e *Entra) issue(r entraRequest, s session) reply {
 	scope := cmp.Or(r.form.Get("scope"), s.scope)
 	asked := strings.Fields(scope)
@@ -216,7 +216,7 @@ func (e *Entra) issue(r entraRequest, s session) reply {
 	return jsonReply(http.StatusOK, fields)
 }
 
-// audienceOf gives the resource that a token is asked for: the address before
+// audienceOf returns the resource that a token is asked for: the address before
 // /.default, or before the name of a permission. It ends in a slash when the scope
 // has two.
 func audienceOf(r entraRequest, scope []string) string {
@@ -240,7 +240,7 @@ func (e *Entra) idToken(r entraRequest, s session) string {
 	}) + "."
 }
 
-// objectID gives the GUID of a user or tenant; one that is a GUID is its own.
+// objectID returns the GUID of a user or tenant; one that is a GUID is its own.
 func objectID(name string) string {
 	if len(name) == 36 && strings.Count(name, "-") == 4 {
 		return name

@@ -96,13 +96,13 @@ func TestMSALSignsInByPasswordAndByDeviceCodeAndRefreshes(t *testing.T) {
 				again, err := silently(t, c, first.Account)
 				granted(t, e, again, err)
 				if again.AccessToken != first.AccessToken {
-					t.Error("a token in force was asked for again")
+					t.Error("a valid token was asked for again")
 				}
 				time.Sleep(2 * time.Hour)
 				later, err := silently(t, c, first.Account)
 				granted(t, e, later, err)
 				if later.AccessToken == first.AccessToken {
-					t.Error("after its end the same token was given")
+					t.Error("after its end the same token was returned")
 				}
 				for _, secret := range []string{first.AccessToken, later.AccessToken, first.IDToken.RawToken, later.IDToken.RawToken} {
 					if !slices.Contains(e.Secrets(), secret) {
@@ -221,7 +221,7 @@ func TestInstanceDiscoveryKnowsTheNationalClouds(t *testing.T) {
 		c := newPublic(t, e, public.WithAuthority("https://"+host+"/contoso"), public.WithHTTPClient(listening{e, &asked}))
 		r, err := byPassword(t, c)
 		granted(t, e, r, err)
-		r, err = silently(t, c, r.Account) // asks which hosts it may look under
+		r, err = silently(t, c, r.Account) // asks which hosts it may search
 		granted(t, e, r, err)
 		if !slices.Contains(asked, host+"/common/discovery/instance") || slices.ContainsFunc(asked, func(a string) bool { return !strings.HasPrefix(a, host+"/") }) {
 			t.Errorf("%s: asked %v, want instance discovery, and that host alone", host, asked)
@@ -257,11 +257,11 @@ func TestAuthorizePage(t *testing.T) {
 	}{
 		{"a code is sent back in the query", "", "", 302, back + "?code="},
 		{"a code is sent back in a form", "response_mode", "form_post", 200, `action="` + back + `"`},
-		{"another app is told to the person", "client_id", "other", 400, "AADSTS700016"},
-		{"an address elsewhere is told to the person", "redirect_uri", "http://evil.example", 400, "AADSTS50011"},
-		{"another response type is told to the app", "response_type", "token", 302, "error=unsupported_response_type"},
-		{"a request without PKCE is told to the app", "code_challenge", "", 302, "error=invalid_request"},
-		{"a plain challenge is told to the app", "code_challenge_method", "plain", 302, "error=invalid_request"},
+		{"another app is shown to the person", "client_id", "other", 400, "AADSTS700016"},
+		{"an address elsewhere is shown to the person", "redirect_uri", "http://evil.example", 400, "AADSTS50011"},
+		{"another response type is reported to the app", "response_type", "token", 302, "error=unsupported_response_type"},
+		{"a request without PKCE is reported to the app", "code_challenge", "", 302, "error=invalid_request"},
+		{"a plain challenge is reported to the app", "code_challenge_method", "plain", 302, "error=invalid_request"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

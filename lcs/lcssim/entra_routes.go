@@ -82,7 +82,7 @@ func (e *Entra) serve(req *http.Request) reply {
 }
 
 // clouds are the sign-in hosts of each cloud, the one to use first; instance
-// discovery tells them.
+// discovery returns them.
 var clouds = []struct {
 	aliases []string
 	cache   string // under which MSAL keeps its tokens
@@ -94,7 +94,7 @@ var clouds = []struct {
 	{[]string{"login-us.microsoftonline.com"}, "login-us.microsoftonline.com"},
 }
 
-// instance tells which hosts are one cloud. A host that is none of Entra's is
+// instance answers which hosts are one cloud. A host that is none of Entra's is
 // refused, as there.
 func (e *Entra) instance(r entraRequest) reply {
 	asked, err := url.Parse(r.form.Get("authorization_endpoint"))
@@ -116,7 +116,7 @@ func (e *Entra) instance(r entraRequest) reply {
 	})
 }
 
-// discovery tells a tenant's endpoints.
+// discovery answers with a tenant's endpoints.
 func (e *Entra) discovery(r entraRequest) reply {
 	base := r.host + "/" + r.tenant
 	return jsonReply(http.StatusOK, map[string]any{
@@ -126,7 +126,7 @@ func (e *Entra) discovery(r entraRequest) reply {
 	})
 }
 
-// realm tells that Entra itself checks the passwords of a domain.
+// realm answers that Entra itself checks the passwords of a domain.
 func (e *Entra) realm(entraRequest) reply {
 	return jsonReply(http.StatusOK, map[string]any{
 		"ver": "1.0", "account_type": "Managed", "domain_name": "contoso.com",

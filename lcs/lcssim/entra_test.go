@@ -45,7 +45,7 @@ func read(t *testing.T, res *http.Response) string {
 
 const tokenPath = "/contoso/oauth2/v2.0/token"
 
-// number gives Entra's own number of a failure, 0 for none.
+// number returns Entra's own number of a failure, 0 for none.
 func number(v map[string]any) int {
 	codes, ok := v["error_codes"].([]any)
 	if !ok {
@@ -167,7 +167,7 @@ func TestRefreshTokens(t *testing.T) {
 				}
 				// It rolls: the new one lasts from now on, and the old one is left alone.
 				if status, _ := post(t, e, tokenPath, form); status != 200 {
-					t.Errorf("the old token = %d after a new one was given, want 200", status)
+					t.Errorf("the old token = %d after a new one was issued, want 200", status)
 				}
 				time.Sleep(90*day - time.Second)
 				form.Set("refresh_token", again["refresh_token"].(string))

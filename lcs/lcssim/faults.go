@@ -8,7 +8,7 @@ import (
 type FaultKind string
 
 // The faults. The first group changes what becomes of the environment, the
-// second what the caller is told.
+// second what the caller is answered.
 const (
 	ServicingWindow  FaultKind = "servicing"          // the environment is in servicing while the fault lasts
 	StuckTransition  FaultKind = "stuck"              // an accepted operation never ends
@@ -34,7 +34,7 @@ const (
 	EmptyData         FaultKind = "empty data"
 )
 
-// A Fault is in force for the requests it matches.
+// A Fault is active for the requests it matches.
 type Fault struct {
 	Kind        FaultKind
 	Environment string    // id; "" for any
@@ -50,7 +50,7 @@ type Fault struct {
 	struck int
 }
 
-// Inject puts a fault in force.
+// Inject activates a fault.
 func (s *Sim) Inject(f Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,7 +96,7 @@ func (f *Fault) lasts(now time.Time) bool {
 	return (f.From.IsZero() || !now.Before(f.From)) && (f.Until.IsZero() || now.Before(f.Until))
 }
 
-// servicing tells whether a servicing window covers the environment.
+// servicing reports whether a servicing window covers the environment.
 func (s *Sim) servicing(env *environment, now time.Time) bool {
 	for _, f := range s.faults {
 		if f.Kind == ServicingWindow && (f.Environment == "" || f.Environment == normalize(env.ID)) && f.lasts(now) {

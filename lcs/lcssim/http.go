@@ -26,17 +26,6 @@ import (
 // errReset is what a caller sees of a connection that LCS drops.
 var errReset = fmt.Errorf("read: %w", syscall.ECONNRESET)
 
-var routes = []struct {
-	method  string
-	pattern *regexp.Regexp
-	verb    Verb
-}{
-	{http.MethodPost, regexp.MustCompile(`^/environment/v1/start/project/(\d+)/environment/([^/]+)/?$`), Start},
-	{http.MethodPost, regexp.MustCompile(`^/environment/v1/stop/project/(\d+)/environment/([^/]+)/?$`), Stop},
-	{http.MethodGet, regexp.MustCompile(`^/environmentinfo/v1/detail/project/(\d+)/?$`), Metadata},
-	{http.MethodGet, regexp.MustCompile(`^/environmentinfo/v1/history/project/(\d+)/environment/([^/]+)/?$`), History},
-}
-
 // A reply is an answer before it is written.
 type reply struct {
 	status int
@@ -82,7 +71,7 @@ func drop(http.ResponseWriter) { panic(http.ErrAbortHandler) }
 // http.RoundTripper and an azcore policy.Transporter.
 type Transport struct{ sim *Sim }
 
-// Transport gives the in-memory way to the simulator.
+// Transport returns the in-memory transport to the simulator.
 func (s *Sim) Transport() *Transport { return &Transport{s} }
 
 // Do is RoundTrip by the name that azcore wants.
@@ -118,7 +107,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// pause waits, and tells whether the caller is still there.
+// pause waits, and reports whether the caller is still there.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -145,7 +134,7 @@ func (s *Sim) serve(req *http.Request) reply {
 	r.ActivityID = s.activityID()
 	out := s.answer(&r, req, now)
 	r.Status = out.status
-	if s.requests = append(s.requests, r); len(s.requests) > s.opts.Keep {
+	if s.requests = append(s.requests, r); len(s.requests) >= 2*s.opts.Keep { // seldom: it moves them all
 		s.requests = slices.Delete(s.requests, 0, len(s.requests)-s.opts.Keep)
 	}
 	if out.header == nil {
@@ -162,25 +151,44 @@ func (s *Sim) parse(req *http.Request, now time.Time) (Request, error) {
 		At: now, Method: req.Method, Path: req.URL.Path, Query: req.URL.RawQuery,
 		MSVersion: req.Header.Get("x-ms-version"), ContentType: req.Header.Get("Content-Type"), ContentLength: req.ContentLength,
 	}
-	for _, route := range routes {
-		m := route.pattern.FindStringSubmatch(req.URL.Path)
-		if m == nil || req.Method != route.method {
-			continue
-		}
-		r.Verb = route.verb
-		project, err := strconv.ParseInt(m[1], 10, 64)
-		if err != nil {
-			return r, errNoRoute
-		}
-		r.Project = project
-		if len(m) > 2 {
-			r.Environment = normalize(m[2])
-		} else {
-			r.Environment = normalize(req.URL.Query().Get("environmentId"))
-		}
-		return r, nil
+	verb, project, environment, ok := route(req.Method, req.URL.Path)
+	if !ok {
+		return r, errNoRoute
 	}
-	return r, errNoRoute
+	var err error
+	if r.Project, err = strconv.ParseInt(project, 10, 64); err != nil || strings.Trim(project, "0123456789") != "" {
+		return r, errNoRoute
+	}
+	if r.Verb = verb; verb == Metadata {
+		environment = req.URL.Query().Get("environmentId")
+	}
+	r.Environment = normalize(environment)
+	return r, nil
+}
+
+// route takes the path of a call apart:
+//
+//	POST /environment/v1/{start|stop}/project/{project}/environment/{environment}
+//	GET  /environmentinfo/v1/detail/project/{project}/
+//	GET  /environmentinfo/v1/history/project/{project}/environment/{environment}/
+//
+// A slash at the end may be there or not.
+func route(method, path string) (verb Verb, project, environment string, ok bool) {
+	what, rest, _ := strings.Cut(strings.TrimSuffix(path, "/"), "/project/")
+	project, environment, named := strings.Cut(rest, "/environment/")
+	switch method + " " + what {
+	case "POST /environment/v1/start":
+		verb = Start
+	case "POST /environment/v1/stop":
+		verb = Stop
+	case "GET /environmentinfo/v1/history":
+		verb = History
+	case "GET /environmentinfo/v1/detail":
+		return Metadata, project, "", !named
+	default:
+		return Any, "", "", false
+	}
+	return verb, project, environment, environment != "" && !strings.Contains(environment, "/")
 }
 
 // digest stands for a caller in the records and the quotas.
@@ -230,7 +238,7 @@ func (s *Sim) signedIn(r *Request, req *http.Request, now time.Time) bool {
 
 var lcsHost = regexp.MustCompile(`^lcsapi\.([a-z]+\.)?lcs\.(dynamics\.com|dynamics\.cn|microsoftdynamics\.us)$`)
 
-// meant tells whether a token's audience is the host that was asked. A host that is
+// meant reports whether a token's audience is the host that was asked. A host that is
 // none of LCS's takes every token.
 func meant(audience, host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -240,7 +248,7 @@ func meant(audience, host string) bool {
 	return !lcsHost.MatchString(host) || err == nil && u.Hostname() == host
 }
 
-// early are the faults that keep LCS from looking at the request.
+// early are the faults that keep LCS from reading the request.
 func early(f fault, r *Request) (reply, bool) {
 	switch {
 	case f.has(ResetBeforeAccept):
@@ -308,7 +316,7 @@ func (s *Sim) historyOf(r *Request, _ time.Time) reply {
 			})
 		}
 	}
-	return envelope(r, "", nil, map[string]any{"ResultPageCurrent": 1, "ResultHasMorePages": false, "Data": data})
+	return envelope(r, "", nil, &page{1, false, data})
 }
 
 func (s *Sim) metadataOf(r *Request, req *http.Request, now time.Time, f fault) reply {
@@ -316,71 +324,102 @@ func (s *Sim) metadataOf(r *Request, req *http.Request, now time.Time, f fault) 
 	if !ok {
 		return text(http.StatusForbidden, "application/json", `{"Message":"The user has no access to the project."}`)
 	}
-	page, more := 1, false
-	name := req.URL.Query().Get("environmentName")
+	list := page{Current: 1}
+	query := req.URL.Query()
+	name := query.Get("environmentName")
 	if r.Environment != "" || name != "" {
 		all = slices.Clone(all)
 		all = slices.DeleteFunc(all, func(e *environment) bool {
 			return r.Environment != "" && normalize(e.ID) != r.Environment || name != "" && e.Name != name
 		})
 	} else {
-		if n, err := strconv.Atoi(req.URL.Query().Get("page")); err == nil && n > 0 {
-			page = n
+		if n, err := strconv.Atoi(query.Get("page")); err == nil && n > 0 {
+			list.Current = n
 		}
-		from := min((page-1)*s.opts.PageSize, len(all))
+		from := min((list.Current-1)*s.opts.PageSize, len(all))
 		to := min(from+s.opts.PageSize, len(all))
-		more = to < len(all)
+		list.More = to < len(all)
 		all = all[from:to]
 	}
-	fields := map[string]any{"ResultPageCurrent": page, "ResultHasMorePages": more, "Data": nil}
 	if !f.has(EmptyData) && len(all) > 0 {
-		data := make([]map[string]any, len(all))
+		data := make([]described, len(all))
 		for i, e := range all {
 			data[i] = s.describe(e, now)
 		}
-		fields["Data"] = data
+		list.Data = data
 	}
-	return envelope(r, "", f, fields)
+	return envelope(r, "", f, &list)
 }
 
-// describe gives an environment in LCS's form.
-func (s *Sim) describe(e *environment, now time.Time) map[string]any {
+// described is an environment in LCS's form.
+type described struct {
+	ID              string  `json:"EnvironmentId"`
+	Name            string  `json:"EnvironmentName"`
+	Project         int64   `json:"ProjectId"`
+	Infrastructure  string  `json:"EnvironmentInfrastructure"`
+	Type            string  `json:"EnvironmentType"`
+	Group           string  `json:"EnvironmentGroup"`
+	Product         string  `json:"EnvironmentProduct"`
+	EndpointBaseURL string  `json:"EnvironmentEndpointBaseUrl"`
+	State           State   `json:"DeploymentState"`
+	Topology        string  `json:"TopologyDisplayName"`
+	Build           string  `json:"CurrentApplicationBuildVersion"`
+	Release         string  `json:"CurrentApplicationReleaseName"`
+	Platform        string  `json:"CurrentPlatformReleaseName"`
+	PlatformVersion *string `json:"CurrentPlatformVersion"`
+	DeployedOn      string  `json:"DeployedOnUTC"`
+	Storage         string  `json:"CloudStorageLocation"`
+	Recovery        *string `json:"DisasterRecoveryLocation"`
+	Display         string  `json:"DeploymentStatusDisplay"`
+	CanStart        bool    `json:"CanStart"`
+	CanStop         bool    `json:"CanStop"`
+}
+
+// describe returns an environment in LCS's form.
+func (s *Sim) describe(e *environment, now time.Time) described {
 	e.settle(now)
 	state := e.state
 	if s.servicing(e, now) {
 		state = Servicing
 	}
-	display := map[State]string{Finished: "Deployed"}[state]
-	if display == "" {
-		display = string(state)
-	}
-	if e.failed && e.until.IsZero() {
+	display := string(state)
+	switch {
+	case e.failed && e.until.IsZero():
 		display = "Failed"
+	case state == Finished:
+		display = "Deployed"
 	}
 	managed := e.Infrastructure == "CustomerManaged"
-	return map[string]any{
-		"EnvironmentId": e.ID, "EnvironmentName": e.Name, "ProjectId": e.project, "EnvironmentInfrastructure": e.Infrastructure,
-		"EnvironmentType": e.Type, "EnvironmentGroup": "Primary", "EnvironmentProduct": "Finance and Operations",
-		"EnvironmentEndpointBaseUrl": "https://" + strings.ToLower(e.Name) + "devaos.cloudax.dynamics.com/", "DeploymentState": state,
-		"TopologyDisplayName": "Finance and Operations - Develop (10.0.18 with Platform update 42)", "CurrentApplicationBuildVersion": "10.0.793.41",
-		"CurrentApplicationReleaseName": "10.0.18", "CurrentPlatformReleaseName": "Update42", "CurrentPlatformVersion": nil,
-		"DeployedOnUTC": "7/5/2021 11:19 AM", "CloudStorageLocation": "West Europe", "DisasterRecoveryLocation": nil,
-		"DeploymentStatusDisplay": display, "CanStart": managed && state == Stopped, "CanStop": managed && state == Finished,
+	return described{
+		ID: e.ID, Name: e.Name, Project: e.project, Infrastructure: e.Infrastructure, Type: e.Type, Group: "Primary", Product: "Finance and Operations",
+		EndpointBaseURL: "https://" + strings.ToLower(e.Name) + "devaos.cloudax.dynamics.com/", State: state,
+		Topology: "Finance and Operations - Develop (10.0.18 with Platform update 42)", Build: "10.0.793.41", Release: "10.0.18", Platform: "Update42",
+		DeployedOn: "7/5/2021 11:19 AM", Storage: "West Europe", Display: display, CanStart: managed && state == Stopped, CanStop: managed && state == Finished,
 	}
 }
 
-// envelope gives the answer that every call of LCS has; a refusal is IsSuccess false.
-func envelope(r *Request, refusal string, f fault, fields map[string]any) reply {
-	body := map[string]any{
-		"IsSuccess": refusal == "" && !f.has(Refuse), "OperationActivityId": r.ActivityID, "ErrorMessage": nil, "VersionEOL": "9999-12-31T23:59:59.9999999",
-	}
+// A page is what an answer has in addition to the envelope when it lists something.
+type page struct {
+	Current int  `json:"ResultPageCurrent"`
+	More    bool `json:"ResultHasMorePages"`
+	Data    any  `json:"Data"`
+}
+
+// envelope returns the answer that every call of LCS has; a refusal is IsSuccess false.
+func envelope(r *Request, refusal string, f fault, p *page) reply {
+	body := struct {
+		*page
+		IsSuccess           bool    `json:"IsSuccess"`
+		OperationActivityID string  `json:"OperationActivityId"`
+		ErrorMessage        *string `json:"ErrorMessage"`
+		VersionEOL          string  `json:"VersionEOL"`
+	}{p, refusal == "" && !f.has(Refuse), r.ActivityID, nil, "9999-12-31T23:59:59.9999999"}
 	if refusal != "" {
-		body["ErrorMessage"] = refusal
+		body.ErrorMessage = &refusal
 	}
 	if f.has(NearEOL) {
-		body["VersionEOL"] = "2027-06-30T00:00:00.0000000"
+		body.VersionEOL = "2027-06-30T00:00:00.0000000"
 	}
-	maps.Copy(body, fields)
 	b, err := json.Marshal(body)
 	if err != nil {
 		return text(http.StatusInternalServerError, "text/plain", "the simulator cannot write its answer")

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Leaks tells which places show which secrets: as they are, or as they look in an
+// Leaks lists which places show which secrets: as they are, or as they look in an
 // address, in JSON or in base64. It names a secret by its first letters.
 func Leaks(places map[string]string, secrets []string) []string {
 	var found []string

@@ -12,6 +12,7 @@ package lcssim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +46,10 @@ type Limits struct {
 	HistoryPerProject       Limit
 }
 
-// DocumentedLimits are those of Microsoft's pages.
+// DocumentedLimits are those of Microsoft's pages "Start and stop environments",
+// "Environment metadata" and "Environment history". They repeat the numbers of
+// package lcs on purpose: a wrong number there must not make the simulator wrong
+// in the same way.
 func DocumentedLimits() *Limits {
 	return &Limits{
 		OperationPerEnvironment: Limit{1, 5 * time.Minute},
@@ -192,7 +196,7 @@ func (s *Sim) AddEnvironment(project int64, e Environment) {
 
 func normalize(id string) string { return strings.ToLower(strings.ReplaceAll(id, "-", "")) }
 
-// State gives an environment's state now.
+// State returns an environment's state now.
 func (s *Sim) State(id string) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,11 +217,11 @@ func (s *Sim) Set(id string, state State) {
 	}
 }
 
-// Requests gives what was asked so far, oldest first.
+// Requests returns what was asked so far, oldest first.
 func (s *Sim) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]Request(nil), s.requests...)
+	return append([]Request(nil), s.requests[max(0, len(s.requests)-s.opts.Keep):]...)
 }
 
 // Count counts the recorded requests that match.
@@ -257,48 +261,54 @@ func (s *Sim) activityID() string {
 	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>48&0x3fff|0x8000, b&0xffffffffffff)
 }
 
-// take counts a call against the scopes, or tells how long until one is free.
-func (s *Sim) take(now time.Time, scopes map[string]Limit) time.Duration {
+// take counts a call against the scopes, or returns how long until one is free.
+func (s *Sim) take(now time.Time, scopes []scope) time.Duration {
 	var wait time.Duration
-	for scope, l := range scopes {
-		if l.Calls == 0 {
+	for _, sc := range scopes {
+		if sc.limit.Calls == 0 {
 			continue
 		}
-		made := s.made[scope]
-		for len(made) > 0 && now.Sub(made[0]) >= l.Window {
+		made := s.made[sc.name]
+		for len(made) > 0 && now.Sub(made[0]) >= sc.limit.Window {
 			made = made[1:]
 		}
-		s.made[scope] = made
-		if len(made) >= l.Calls {
-			wait = max(wait, made[len(made)-l.Calls].Add(l.Window).Sub(now))
+		s.made[sc.name] = made
+		if len(made) >= sc.limit.Calls {
+			wait = max(wait, made[len(made)-sc.limit.Calls].Add(sc.limit.Window).Sub(now))
 		}
 	}
 	if wait > 0 {
 		return wait
 	}
-	for scope, l := range scopes {
-		if l.Calls > 0 {
-			s.made[scope] = append(s.made[scope], now)
+	for _, sc := range scopes {
+		if sc.limit.Calls > 0 {
+			s.made[sc.name] = append(s.made[sc.name], now)
 		}
 	}
 	return 0
 }
 
-// scopesOf gives the quotas a request falls under.
-func (s *Sim) scopesOf(r Request) map[string]Limit {
+// A scope is a quota, by the name of what its calls are counted for.
+type scope struct {
+	name  string
+	limit Limit
+}
+
+// scopesOf returns the quotas a request falls under.
+func (s *Sim) scopesOf(r Request) []scope {
 	l := s.opts.Limits
 	verb := string(r.Verb)
-	switch r.Verb {
+	switch project := strconv.FormatInt(r.Project, 10); r.Verb {
 	case Start, Stop:
-		return map[string]Limit{verb + "/user/" + r.User: l.OperationPerUser, verb + "/environment/" + r.Environment: l.OperationPerEnvironment}
+		return []scope{{verb + "/user/" + r.User, l.OperationPerUser}, {verb + "/environment/" + r.Environment, l.OperationPerEnvironment}}
 	case History:
-		return map[string]Limit{fmt.Sprint("history/project/", r.Project): l.HistoryPerProject, "history/environment/" + r.Environment: l.HistoryPerEnvironment}
+		return []scope{{"history/project/" + project, l.HistoryPerProject}, {"history/environment/" + r.Environment, l.HistoryPerEnvironment}}
 	default:
-		return map[string]Limit{fmt.Sprint("metadata/project/", r.Project): l.MetadataPerProject}
+		return []scope{{"metadata/project/" + project, l.MetadataPerProject}}
 	}
 }
 
-// operate carries out a start or stop. It gives LCS's refusal, or "".
+// operate carries out a start or stop. It returns LCS's refusal, or "".
 func (s *Sim) operate(env *environment, v Verb, now time.Time, f fault) (refusal string, accepted bool) {
 	env.settle(now)
 	switch {

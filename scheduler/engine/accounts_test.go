@@ -16,6 +16,7 @@ import (
 
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
@@ -37,7 +38,7 @@ func newOffice(t *testing.T, mode string) *office {
 	entra := lcssim.NewEntra(lcssim.EntraOptions{Users: map[string]string{clerk: knownPassword}})
 	o := &office{world: newWorld(t, 1, lcssim.Options{Entra: entra}), entra: entra, password: filepath.Join(t.TempDir(), "password")}
 	o.options = auth.Options{
-		Mode: mode, Tenant: "contoso", ClientID: "11111111-2222-3333-4444-555555555555", Username: clerk, Password: auth.Source{File: o.password},
+		Mode: mode, Tenant: "contoso", ClientID: "11111111-2222-3333-4444-555555555555", Username: clerk, Password: secret.Source{File: o.password},
 		Scope: "https://lcs.invalid//.default", Logins: auth.LoginFiles{Dir: filepath.Join(t.TempDir(), "tokens")},
 		Authority: "https://login.invalid/", Transport: entra,
 	}

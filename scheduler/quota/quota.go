@@ -13,6 +13,8 @@ package quota
 import (
 	"slices"
 	"time"
+
+	"curfew/lcs"
 )
 
 // A Limit allows Calls calls in any stretch of Window.
@@ -26,9 +28,9 @@ const Guard = time.Second
 
 // The documented limits of LCS.
 var (
-	PerAccount     = Limit{Calls: 30, Window: 30 * time.Minute} // start, and stop, per account
-	PerEnvironment = Limit{Calls: 1, Window: 5 * time.Minute}   // start, and stop, per environment
-	Metadata       = Limit{Calls: 6, Window: time.Minute}       // metadata, per project
+	PerAccount     = Limit(lcs.OperationsPerAccount)     // start, and stop, per account
+	PerEnvironment = Limit(lcs.OperationsPerEnvironment) // start, and stop, per environment
+	Metadata       = Limit(lcs.MetadataPerProject)       // metadata, per project
 )
 
 // Slots returns the instants at which the next l.Calls calls may go, sorted, when

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler/plan"
 )
 
@@ -25,12 +25,12 @@ const (
 // A Client asks a daemon's API.
 type Client struct {
 	base  string
-	token auth.Secret
+	token secret.Secret
 	http  *http.Client
 }
 
 // NewClient makes a client of the daemon at an address such as http://127.0.0.1:8080.
-func NewClient(server string, token auth.Secret) (*Client, error) {
+func NewClient(server string, token secret.Secret) (*Client, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("use server %q: want an address such as http://127.0.0.1:8080", server)

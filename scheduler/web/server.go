@@ -18,7 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
-	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
@@ -61,7 +61,7 @@ type Options struct {
 	Demo     bool // every page says that it is a demo
 	// Token gives the token of the moment: changes need it, and off loopback reading
 	// too. Empty, or nil: there is none.
-	Token func() auth.Secret
+	Token func() secret.Secret
 	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) error

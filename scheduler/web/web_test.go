@@ -20,6 +20,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
@@ -140,7 +141,7 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() auth.Secret { return auth.NewSecret(token) }}).Handler(addr)
+	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }}).Handler(addr)
 }
 
 func ask(h http.Handler, method, host, path, token string) *http.Response {
@@ -357,7 +358,7 @@ func TestChanges(t *testing.T) {
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() auth.Secret { return auth.NewSecret("known") }, Reload: func(context.Context) error { return nil },
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) error { return nil },
 	}).Handler(onLoopback)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -393,7 +394,7 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() auth.Secret { return auth.NewSecret("known") },
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") },
 		Reload: func(context.Context) error { return &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"} },
 	}).Handler(onLoopback)
 	res := ask(h, "POST", "localhost", "/-/reload", "known")
@@ -405,7 +406,7 @@ func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 func TestClient(t *testing.T) {
 	server := httptest.NewServer(handler(onLoopback, "", nil))
 	defer server.Close()
-	c, err := web.NewClient(server.URL, auth.NewSecret(""))
+	c, err := web.NewClient(server.URL, secret.New(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -423,7 +424,7 @@ func TestClient(t *testing.T) {
 	if _, err := c.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "is it running? --server or CURFEW_SERVER") {
 		t.Errorf("without a daemon: %v, want a hint", err)
 	}
-	if _, err := web.NewClient("localhost:8080", auth.NewSecret("")); err == nil {
+	if _, err := web.NewClient("localhost:8080", secret.New("")); err == nil {
 		t.Error("a server without a scheme was taken")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"curfew/lcs/lcssim"
 )
 
-// signedIn gives an access token of user for a scope.
+// signedIn returns an access token of user for a scope.
 func signedIn(t *testing.T, e *lcssim.Entra, user, scope string) string {
 	t.Helper()
 	_, v := post(t, e, tokenPath, url.Values{"grant_type": {"password"}, "username": {user}, "password": {"p"}, "scope": {scope}})

@@ -20,38 +20,38 @@ const (
 	headerRetryAfter = "Retry-After"
 )
 
-// A witness stands between a library and the sign-in host, and remembers how the
-// host last failed. The libraries' own errors are of no use: they are of many
+// A recordingTransport sends a library's requests to the sign-in host, and records
+// how the host last failed. The libraries' own errors are of no use: they are of many
 // types, some have no cause, and their text can hold tokens.
-type witness struct {
+type recordingTransport struct {
 	next policy.Transporter
 	last *Error // nil while nothing failed; one request at a time
 }
 
-func newWitness(next policy.Transporter) *witness {
+func newRecordingTransport(next policy.Transporter) *recordingTransport {
 	if next == nil {
 		next = &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &witness{next: next}
+	return &recordingTransport{next: next}
 }
 
 // forget begins a new attempt.
-func (w *witness) forget() { w.last = nil }
+func (t *recordingTransport) forget() { t.last = nil }
 
-// failure tells why the attempt failed.
-func (w *witness) failure() *Error {
-	if w.last == nil {
+// failure is why the attempt failed.
+func (t *recordingTransport) failure() *Error {
+	if t.last == nil {
 		return &Error{Kind: Transient, Message: "the sign-in host's answer cannot be read"}
 	}
-	return w.last
+	return t.last
 }
 
 // Do sends a request; an answer is read whole, within bounds.
-func (w *witness) Do(req *http.Request) (*http.Response, error) {
-	resp, err := w.next.Do(req)
+func (t *recordingTransport) Do(req *http.Request) (*http.Response, error) {
+	resp, err := t.next.Do(req)
 	if err != nil {
-		w.last = &Error{Kind: Transient, Message: "no answer from the sign-in host " + req.URL.Hostname()}
-		return nil, err //nolint:wrapcheck // the library looks at it
+		t.last = &Error{Kind: Transient, Message: "no answer from the sign-in host " + req.URL.Hostname()}
+		return nil, err //nolint:wrapcheck // the library checks it
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	_ = resp.Body.Close()
@@ -59,29 +59,30 @@ func (w *witness) Do(req *http.Request) (*http.Response, error) {
 		err = errors.New("the answer is too long")
 	}
 	if err != nil {
-		w.last = &Error{Kind: Transient, Message: "the answer of the sign-in host " + req.URL.Hostname() + " broke off"}
+		t.last = &Error{Kind: Transient, Message: "the answer of the sign-in host " + req.URL.Hostname() + " broke off"}
 		return nil, err
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	w.last = nil
+	t.last = nil
 	switch {
 	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated:
-		w.last = failureOf(req, resp, body)
+		t.last = failureOf(req, resp, body)
 	case strings.Contains(strings.ToLower(req.URL.Path), "/userrealm/"):
-		w.last = realmOf(body)
+		t.last = realmOf(body)
 	}
 	return resp, nil
 }
 
 // CloseIdleConnections is what MSAL wants of an HTTP client.
-func (w *witness) CloseIdleConnections() {
-	if c, ok := w.next.(interface{ CloseIdleConnections() }); ok {
+func (t *recordingTransport) CloseIdleConnections() {
+	if c, ok := t.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// realmOf tells of a user whom nobody signs in with a password: a guest, a personal
-// account or a domain that is not of this cloud. MSAL asks no further then.
+// realmOf returns the failure of a user whom nobody signs in with a password: a
+// guest, a personal account or a domain that is not of this cloud. MSAL sends no
+// further request then.
 func realmOf(body []byte) *Error {
 	var realm struct {
 		Kind string `json:"account_type"`
@@ -96,7 +97,7 @@ func realmOf(body []byte) *Error {
 func failureOf(req *http.Request, resp *http.Response, body []byte) *Error {
 	e := &Error{Message: "the sign-in host answered " + strconv.Itoa(resp.StatusCode)}
 	// A federated user's password goes to a server of the user's domain, which says in
-	// SOAP what it thinks of it. Asking it again locks the user there.
+	// SOAP what it thinks of it. Trying again locks the user there.
 	if strings.Contains(req.Header.Get("Content-Type"), "soap") && resp.StatusCode <= http.StatusInternalServerError {
 		e.Kind, e.Message = NeedsPerson, fmt.Sprintf("%s, the sign-in server of the user's domain, refused (%d)", req.URL.Hostname(), resp.StatusCode)
 		return e

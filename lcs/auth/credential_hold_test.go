@@ -18,6 +18,7 @@ import (
 
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
+	"curfew/lcs/secret"
 )
 
 func TestBadPasswordWhoseFileIsAwayForAMomentIsStillTriedOnce(t *testing.T) {
@@ -112,7 +113,7 @@ func TestPasswordThatTheUsersDomainChecksIsHeldOffAlike(t *testing.T) {
 	}{
 		{"refused by AD FS", "Federated", 500, auth.NeedsPerson, "adfs.contoso.com, the sign-in server of the user's domain, refused (500)", 2},
 		{"refused by AD FS with another status", "Federated", 400, auth.NeedsPerson, "refused (400)", 2},
-		{"AD FS is away", "Federated", 503, auth.Transient, "the sign-in host answered 503", 34},
+		{"AD FS is down", "Federated", 503, auth.Transient, "the sign-in host answered 503", 34},
 		{"a guest", "Unknown", 0, auth.NeedsPerson, "Entra has no such user with a password", 0},
 	}
 	for _, tt := range tests {
@@ -123,7 +124,7 @@ func TestPasswordThatTheUsersDomainChecksIsHeldOffAlike(t *testing.T) {
 				write(t, file, "wrong")
 				c, err := auth.New(auth.Options{
 					Account: "main", Mode: auth.ModePassword, Tenant: "contoso", ClientID: "11111111-2222-3333-4444-555555555555", Username: "svc@contoso.com",
-					Password: auth.Source{File: file}, Authority: "https://login.invalid/", Transport: d,
+					Password: secret.Source{File: file}, Authority: "https://login.invalid/", Transport: d,
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -216,7 +217,7 @@ func TestBrowserNeedsAFreePort(t *testing.T) {
 	port := l.Addr().(*net.TCPAddr).Port
 	d := newDesk(t)
 	_, err = d.credential().SignIn(t.Context(), auth.SignIn{Scope: scope.Scopes[0], Browser: true, Port: port, Show: func(string) { t.Error("the person was asked") }})
-	if err == nil || !strings.Contains(err.Error(), "give another --port") {
+	if err == nil || !strings.Contains(err.Error(), "choose another --port") {
 		t.Errorf("SignIn = %v, want one about the port", err)
 	}
 }

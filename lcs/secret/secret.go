@@ -1,6 +1,6 @@
-// Package auth signs in to LCS as a delegated user: the credentials, and the
-// guard that keeps a wrong password from locking an account.
-package auth
+// Package secret holds texts that nothing may show, such as passwords and tokens,
+// and reads them from where the operator keeps them.
+package secret
 
 import (
 	"fmt"
@@ -17,10 +17,10 @@ const maxSecret = 64 << 10
 // behind a pointer, since fmt reads unexported fields too.
 type Secret struct{ text *string }
 
-// NewSecret hides a text.
-func NewSecret(s string) Secret { return Secret{&s} }
+// New hides a text.
+func New(s string) Secret { return Secret{&s} }
 
-// Reveal gives the text, for the one place that sends it.
+// Reveal returns the text, for the one place that sends it.
 func (s Secret) Reveal() string {
 	if s.text == nil {
 		return ""
@@ -43,14 +43,14 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 func (Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 // A Source says where a secret is: in a file or in an environment variable. It
-// is read anew at each use, for mounted secrets change without a restart.
+// is read again at each use, for mounted secrets change without a restart.
 type Source struct {
 	File   string
 	Env    string
 	Getenv func(string) string // os.Getenv when nil
 }
 
-// Read gives the secret of the moment, without the newline at its end.
+// Read returns the current secret, without the newline at its end.
 func (s Source) Read() (Secret, error) {
 	if s.File != "" {
 		return readFile(s.File)
@@ -63,7 +63,7 @@ func (s Source) Read() (Secret, error) {
 	if text == "" {
 		return Secret{}, fmt.Errorf("read a secret: the environment variable %s is not set or empty", s.Env)
 	}
-	return NewSecret(text), nil
+	return New(text), nil
 }
 
 func readFile(path string) (Secret, error) {
@@ -83,11 +83,11 @@ func readFile(path string) (Secret, error) {
 	case text == "":
 		return Secret{}, fmt.Errorf("read a secret: %s is empty", path)
 	}
-	return NewSecret(text), nil
+	return New(text), nil
 }
 
-// A Rotating secret is read anew at each use. While it cannot be read, the one that
-// was last read stands. The zero value is no secret.
+// A Rotating secret is read again at each use. While it cannot be read, the one
+// that was last read is used. The zero value is no secret.
 type Rotating struct {
 	source Source
 
@@ -104,7 +104,7 @@ func NewRotating(s Source) (*Rotating, error) {
 	return &Rotating{source: s, last: first}, nil
 }
 
-// Current gives the secret of the moment.
+// Current returns the current secret.
 func (r *Rotating) Current() Secret {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"curfew/lcs/lcssim"
+	"curfew/scheduler/web"
+)
+
+func TestCommandsThatChangeSomething(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, never())
+	s.start()
+	if out := s.curfew("stop", "dev-00", "--wait"); !strings.Contains(out, "succeeded") {
+		t.Errorf("curfew stop --wait printed %s", out)
+	}
+	if got := s.sim.State(e2eID(0)); got != lcssim.Stopped {
+		t.Errorf("after curfew stop --wait dev-00 is %s, want Stopped", got)
+	}
+	var made []web.Override
+	if err := json.Unmarshal([]byte(s.curfew("keep", "dev-01", "--running", "--for", "2h", "--reason", "a demo", "-o", "json")), &made); err != nil || len(made) != 1 {
+		t.Fatalf("curfew keep made %+v, %v", made, err)
+	}
+	s.until("the override has started dev-01", func() bool { return s.sim.State(e2eID(1)) == lcssim.Finished })
+	if out := s.curfew("overrides"); !strings.Contains(out, made[0].ID) || !strings.Contains(out, "active") || !strings.Contains(out, "a demo") {
+		t.Errorf("curfew overrides printed %s", out)
+	}
+	s.kill()
+	s.start() // an override outlives the process
+	if out := s.curfew("release", made[0].ID); !strings.Contains(out, "released") {
+		t.Errorf("curfew release printed %s", out)
+	}
+	s.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
+	var runs []web.Run
+	if err := json.Unmarshal([]byte(s.curfew("stop", "dev-01", "-o", "json")), &runs); err != nil || len(runs) != 1 {
+		t.Fatalf("curfew stop made %+v, %v", runs, err)
+	}
+	if out := s.curfew("cancel", runs[0].ID); !strings.Contains(out, "canceled") {
+		t.Errorf("curfew cancel printed %s", out)
+	}
+	s.stop()
+}
+
+func TestLargeStopOfTheBinaryWaitsForAnApproval(t *testing.T) {
+	t.Parallel()
+	if _, err := binary(); err != nil {
+		t.Fatal(err)
+	}
+	_, cron := nextMinute(15 * time.Second)
+	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00, dev-01], stop: %q}\ndefaults: {max_stops_per_fire: 1}\n", cron))
+	s.sim.Set(e2eID(1), lcssim.Finished)
+	s.start()
+	s.logged("waits for an approval")
+	runs := s.runs()
+	if n := s.sim.Accepted("", lcssim.Any); n != 0 || len(runs) != 2 || runs[0].State != "queued" {
+		t.Errorf("before the approval LCS carried out %d stops and the runs are %+v", n, runs)
+	}
+	s.curfew("approve", runs[0].ID)
+	for _, r := range s.finished(2) {
+		if r.State != "succeeded" {
+			t.Errorf("after the approval %s is %s", r.Environment, r.State)
+		}
+	}
+	s.stop()
+}
