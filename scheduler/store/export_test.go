@@ -38,3 +38,13 @@ func (s *Store) AddCalls(ctx context.Context, runs []scheduler.Run) error {
 func (s *Store) QueryRow(ctx context.Context, query string) *sql.Row {
 	return s.db.read().row(ctx, query)
 }
+
+// Exec runs statements.
+func (s *Store) Exec(ctx context.Context, statements ...string) error {
+	for _, one := range statements {
+		if _, err := s.db.read().exec(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
