@@ -48,3 +48,13 @@ func (s *Store) Exec(ctx context.Context, statements ...string) error {
 	}
 	return nil
 }
+
+// AddCall writes a call, whatever the quota says.
+func (s *Store) AddCall(ctx context.Context, c scheduler.Call) error {
+	return s.db.tx(ctx, func(q session) (err error) {
+		if c.ID, err = newID(); err != nil {
+			return err
+		}
+		return insertCalls(ctx, q, []scheduler.Call{c})
+	})
+}
