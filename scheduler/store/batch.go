@@ -3,29 +3,33 @@ package store
 import (
 	"context"
 	"database/sql"
+	"math/bits"
 	"slices"
 	"strings"
 )
 
-// most is how many rows one statement takes. Statements come in sizes of powers of
-// two up to it, so that each is parsed once and kept.
+// most is how many rows one statement takes.
 const most = 256
 
-// sizes cuts a list into parts whose lengths are powers of two, the longest first.
-func sizes[T any](list []T, f func(part []T) error) error {
-	for n := most; n > 0; n /= 2 {
-		for len(list) >= n {
-			if err := f(list[:n:n]); err != nil {
-				return err
-			}
-			list = list[n:]
+// sizes cuts a list into parts of one statement each. SQLite has them in lengths of
+// powers of two, the longest first, so that each statement is parsed once and kept; for
+// PostgreSQL parsing costs less than going there once more.
+func sizes[T any](q session, list []T, f func(part []T) error) error {
+	for len(list) > 0 {
+		n := min(len(list), most)
+		if !q.postgres {
+			n = 1 << (bits.Len(uint(n)) - 1)
 		}
+		if err := f(list[:n:n]); err != nil {
+			return err
+		}
+		list = list[n:]
 	}
 	return nil
 }
 
 // padded cuts a list into parts of at most most, and repeats the last of each up to
-// the next power of two: for conditions, in which a value may be twice.
+// the next power of two: for conditions and updates, in which a value may be twice.
 func padded[T any](list []T, f func(part []T) error) error {
 	for part := range slices.Chunk(list, most) {
 		n := 1

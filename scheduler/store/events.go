@@ -42,7 +42,7 @@ func (s *Events) After(ctx context.Context, id string, limit int) ([]scheduler.E
 // addEvents writes events within the transaction of what caused them, each with an id
 // that sorts after those before it.
 func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
-	err := sizes(events, func(part []scheduler.Event) error {
+	err := sizes(q, events, func(part []scheduler.Event) error {
 		args := make([]any, 0, len(part)*11)
 		for _, e := range part {
 			id, err := newID()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"strconv"
 	"strings"
 
@@ -13,10 +14,10 @@ import (
 // NextSchema is the schema that the next version of curfew will have.
 func NextSchema() string { return strconv.Itoa(len(migrations) + 1) }
 
-// AddCalls writes an accepted call of each run, a thousand in one transaction:
-// the ledger itself takes one at a time.
+// AddCalls writes an accepted call of each run in one transaction, whatever the quota
+// says.
 func (s *Store) AddCalls(ctx context.Context, runs []scheduler.Run) error {
-	return s.do(ctx, func(q session) error {
+	return s.db.tx(ctx, func(q session) error {
 		for _, r := range runs {
 			id, err := newID()
 			if err != nil {
@@ -30,5 +31,30 @@ func (s *Store) AddCalls(ctx context.Context, runs []scheduler.Run) error {
 			}
 		}
 		return nil
+	})
+}
+
+// QueryRow reads one row.
+func (s *Store) QueryRow(ctx context.Context, query string) *sql.Row {
+	return s.db.read().row(ctx, query)
+}
+
+// Exec runs statements.
+func (s *Store) Exec(ctx context.Context, statements ...string) error {
+	for _, one := range statements {
+		if _, err := s.db.read().exec(ctx, one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddCall writes a call, whatever the quota says.
+func (s *Store) AddCall(ctx context.Context, c scheduler.Call) error {
+	return s.db.tx(ctx, func(q session) (err error) {
+		if c.ID, err = newID(); err != nil {
+			return err
+		}
+		return insertCalls(ctx, q, []scheduler.Call{c})
 	})
 }

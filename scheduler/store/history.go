@@ -151,7 +151,7 @@ func (s *Runs) StartTimes(ctx context.Context, environments []string, n int) (ma
 	one := `SELECT * FROM (SELECT environment, accepted_at, finished_at FROM runs
 		WHERE environment = ? AND action = 'start' AND state = 'succeeded' AND accepted_at > 0 ORDER BY id DESC LIMIT ` + strconv.Itoa(n) + `) AS starts`
 	took := make(map[string][]time.Duration, len(environments))
-	err := sizes(sorted(environments), func(part []string) error {
+	err := sizes(s.read(), sorted(environments), func(part []string) error {
 		rows, err := s.read().query(ctx, one+strings.Repeat(` UNION ALL `+one, len(part)-1), toAny(part)...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var name string

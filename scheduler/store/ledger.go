@@ -44,7 +44,7 @@ func scanCall(rows *sql.Rows) (scheduler.Call, error) {
 
 // insertCalls writes calls that this process has in flight.
 func insertCalls(ctx context.Context, q session, calls []scheduler.Call) error {
-	err := sizes(calls, func(part []scheduler.Call) error {
+	err := sizes(q, calls, func(part []scheduler.Call) error {
 		args := make([]any, 0, len(part)*callWidth)
 		for _, c := range part {
 			args = append(args, c.ID, string(c.Kind), c.Account, c.Project, c.Environment, c.Run, micros(c.At), micros(c.Done), string(c.Outcome), c.Message, c.ActivityID,
@@ -61,7 +61,7 @@ func insertCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 
 // settleCalls writes how calls ended.
 func settleCalls(ctx context.Context, q session, calls []scheduler.Call) error {
-	err := sizes(calls, func(part []scheduler.Call) error {
+	err := padded(calls, func(part []scheduler.Call) error {
 		args := make([]any, 0, len(part)*5)
 		for _, c := range part {
 			args = append(args, c.ID, micros(c.Done), string(c.Outcome), c.Message, c.ActivityID)

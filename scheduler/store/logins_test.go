@@ -11,10 +11,10 @@ import (
 	"curfew/scheduler"
 )
 
-// login gives what is kept of the account main.
+// login returns what is kept of the account main.
 func (b *bench) login() (sealed []byte, revision string) {
 	b.t.Helper()
-	sealed, revision, err := b.Login(b.t.Context(), "main")
+	sealed, revision, err := b.Logins.Login(b.t.Context(), "main")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -23,14 +23,14 @@ func (b *bench) login() (sealed []byte, revision string) {
 
 func (b *bench) saveLogin(account, sealed string) (revision string) {
 	b.t.Helper()
-	revision, err := b.SaveLogin(b.t.Context(), account, []byte(sealed), nil)
+	revision, err := b.Logins.SaveLogin(b.t.Context(), account, []byte(sealed), nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return revision
 }
 
-func TestLoginIsGivenAsItWasKept(t *testing.T) {
+func TestLoginIsReturnedAsItWasKept(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		if sealed, revision := b.login(); sealed != nil || revision != "" {
 			t.Errorf("before any was kept = %q, revision %q; want nil and none", sealed, revision)
@@ -55,7 +55,7 @@ func TestLoginRevisionGrowsWithEveryWriteOfTheAccount(t *testing.T) {
 				t.Errorf("write %d = revision %q, want %q", i+1, got, want)
 			}
 		}
-		four, err := b.SaveLogin(t.Context(), "main", []byte("3"), new("3"))
+		four, err := b.Logins.SaveLogin(t.Context(), "main", []byte("3"), new("3"))
 		if err != nil || four != "4" {
 			t.Errorf("write on revision 3 = %q, %v; want 4", four, err)
 		}
@@ -88,7 +88,7 @@ func TestLoginIsReplacedOnlyWhereItIsTheOneThatWasRead(t *testing.T) {
 					b.saveLogin("main", "old")
 				}
 				before, revision := b.login()
-				got, err := b.SaveLogin(t.Context(), "main", []byte("new"), tt.basedOn)
+				got, err := b.Logins.SaveLogin(t.Context(), "main", []byte("new"), tt.basedOn)
 				if got != tt.want || (tt.want == "") != errors.Is(err, scheduler.ErrStale) || tt.want != "" && err != nil {
 					t.Errorf("SaveLogin = %q, %v; want %q, or ErrStale for none", got, err, tt.want)
 				}
@@ -126,7 +126,7 @@ func TestOfLoginsBasedOnOneRevisionExactlyOneIsKept(t *testing.T) {
 				for i := range writers {
 					done.Go(func() {
 						<-begin
-						_, errs[i] = replicas[i%2].SaveLogin(t.Context(), "main", fmt.Append(nil, i), &revision)
+						_, errs[i] = replicas[i%2].Logins.SaveLogin(t.Context(), "main", fmt.Append(nil, i), &revision)
 					})
 				}
 				close(begin)
@@ -154,7 +154,7 @@ func TestSignInsOfPersonsAtOnceAreAllCounted(t *testing.T) {
 		var done sync.WaitGroup
 		var errs [persons]error
 		for i := range persons {
-			done.Go(func() { _, errs[i] = b.SaveLogin(t.Context(), "main", fmt.Append(nil, i), nil) })
+			done.Go(func() { _, errs[i] = b.Logins.SaveLogin(t.Context(), "main", fmt.Append(nil, i), nil) })
 		}
 		done.Wait()
 		if err := errors.Join(errs[:]...); err != nil {
@@ -166,7 +166,7 @@ func TestSignInsOfPersonsAtOnceAreAllCounted(t *testing.T) {
 	})
 }
 
-func TestDamagedLoginIsToldOfWithoutItsContent(t *testing.T) {
+func TestDamagedLoginIsReportedWithoutItsContent(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		b.saveLogin("main", "old")
 		if err := b.Close(); err != nil { // SQLite has one process at a time
@@ -174,19 +174,17 @@ func TestDamagedLoginIsToldOfWithoutItsContent(t *testing.T) {
 		}
 		b.exec(`UPDATE logins SET sealed = 'c2VjcmV0!'`)
 		b.open()
-		_, revision, err := b.Login(t.Context(), "main")
+		_, revision, err := b.Logins.Login(t.Context(), "main")
 		if err == nil || revision != "" || strings.Contains(err.Error(), "c2VjcmV0") || !strings.Contains(err.Error(), "main") {
 			t.Errorf("Login = revision %q, %v; want an error that names the account only", revision, err)
 		}
 	})
 }
 
-// What the version before left: its schema, with its runs.
-func TestLoginsAreKeptInADatabaseOfTheVersionBefore(t *testing.T) {
+// What version 2 left: its schema, with its runs.
+func TestLoginsAreKeptInADatabaseOfVersion2(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
-		if err := b.Close(); err != nil {
-			t.Fatal(err)
-		}
+		b.downgrade()
 		b.exec(`ALTER TABLE runs DROP COLUMN called_off`, `DROP TABLE logins`, `DELETE FROM curfew_schema WHERE version > 2`)
 		b.open()
 		if got := b.saveLogin("main", "new"); got != "1" {

@@ -76,7 +76,7 @@ func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []sche
 		if err := settleCalls(ctx, q, []scheduler.Call{c}); err != nil {
 			return err
 		}
-		return sizes(seen, func(part []scheduler.Observation) error {
+		return sizes(q, seen, func(part []scheduler.Observation) error {
 			args := make([]any, 0, len(part)*10)
 			for _, o := range part {
 				args = append(args, o.Project, o.ID, o.Page, micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), o.Misses)
@@ -120,13 +120,13 @@ func lastSeen(ctx context.Context, q session, project int64, environments []stri
 	if err != nil {
 		return nil, err
 	}
-	byID := make(map[string]scheduler.Observation, len(environments))
+	found := make(map[string]scheduler.Observation, len(environments))
 	for _, o := range seen {
 		if _, wanted := slices.BinarySearch(environments, o.ID); wanted {
-			byID[o.ID] = o
+			found[o.ID] = o
 		}
 	}
-	return byID, nil
+	return found, nil
 }
 
 func observed(ctx context.Context, q session, query string, args ...any) ([]scheduler.Observation, error) {

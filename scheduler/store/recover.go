@@ -194,7 +194,7 @@ func (s *Queue) adopt(ctx context.Context, q session, projects []string) error {
 
 // unfinishedOf counts the unfinished runs of projects.
 func unfinishedOf(ctx context.Context, q session, projects []string) (n int, err error) {
-	err = sizes(projects, func(part []string) error {
+	err = sizes(q, projects, func(part []string) error {
 		var some int
 		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...).Scan(&some)
 		n += some

@@ -124,8 +124,9 @@ func newLine(ctx context.Context, q session, r scheduler.Reservation) (*line, er
 	for i, one := range r.Requests {
 		environments[i] = one.Environment
 	}
+	// What SQLite is kept from is to read all calls of the kind.
 	l.made, err = takenCalls(ctx, q, takenBy{
-		column: "environment", values: sorted(environments), where: "kind = ? AND project = ?", args: []any{string(r.Kind), r.Project.ID},
+		column: "environment", values: sorted(environments), where: "kind || '' = ? AND project = ?", args: []any{string(r.Kind), r.Project.ID},
 		since: r.Now.Add(-quota.PerEnvironment.Window - 2*inFlight),
 	})
 	if err != nil {

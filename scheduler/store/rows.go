@@ -14,6 +14,9 @@ import (
 
 const (
 	unfinished = `state IN ('queued', 'running', 'verifying')`
+	// byID is unfinished where runs are to be found by their ids: SQLite would rather
+	// read all that are unfinished.
+	byID = `runs.state || '' IN ('queued', 'running', 'verifying')`
 	// due is what orders the runs of an environment; runs that an older version
 	// wrote have no due_at.
 	due = `CASE WHEN due_at = 0 THEN fire_at ELSE due_at END`
@@ -74,7 +77,7 @@ func scanRun(q session, rows *sql.Rows) (scheduler.Run, error) {
 // ids of the others.
 func saveRuns(ctx context.Context, q session, runs []scheduler.Run) (saved []scheduler.Run, stale []string, err error) {
 	written := make(map[string]bool, len(runs))
-	err = sizes(runs, func(part []scheduler.Run) error {
+	err = padded(runs, func(part []scheduler.Run) error {
 		args := make([]any, 0, len(part)*11)
 		for _, r := range part {
 			args = append(args, r.ID, r.Generation, string(r.State), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt), r.OperationActivityID, r.Message,
@@ -84,7 +87,7 @@ func saveRuns(ctx context.Context, q session, runs []scheduler.Run) (saved []sch
 			q.typedRows(len(part), "TEXT", "BIGINT", "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT", "TEXT", "BIGINT", "TEXT", "BIGINT")+`)
 			UPDATE runs SET state = v.state, started_at = v.started_at, accepted_at = v.accepted_at, finished_at = v.finished_at, activity_id = v.activity_id,
 			message = v.message, not_before = v.not_before, waiting = v.waiting, tries = v.tries FROM v
-			WHERE runs.id = v.id AND runs.generation = v.generation AND runs.`+unfinished+` RETURNING runs.id`, args...)
+			WHERE runs.id = v.id AND runs.generation = v.generation AND `+byID+` RETURNING runs.id`, args...)
 		for _, id := range done {
 			written[id] = true
 		}

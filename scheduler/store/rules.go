@@ -48,7 +48,7 @@ func (s *Runs) SyncRules(ctx context.Context, now time.Time, rules []scheduler.R
 // addRules writes rules that are new or changed. No name and environment is twice
 // among them: the schedule file has each once.
 func addRules(ctx context.Context, q session, rules []scheduler.Rule, now time.Time) error {
-	return sizes(rules, func(part []scheduler.Rule) error {
+	return sizes(q, rules, func(part []scheduler.Rule) error {
 		values := make([]any, 0, len(part)*4)
 		for _, r := range part {
 			values = append(values, r.Name, r.Environment, r.Fingerprint, micros(now))

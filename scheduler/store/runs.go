@@ -138,7 +138,7 @@ func (s *Runs) write(ctx context.Context, q session, w writing) (scheduler.Writt
 	if err := lockProjects(ctx, q, projectsOf(w.runs)); err != nil {
 		return res, err
 	}
-	err := sizes(w.runs, func(part []scheduler.Run) error {
+	err := sizes(q, w.runs, func(part []scheduler.Run) error {
 		written, superseded, err := writePart(ctx, q, part, w.now, w.manual)
 		if err != nil {
 			return fmt.Errorf("write %d runs: %w", len(part), err)
@@ -178,7 +178,7 @@ func writePart(ctx context.Context, q session, runs []scheduler.Run, now time.Ti
 		}
 	}
 	values := make([]any, 0, len(runs)*runWidth)
-	byID := make(map[string]scheduler.Run, len(runs))
+	insert := make(map[string]scheduler.Run, len(runs))
 	for _, r := range runs {
 		r.Generation = 1
 		if r.DueAt.IsZero() {
@@ -189,7 +189,7 @@ func writePart(ctx context.Context, q session, runs []scheduler.Run, now time.Ti
 			r.Message = "a later run of the environment was there already"
 		}
 		values = append(values, runValues(r)...)
-		byID[r.ID] = r
+		insert[r.ID] = r
 	}
 	inserted, err := column(ctx, q, `INSERT INTO runs (`+runColumns+`) VALUES `+rowsOf(len(runs), runWidth)+`
 		ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING RETURNING id`, values...)
@@ -197,7 +197,7 @@ func writePart(ctx context.Context, q session, runs []scheduler.Run, now time.Ti
 		return nil, nil, err
 	}
 	for _, id := range inserted {
-		written = append(written, byID[id])
+		written = append(written, insert[id])
 	}
 	superseded, err = supersede(ctx, q, written, now)
 	return written, superseded, err

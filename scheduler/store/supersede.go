@@ -47,7 +47,7 @@ func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time
 }
 
 func endSuperseded(ctx context.Context, q session, old []scheduler.Run, now time.Time) error {
-	return sizes(old, func(part []scheduler.Run) error {
+	return sizes(q, old, func(part []scheduler.Run) error {
 		args := make([]any, 0, 3*len(part)+1)
 		for _, r := range part {
 			args = append(args, r.ID, r.SupersededBy, r.Message)

@@ -55,7 +55,7 @@ func (t *tickets) renew(ctx context.Context, q session, projects []string) ([]sc
 func (t *tickets) issue(ctx context.Context, q session, projects []string, set string, args ...any) ([]scheduler.Ticket, error) {
 	var list []scheduler.Ticket
 	var jobs []river.InsertManyParams
-	err := sizes(sorted(projects), func(part []string) error {
+	err := sizes(q, sorted(projects), func(part []string) error {
 		rows, err := q.query(ctx, `INSERT INTO projects (name, generation, owner) VALUES (?, 1, '')`+strings.Repeat(`, (?, 1, '')`, len(part)-1)+`
 			ON CONFLICT (name) DO UPDATE SET `+set+` RETURNING name, generation, owner`, append(toAny(part), args...)...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"database/sql"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +29,15 @@ func (b *bench) exec(statements ...string) {
 			b.t.Fatal(err)
 		}
 	}
+}
+
+// count reads a number behind the store's back, or through it where it has the lock.
+func (b *bench) count(query string) (n int) {
+	b.t.Helper()
+	if err := b.QueryRow(b.t.Context(), query).Scan(&n); err != nil {
+		b.t.Fatal(err)
+	}
+	return n
 }
 
 func TestReplicasOfTwoAdjacentVersionsWorkSideBySide(t *testing.T) {
@@ -58,6 +68,54 @@ func TestReplicasOfTwoAdjacentVersionsWorkSideBySide(t *testing.T) {
 		}
 		b.exec(`DELETE FROM curfew_schema WHERE version > ` + store.NextSchema())
 		b.open()
+	})
+}
+
+// downgrade makes the schema that of version 4, and closes the database.
+func (b *bench) downgrade() {
+	b.t.Helper()
+	if err := b.Close(); err != nil {
+		b.t.Fatal(err)
+	}
+	b.exec(`DROP TABLE events`, `DROP TABLE projects`, `DROP INDEX calls_pending`, `ALTER TABLE calls DROP COLUMN replica`, `ALTER TABLE calls DROP COLUMN unseen`,
+		`ALTER TABLE overrides DROP COLUMN by_name`, `ALTER TABLE overrides DROP COLUMN by_via`, `ALTER TABLE runs DROP COLUMN by_name`, `ALTER TABLE runs DROP COLUMN by_via`,
+		`DROP INDEX runs_unfinished`, `CREATE INDEX runs_unfinished ON runs (action, rank) WHERE state IN ('queued', 'running', 'verifying')`,
+		`DELETE FROM curfew_schema WHERE version > 4`)
+}
+
+// What version 4 left: a ticket for each run, nothing of who asked for it, and a call in
+// flight of a process that nobody knows.
+func TestRunsOfVersion4AreTakenOverByTheirProjects(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		scheduled, manual := newRun("dev-01", plan.Stop, t0), newRun("dev-02", plan.Stop, t0)
+		manual.Trigger = scheduler.TriggerManual
+		b.tick(time.Time{}, t0, scheduled, manual)
+		b.discard("contoso")
+		b.downgrade()
+		b.exec(`INSERT INTO calls (id, kind, account, project, environment, run, at, done, outcome, message, activity_id)
+			VALUES ('c1', 'stop', 'main', 1, 'dev-01', '`+scheduled.ID+`', 1000000, 0, 'pending', '', '')`,
+			`INSERT INTO overrides (id, environments, keep, from_at, until_at, reason, created_at, released_at) VALUES ('o1', '["dev-01"]', 'running', 1, 2, '', 1, 0)`,
+			`INSERT INTO river_job (args, kind, max_attempts, state) VALUES ('{"run":"`+scheduled.ID+`","generation":1}', 'run', 25, 'available')`)
+		b.open()
+		for id, want := range map[string]scheduler.Actor{scheduled.ID: scheduler.BySchedule, manual.ID: scheduler.ByToken} {
+			if got := b.run(id); got.By != want || got.State != scheduler.Queued {
+				t.Errorf("run = %+v, want it queued by %v", got, want)
+			}
+		}
+		if list, err := b.Overrides.Since(t.Context(), time.Time{}); err != nil || len(list) != 1 || list[0].By != scheduler.ByToken {
+			t.Errorf("overrides = %+v, %v; want one by token", list, err)
+		}
+		want := scheduler.Ticket{Project: "contoso", Generation: 1}
+		if res := b.recover(t0.Add(time.Hour)); res.Runs != 2 || res.Calls != 1 || !slices.Equal(res.Tickets, []scheduler.Ticket{want}) {
+			t.Errorf("Recover = %+v, want 2 runs, 1 call and %v", res, want)
+		}
+		if got := b.run(scheduled.ID); got.Generation < 2 {
+			t.Errorf("generation = %d, want what version 4 may still write of it void", got.Generation)
+		}
+		b.workUntil(want)
+		if got := b.count(`SELECT COUNT(*) FROM river_job WHERE kind = 'run'`); got != 0 {
+			t.Errorf("%d tickets of runs are left, want none", got)
+		}
 	})
 }
 

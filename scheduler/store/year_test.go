@@ -14,7 +14,7 @@ import (
 )
 
 // TestHistoryOfAYearStaysSmall writes the runs and calls of 1,000 environments
-// that are stopped and started on every day, through the store, and looks at the
+// that are stopped and started on every day, through the store, and checks the
 // size of the file: below 1 GB for a year, a month of it by default.
 func TestHistoryOfAYearStaysSmall(t *testing.T) {
 	days := 10
@@ -34,7 +34,7 @@ func TestHistoryOfAYearStaysSmall(t *testing.T) {
 		"the first page": {}, "of one environment": {Environment: "dev-0500"}, "of a rare state": {State: scheduler.Failed}, "since a week": {Since: last.AddDate(0, 0, -7)},
 	} {
 		began := time.Now()
-		if _, _, err := b.Runs(t.Context(), f); err != nil {
+		if _, _, err := b.Runs.List(t.Context(), f); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("history, %s: %v", name, time.Since(began).Round(100*time.Microsecond))
