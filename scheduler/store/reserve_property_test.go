@@ -104,13 +104,13 @@ func (o *oracle) budgets() (budgets []quota.Budget) {
 	return budgets
 }
 
-func (o *oracle) claims(one scheduler.Request, before, after []scheduler.Request) (claims []quota.Claim) {
+func (o *oracle) claims(one scheduler.Request, before, after []scheduler.Request) (claims []quota.Demand) {
 	for _, c := range o.r.Contenders {
 		free := o.unheld(c)
 		if len(free) == 0 {
 			continue
 		}
-		claim := quota.Claim{Accounts: free}
+		claim := quota.Demand{Accounts: free}
 		if c.Name == o.r.Project.Name {
 			claim.Calls = len(before)
 			for _, next := range after {

@@ -34,7 +34,7 @@ type fixed struct{ down error }
 func (fixed) Accounts(context.Context) ([]scheduler.AccountStatus, error) {
 	at := time.Date(2026, 11, 1, 7, 0, 0, 0, time.UTC)
 	return []scheduler.AccountStatus{
-		{Name: "main", Mode: "password", Projects: []string{"contoso"}, State: scheduler.AccountAway, Since: at, Message: "wrong user name or password", NextTry: at.Add(time.Hour)},
+		{Name: "main", Mode: "password", Projects: []string{"contoso"}, State: scheduler.AccountDown, Since: at, Message: "wrong user name or password", NextTry: at.Add(time.Hour)},
 		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: scheduler.AccountUp, Since: at, Login: &auth.Login{User: "svc@contoso.com", SignedInAt: at, RefreshedAt: at}},
 	}, nil
 }
@@ -74,18 +74,18 @@ func (f fixed) Fires(from, _ time.Time) iter.Seq[plan.Fire] {
 	return slices.Values([]plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}})
 }
 
-func (f fixed) Act(_ context.Context, name string, action plan.Action) (scheduler.Run, error) {
+func (f fixed) Request(_ context.Context, name string, action plan.Action, by scheduler.Actor) (scheduler.Run, error) {
 	if name != "dev-01" {
 		return scheduler.Run{}, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, name)
 	}
-	return scheduler.Run{ID: "01a20a66-0000-7000-8000-000000000004", Environment: name, Action: action, Trigger: scheduler.TriggerManual, State: scheduler.Queued, FireAt: fireAt}, nil
+	return scheduler.Run{ID: "01a20a66-0000-7000-8000-000000000004", Environment: name, Action: action, Trigger: scheduler.TriggerManual, State: scheduler.Queued, FireAt: fireAt, By: by}, nil
 }
 
-func (f fixed) Cancel(_ context.Context, id string) (scheduler.Run, error) {
+func (f fixed) Cancel(_ context.Context, id string, _ scheduler.Actor) (scheduler.Run, error) {
 	return scheduler.Run{ID: id, State: scheduler.Canceled}, f.unlessFinished(id)
 }
 
-func (f fixed) Approve(_ context.Context, id string) ([]scheduler.Run, error) {
+func (f fixed) Approve(_ context.Context, id string, _ scheduler.Actor) ([]scheduler.Run, error) {
 	return []scheduler.Run{{ID: "other"}, {ID: id, State: scheduler.Queued}}, f.unlessFinished(id)
 }
 
@@ -98,13 +98,13 @@ func (f fixed) unlessFinished(id string) error {
 
 func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, error) {
 	if o.Until.IsZero() {
-		return o, &scheduler.Invalid{Message: "until: an override must have an end"}
+		return o, &scheduler.InvalidError{Message: "until: an override must have an end"}
 	}
 	o.ID, o.From = "k3f9x2ab", fireAt
 	return o, nil
 }
 
-func (f fixed) Release(_ context.Context, id string) (scheduler.Override, error) {
+func (f fixed) Release(_ context.Context, id string, _ scheduler.Actor) (scheduler.Override, error) {
 	switch id {
 	case "k3f9x2ab":
 		return kept.Override, nil
@@ -120,7 +120,7 @@ func (f fixed) Overrides(context.Context) ([]scheduler.OverrideStatus, error) {
 
 var kept = scheduler.OverrideStatus{
 	Override: scheduler.Override{
-		ID: "k3f9x2ab", Environments: []string{"dev-01", "gone-01"}, Keep: plan.Running, From: fireAt, Until: fireAt.Add(time.Hour), CreatedAt: fireAt, Reason: "a demo",
+		ID: "k3f9x2ab", Environments: []string{"dev-01", "gone-01"}, Keep: plan.Running, From: fireAt, Until: fireAt.Add(time.Hour), CreatedAt: fireAt, Reason: "a demo", By: scheduler.ByToken,
 	},
 	State: "active", Stale: []string{"gone-01"},
 }
@@ -128,7 +128,7 @@ var kept = scheduler.OverrideStatus{
 var (
 	fireAt   = time.Date(2026, 11, 23, 19, 0, 0, 0, cet)
 	finished = scheduler.Run{
-		ID: "01a20a66-0000-7000-8000-000000000003", Environment: "dev-01", Project: "contoso", Schedule: "office-hours", Action: plan.Stop, Trigger: scheduler.TriggerSchedule,
+		ID: "01a20a66-0000-7000-8000-000000000003", Environment: "dev-01", Project: "contoso", Schedule: "office-hours", Action: plan.Stop, Trigger: scheduler.TriggerSchedule, By: scheduler.BySchedule,
 		State: scheduler.Succeeded, FireAt: fireAt, AcceptedAt: fireAt.Add(time.Second).UTC(), FinishedAt: fireAt.Add(3 * time.Minute).UTC(),
 		OperationActivityID: "activity", Message: "metadata shows Stopped (Stopped)",
 		Attempts: []scheduler.Attempt{{At: fireAt.UTC(), Account: "main", Outcome: scheduler.OutcomeAccepted, OperationActivityID: "activity"}},
