@@ -167,8 +167,8 @@ func TestRunHasTheContractsFields(t *testing.T) {
 	got := body(t, ask(handler(onLoopback, "", nil), "GET", "localhost:8080", "/api/v1/runs/01a20a66-0000-7000-8000-000000000003", ""))
 	want := `{"id":"01a20a66-0000-7000-8000-000000000003","environment":"dev-01","project":"contoso","schedule":"office-hours","action":"stop","trigger":"schedule","state":"succeeded",` +
 		`"fire_at":"2026-11-23T19:00:00+01:00","accepted_at":"2026-11-23T19:00:01+01:00","finished_at":"2026-11-23T19:03:00+01:00","operation_activity_id":"activity",` +
-		`"attempts":[{"at":"2026-11-23T19:00:00+01:00","account":"main","outcome":"accepted","message":null,"operation_activity_id":"activity"}],` +
-		`"message":"metadata shows Stopped (Stopped)","superseded_by":null}` + "\n"
+		`"attempts":[{"at":"2026-11-23T19:00:00+01:00","account":"main","outcome":"accepted","message":null,"operation_activity_id":"activity","unseen":false}],` +
+		`"message":"metadata shows Stopped (Stopped)","superseded_by":null,"by":"schedule"}` + "\n"
 	if got != want {
 		t.Errorf("run =\n%s\nwant\n%s", got, want)
 	}
@@ -196,7 +196,7 @@ func TestAnswers(t *testing.T) {
 		{"an unknown address", "GET", "/api/v1/nothing", 404, `"title":"no such address"`},
 		{"a method that an address does not take", "POST", "/api/v1/runs", 405, `"detail":"it takes GET"`},
 		{"a change where there is no token", "POST", "/api/v1/environments/dev-01/start", 403, `"title":"changes are refused"`},
-		{"overrides", "GET", "/api/v1/overrides", 200, `"items":[{"id":"k3f9x2ab","environments":["dev-01","gone-01"],"keep":"running","from":"2026-11-23T19:00:00+01:00","until":"2026-11-23T20:00:00+01:00","reason":"a demo",` +
+		{"overrides", "GET", "/api/v1/overrides", 200, `"items":[{"id":"k3f9x2ab","environments":["dev-01","gone-01"],"keep":"running","from":"2026-11-23T19:00:00+01:00","until":"2026-11-23T20:00:00+01:00","reason":"a demo","by":"token",` +
 			`"created_at":"2026-11-23T19:00:00+01:00","released_at":null,"state":"active","stale":["gone-01"]}]`},
 		{"an unknown state", "GET", "/api/v1/runs?state=done", 400, `state: want one of`},
 		{"an unknown parameter never widens", "GET", "/api/v1/runs?enviroment=dev-01", 400, `enviroment: want one of the parameters`},
