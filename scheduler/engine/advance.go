@@ -331,6 +331,7 @@ func (p *pass) needs(o *roundOf, moves []*move) []orderedNeed {
 		case m.poll:
 			class = 1
 		}
+		m.need.poll = class == 1
 		list = append(list, orderedNeed{m.need, class})
 	}
 	return list

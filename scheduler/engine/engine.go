@@ -100,7 +100,7 @@ func (e *Engine) compose(o Options) {
 		store: o.Stores.Metadata, accounts: e.accounts, current: e.current, record: e.record, draining: e.draining, scans: map[int64]*scan{},
 		refresh: orDefault(o.RefreshInterval, defaultRefresh),
 	}
-	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}}
+	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current}
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, record: e.record, current: e.current, wrong: map[string]sighting{}}

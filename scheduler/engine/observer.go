@@ -13,6 +13,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/quota"
 )
 
 const (
@@ -45,6 +46,7 @@ type choice struct {
 type need struct {
 	seen scheduler.Observation // the last one; ID is set in any case
 	at   time.Time             // from when on it is needed
+	poll bool                  // it can wait for those that calls need
 }
 
 // A reading is what came of one metadata call: observations, or a wait.
@@ -79,6 +81,7 @@ type scan struct {
 	latest   map[string]scheduler.Observation // by environment id, of this process
 	offPage  map[string]bool                  // environments that are not on their page any more
 	failures map[target]int                   // in a row
+	tried    map[target]time.Time
 	retry    map[target]time.Time
 	failed   int       // refreshes in a row
 	wait     time.Time // no refresh before
@@ -87,7 +90,7 @@ type scan struct {
 func (o *observer) scanOf(project int64) *scan {
 	s := o.scans[project]
 	if s == nil {
-		s = &scan{reading: map[target]bool{}, latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, retry: map[target]time.Time{}}
+		s = &scan{reading: map[target]bool{}, latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, tried: map[target]time.Time{}, retry: map[target]time.Time{}}
 		o.scans[project] = s
 	}
 	return s
@@ -114,12 +117,16 @@ func (o *observer) recent() []scheduler.Observation {
 func (o *observer) goodFor(project int64) time.Duration {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return max(goodEnough, time.Duration(o.scanOf(project).pages+2)*perPage)
+	return max(goodEnough, readingTime(o.scanOf(project).pages)+aheadMargin+slowBeat)
+}
+
+// readingTime is how long LCS takes to let so many pages be read.
+func readingTime(pages int) time.Duration {
+	return time.Duration((pages+quota.Metadata.Calls-1)/quota.Metadata.Calls) * (quota.Metadata.Window + quota.Guard + fastBeat)
 }
 
 // next picks what to read for needs, the most urgent first, and marks it as being read:
-// read must follow. Targets that failed come after those that did not. Without one that
-// can be read now, at is the instant from which there is; zero when there is none.
+// read must follow. Without one that can be read now, at is the instant from which there is; zero when there is none.
 func (o *observer) next(project int64, needs []need, now time.Time) (t choice, ok bool, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -133,8 +140,11 @@ func (o *observer) next(project int64, needs []need, now time.Time) (t choice, o
 			unknownPage++
 		}
 	}
-	fewest := 0
+	var polls bool
 	for _, n := range needs {
+		if ok && n.poll != polls {
+			break
+		}
 		c := s.target(n, unknownPage)
 		if c.page == 0 && c.id == "" || s.busy(c) {
 			continue
@@ -149,17 +159,23 @@ func (o *observer) next(project int64, needs []need, now time.Time) (t choice, o
 			}
 			continue
 		}
-		if failures := s.failures[key(c)]; !ok || failures < fewest {
-			t, ok, fewest = choice{c, n.seen}, true, failures
-		}
-		if fewest == 0 {
-			break
+		if !ok || s.before(c, t.target, n.poll) {
+			t, ok, polls = choice{c, n.seen}, true, n.poll
 		}
 	}
 	if ok {
-		s.reading[key(t.target)] = true
+		s.reading[key(t.target)], s.tried[key(t.target)] = true, now
 	}
 	return t, ok, at
+}
+
+// before reports whether a target goes before another that was asked for first: for calls,
+// one that failed less often; of polls, the one that was tried longest ago.
+func (s *scan) before(t, other target, poll bool) bool {
+	if poll {
+		return s.tried[key(t)].Before(s.tried[key(other)])
+	}
+	return s.failures[key(t)] < s.failures[key(other)]
 }
 
 // key is a target as failures are counted: by page, whoever asked for it.

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	refreshBeat  = perPage          // a project's page is read at most this often by refreshes
-	refreshRests = 20 * time.Second // and this often without a fire to come: half of a project's calls stay free for runs
+	slowBeat     = 10 * time.Second // between two passes over the projects
+	fastBeat     = time.Second      // and while pages are read for a fire
+	refreshRests = 20 * time.Second // without a fire to come, a project's page is read at most this often: half of its calls stay free for runs
 	atOnce       = 32               // projects are refreshed at a time
 	aheadMargin  = 10 * time.Second // before a fire, its pages are read this much earlier
 	// pagesPerSecond bounds the refreshes of all projects together: with thousands of
@@ -24,11 +25,14 @@ const (
 // A refresher keeps observations from growing old: it reads the pages that a fire to come
 // needs in the minutes before it, and every page now and then. One goroutine uses it.
 type refresher struct {
-	observer *observer
-	current  *snapshots
-	slots    chan struct{}
-	read     map[int64]time.Time // by project: when its last page was read by a refresh
-	coming   coming
+	observer  *observer
+	current   *snapshots
+	slots     chan struct{}
+	read      map[int64]time.Time // by project: when its last page was read by a refresh
+	mu        sync.Mutex          // guards notBefore; written by reads
+	notBefore map[int64]time.Time // by project: LCS lets no page be read before
+	settled   map[int64]time.Time // by project: nothing is to be read for a fire before
+	coming    coming
 }
 
 // coming are the environments of fires to come, by project; it is worked out again after
@@ -43,25 +47,30 @@ type coming struct {
 func (r *refresher) run(ctx context.Context) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
-	t := time.NewTicker(refreshBeat)
-	defer t.Stop()
 	for {
-		r.beat(ctx, &reads)
+		next := slowBeat
+		if r.beat(ctx, &reads) {
+			next = fastBeat
+		}
+		t := time.NewTimer(next)
 		select {
 		case <-ctx.Done():
+			t.Stop()
 			return nil
 		case <-t.C:
 		}
 	}
 }
 
-// beat reads a page of each project that needs one now.
-func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) {
+// beat reads a page of each project that needs one now, and reports whether a fire is so
+// near that more are needed soon.
+func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool) {
 	s := r.current.load()
 	r.comingFires(s, time.Now())
 	for _, p := range s.Projects {
 		now := time.Now()
-		t, ok := r.due(ctx, s, p, now)
+		t, ok, near := r.due(ctx, s, p, now)
+		fast = fast || near
 		if !ok {
 			continue
 		}
@@ -73,22 +82,35 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) {
 			if got.err != nil && !done(ctx) {
 				r.observer.record.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(got.err))
 			}
+			r.limited(p.ID, got.wait.Until)
 		})
 	}
+	return fast
 }
 
-// due returns what to read of a project now, marked as being read.
-func (r *refresher) due(ctx context.Context, s *snapshot, p scheduler.Project, now time.Time) (choice, bool) {
+// limited notes that LCS lets no page of a project be read before an instant.
+func (r *refresher) limited(project int64, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notBefore[project] = until
+}
+
+// due returns what to read of a project now, marked as being read, and reports whether a
+// fire is near.
+func (r *refresher) due(ctx context.Context, s *snapshot, p scheduler.Project, now time.Time) (t choice, ok, near bool) {
+	r.mu.Lock()
+	limited := r.notBefore[p.ID].After(now)
+	r.mu.Unlock()
 	if fires := r.coming.fires[p.Name]; len(fires) > 0 {
-		if t, ok := r.beforeFires(ctx, s, p, fires, now); ok {
-			return t, true
+		if t, ok, near = r.beforeFires(ctx, s, p, fires, now, limited); ok || near {
+			return t, ok, near
 		}
 	}
-	if now.Sub(r.read[p.ID]) < refreshRests {
-		return choice{}, false
+	if limited || now.Sub(r.read[p.ID]) < refreshRests {
+		return choice{}, false, false
 	}
-	t, ok := r.observer.nextPage(p.ID, r.interval(s), now)
-	return choice{target: t}, ok
+	page, ok := r.observer.nextPage(p.ID, r.interval(s), now)
+	return choice{target: page}, ok, false
 }
 
 // interval is how old a scan may become: longer than the configured time where there are
@@ -104,9 +126,9 @@ func (r *refresher) comingFires(s *snapshot, now time.Time) {
 	if r.coming.of == s && now.Before(r.coming.until) {
 		return
 	}
-	ahead := aheadMargin + refreshBeat
+	ahead := aheadMargin + slowBeat
 	for _, ids := range s.ids {
-		ahead = max(ahead, time.Duration(len(ids)/onPage+1)*perPage+aheadMargin+refreshBeat)
+		ahead = max(ahead, readingTime(len(ids)/onPage+1)+aheadMargin+slowBeat)
 	}
 	r.coming = coming{of: s, until: now.Add(time.Minute), fires: map[string]map[string]time.Time{}}
 	for _, f := range s.plan.Fires(now, now.Add(ahead+time.Minute)) {
@@ -122,12 +144,18 @@ func (r *refresher) comingFires(s *snapshot, now time.Time) {
 
 // beforeFires returns the page to read for the fires of a project that come soon: from the
 // instant at which the rest of its pages can just be read in time.
-func (r *refresher) beforeFires(ctx context.Context, s *snapshot, p scheduler.Project, fires map[string]time.Time, now time.Time) (choice, bool) {
+func (r *refresher) beforeFires(ctx context.Context, s *snapshot, p scheduler.Project, fires map[string]time.Time, now time.Time, limited bool) (t choice, ok, near bool) {
+	last := map[string]scheduler.Observation{}
+	if now.Before(r.settled[p.ID]) {
+		return choice{}, false, false
+	}
+	if limited {
+		return choice{}, false, true
+	}
 	seen, err := r.observer.store.Observations(ctx, p.ID)
 	if err != nil {
-		return choice{}, false // the run itself says what is wrong
+		return choice{}, false, false // the run itself says what is wrong
 	}
-	last := make(map[string]scheduler.Observation, len(seen))
 	for _, o := range seen {
 		last[o.ID] = o
 	}
@@ -147,12 +175,15 @@ func (r *refresher) beforeFires(ctx context.Context, s *snapshot, p scheduler.Pr
 		pages[o.Page] = true
 		needs = append(needs, need{seen: o})
 	}
-	if len(needs) == 0 || now.Before(first.Add(-time.Duration(len(pages))*perPage-aheadMargin)) {
-		return choice{}, false
+	if len(needs) == 0 {
+		r.settled[p.ID] = r.coming.until // the next fires are worked out then
+	}
+	if len(needs) == 0 || now.Before(first.Add(-readingTime(len(pages))-aheadMargin)) {
+		return choice{}, false, false
 	}
 	slices.SortFunc(needs, func(a, b need) int { return a.seen.At.Compare(b.seen.At) })
-	t, ok, _ := r.observer.next(p.ID, needs, now)
-	return t, ok
+	t, ok, _ = r.observer.next(p.ID, needs, now)
+	return t, ok, true
 }
 
 // nextPage returns the next page of a scan that is not at its end, or was longer ago than
