@@ -16,8 +16,8 @@ var (
 	OperationsPerEnvironment = Limit{Calls: 1, Window: 5 * time.Minute}
 )
 
-// The limit of metadata calls, from Microsoft's page "Environment metadata". It
-// counts the calls of all accounts.
+// MetadataPerProject is the limit of metadata calls, from Microsoft's page
+// "Environment metadata". It counts the calls of all accounts.
 var MetadataPerProject = Limit{Calls: 6, Window: time.Minute}
 
 // The limits of history calls, from Microsoft's page "Environment history".
