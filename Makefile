@@ -20,7 +20,7 @@ test:
 # ten minutes, a month of faults, long sequences of changes, a year of history.
 chaos:
 	CURFEW_CHAOS=full go test -count=1 -v -timeout 40m -run 'TestReplicasLose|TestBinaryKilled|TestHistoryOfAYear' ./cmd/curfew ./scheduler/store
-	CURFEW_CHAOS=full go test -count=1 -v -timeout 90m -run 'TestEachRunOfARandomMonth|TestWhateverIsDone|TestKilledAtAny' ./scheduler
+	CURFEW_CHAOS=full go test -count=1 -v -timeout 90m -run 'TestEachRunOfARandomMonth|TestWhateverIsDone|TestKilledAtAny' ./scheduler/engine
 
 lint:
 	go vet ./...

@@ -107,7 +107,7 @@ func TestBadFileLeavesTheOldOneActive(t *testing.T) {
 	if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	s.logged("the old one stays in force")
+	s.logged("the old one stays active")
 	if got := s.metric("curfew_config_last_reload_successful"); got != "0" {
 		t.Errorf("curfew_config_last_reload_successful = %s, want 0", got)
 	}

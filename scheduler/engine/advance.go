@@ -299,12 +299,21 @@ func (p *pass) readNeeds(ctx context.Context, o *roundOf, moves []*move) time.Ti
 		return p.readAfter.Until
 	}
 	for {
-		c, ok, at := p.w.observer.next(o.project.ID, needs, o.now)
+		from, ok, at := p.w.observer.next(o.project.ID, needs, o.now)
 		if !ok {
 			return at
 		}
+		c, wait, err := p.w.observer.reserve(ctx, o.project, from)
+		switch {
+		case err != nil:
+			p.read(reading{err: err})
+			return p.readAfter.Until
+		case c == nil:
+			p.readAfter = wait
+			return wait.Until
+		}
 		p.reads++
-		go p.observe(ctx, o.project, c)
+		go p.observe(ctx, o.project, from, *c)
 	}
 }
 
@@ -353,15 +362,15 @@ func urgentFirst(list []orderedNeed) []need {
 }
 
 // observe makes one metadata call and reports it to the pass.
-func (p *pass) observe(ctx context.Context, project scheduler.Project, c choice) {
-	r := reading{target: c.target, failed: true}
+func (p *pass) observe(ctx context.Context, project scheduler.Project, from choice, c scheduler.Call) {
+	r := reading{target: from.target, failed: true}
 	defer func() {
 		if bug := recover(); bug != nil {
 			p.w.record.panicked("a metadata call", bug)
 		}
 		p.readings <- r
 	}()
-	r = p.w.observer.read(ctx, project, c)
+	r = p.w.observer.read(ctx, project, from, c)
 }
 
 // finish ends the run of a move.

@@ -82,6 +82,7 @@ type scan struct {
 	offPage  map[string]bool                  // environments that are not on their page any more
 	failures map[target]int                   // in a row
 	tried    map[target]time.Time
+	polled   polls // the last that were no call's need
 	retry    map[target]time.Time
 	failed   int       // refreshes in a row
 	wait     time.Time // no refresh before
@@ -140,9 +141,9 @@ func (o *observer) next(project int64, needs []need, now time.Time) (t choice, o
 			unknownPage++
 		}
 	}
-	var polls bool
+	poll, held := false, false
 	for _, n := range needs {
-		if ok && n.poll != polls {
+		if ok && n.poll != poll {
 			break
 		}
 		c := s.target(n, unknownPage)
@@ -151,7 +152,10 @@ func (o *observer) next(project int64, needs []need, now time.Time) (t choice, o
 		}
 		from := n.at
 		if retry := s.retry[key(c)]; retry.After(from) {
-			from = retry
+			from, held = retry, held || !n.poll
+		}
+		if rest := s.polled.next(now); n.poll && held && rest.After(from) {
+			from = rest // calls wait for a page that is tried again soon: half of LCS's limit is left for it
 		}
 		if from.After(now) {
 			if at.IsZero() || from.Before(at) {
@@ -160,13 +164,29 @@ func (o *observer) next(project int64, needs []need, now time.Time) (t choice, o
 			continue
 		}
 		if !ok || s.before(c, t.target, n.poll) {
-			t, ok, polls = choice{c, n.seen}, true, n.poll
+			t, ok, poll = choice{c, n.seen}, true, n.poll
 		}
 	}
 	if ok {
 		s.reading[key(t.target)], s.tried[key(t.target)] = true, now
+		if poll {
+			s.polled = append(s.polled[max(0, len(s.polled)-halfOfLimit+1):], now)
+		}
 	}
 	return t, ok, at
+}
+
+// polls are the instants of the last half of LCS's limit.
+type polls []time.Time
+
+const halfOfLimit = 3
+
+// next returns the instant from which half of LCS's limit is free again.
+func (p polls) next(now time.Time) time.Time {
+	if len(p) < halfOfLimit {
+		return now
+	}
+	return p[0].Add(quota.Metadata.Window + quota.Guard)
 }
 
 // before reports whether a target goes before another that was asked for first: for calls,
@@ -212,25 +232,34 @@ func (o *observer) failing(project int64, n need, now time.Time) (until time.Tim
 	return s.retry[t], s.failures[t] > 0 && s.retry[t].After(now)
 }
 
-// read makes one metadata call, if the ledger allows it now.
-func (o *observer) read(ctx context.Context, p scheduler.Project, from choice) (r reading) {
+// reserve has a metadata call accounted for a choice; read must follow. Without one, the
+// choice is given back, and the wait says until when.
+func (o *observer) reserve(ctx context.Context, p scheduler.Project, from choice) (*scheduler.Call, scheduler.Wait, error) {
+	now := time.Now()
+	var c *scheduler.Call
+	var err error
+	wait := scheduler.Wait{Until: now.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
+	if !o.draining.Load() {
+		c, wait, err = o.store.ReserveMetadata(ctx, micros(now), contender(p))
+	}
+	if err != nil || c == nil {
+		o.giveBack(p.ID, from)
+		return nil, wait, err
+	}
+	return c, scheduler.Wait{}, nil
+}
+
+func (o *observer) giveBack(project int64, from choice) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.scanOf(project).reading, key(from.target))
+}
+
+// read makes a reserved metadata call.
+func (o *observer) read(ctx context.Context, p scheduler.Project, from choice, c scheduler.Call) (r reading) {
 	t := from.target
 	r.target = t
-	defer func() {
-		o.mu.Lock()
-		delete(o.scanOf(p.ID).reading, key(t))
-		o.mu.Unlock()
-	}()
-	now := time.Now()
-	if o.draining.Load() {
-		r.wait = scheduler.Wait{Until: now.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
-		return r
-	}
-	c, wait, err := o.store.ReserveMetadata(ctx, micros(now), contender(p))
-	if err != nil || c == nil {
-		r.wait, r.err = wait, err
-		return r
-	}
+	defer o.giveBack(p.ID, from)
 	page, err := o.ask(ctx, p, c.Account, t)
 	c.Done = time.Now()
 	a := answerOf(lcs.Operation{}, err)
@@ -238,19 +267,19 @@ func (o *observer) read(ctx context.Context, p scheduler.Project, from choice) (
 	o.record.metrics.calls.WithLabelValues(string(c.Kind), string(c.Outcome)).Inc()
 	lasting := context.WithoutCancel(ctx)
 	if err == nil {
-		r.seen = observations(p, from, *c, page)
+		r.seen = observations(p, from, c, page)
 	}
-	if r.err = o.store.Record(lasting, *c, r.seen); r.err != nil {
+	if r.err = o.store.Record(lasting, c, r.seen); r.err != nil {
 		return r
 	}
 	switch {
 	case err == nil:
-		o.succeeded(p.ID, t, *c, page, r.seen)
-		r.err = o.accounts.worked(lasting, *c)
+		o.succeeded(p.ID, t, c, page, r.seen)
+		r.err = o.accounts.worked(lasting, c)
 	case done(ctx): // this process has ended: metadata itself works
 		r.wait = scheduler.Wait{Until: c.Done.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
 	default:
-		r.wait, r.failed, r.err = o.readFailed(lasting, p, t, *c, a)
+		r.wait, r.failed, r.err = o.readFailed(lasting, p, t, c, a)
 	}
 	return r
 }

@@ -169,6 +169,7 @@ func (p *pass) await(ctx, life context.Context, next time.Time) {
 	case a := <-p.answers:
 		p.settle(ctx, life, p.gather(a))
 	case r := <-p.readings:
+		p.reads--
 		p.read(r)
 	}
 }
@@ -203,7 +204,6 @@ func (p *pass) gather(first answered) []answered {
 
 // read takes in what a metadata call showed.
 func (p *pass) read(r reading) {
-	p.reads--
 	switch {
 	case r.err != nil:
 		p.w.record.log.Error("metadata not recorded; retrying", zap.String("project", p.project), zap.Error(r.err))

@@ -29,7 +29,6 @@ type refresher struct {
 	current   *snapshots
 	slots     chan struct{}
 	read      map[int64]time.Time // by project: when its last page was read by a refresh
-	mu        sync.Mutex          // guards notBefore; written by reads
 	notBefore map[int64]time.Time // by project: LCS lets no page be read before
 	settled   map[int64]time.Time // by project: nothing is to be read for a fire before
 	coming    coming
@@ -74,33 +73,32 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		if !ok {
 			continue
 		}
+		c, wait, err := r.observer.reserve(ctx, p, t)
+		if c == nil {
+			r.notBefore[p.ID] = wait.Until
+			r.warn(ctx, p, err)
+			continue
+		}
 		r.read[p.ID] = now
 		r.slots <- struct{}{}
 		reads.Go(func() {
 			defer func() { <-r.slots }()
-			got := r.observer.read(ctx, p, t)
-			if got.err != nil && !done(ctx) {
-				r.observer.record.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(got.err))
-			}
-			r.limited(p.ID, got.wait.Until)
+			r.warn(ctx, p, r.observer.read(ctx, p, t, *c).err)
 		})
 	}
 	return fast
 }
 
-// limited notes that LCS lets no page of a project be read before an instant.
-func (r *refresher) limited(project int64, until time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.notBefore[project] = until
+func (r *refresher) warn(ctx context.Context, p scheduler.Project, err error) {
+	if err != nil && !done(ctx) {
+		r.observer.record.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(err))
+	}
 }
 
 // due returns what to read of a project now, marked as being read, and reports whether a
 // fire is near.
 func (r *refresher) due(ctx context.Context, s *snapshot, p scheduler.Project, now time.Time) (t choice, ok, near bool) {
-	r.mu.Lock()
 	limited := r.notBefore[p.ID].After(now)
-	r.mu.Unlock()
 	if fires := r.coming.fires[p.Name]; len(fires) > 0 {
 		if t, ok, near = r.beforeFires(ctx, s, p, fires, now, limited); ok || near {
 			return t, ok, near
