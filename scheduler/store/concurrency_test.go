@@ -65,7 +65,7 @@ func (b *bench) changeOnce(ctx context.Context, t *testing.T, names []string) {
 	var runs []scheduler.Run
 	for i := range 12 {
 		r := newRun(fmt.Sprintf("%s-%d", names[i%3], i), plan.Stop, t0.Add(time.Duration(rand.Int64N(1e9))*time.Microsecond))
-		r.Project = names[(i+rand.IntN(2))%3] // as an environment that the file gives to another project
+		r.Project = names[(i+rand.IntN(2))%3] // as an environment that the file has in another project now
 		if i%4 == 0 {
 			r.Waiting = scheduler.WaitApproval
 		}

@@ -11,7 +11,7 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// workUntil works until each of the tickets was given to a worker.
+// workUntil works until each of the tickets was handed out.
 func (b *bench) workUntil(want ...scheduler.Ticket) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
