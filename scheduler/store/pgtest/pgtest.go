@@ -72,7 +72,7 @@ func find() (string, error) {
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
-// own makes a user the owner of the folder whom the server accepts: not root.
+// own makes a user whom the server accepts the owner of the folder: not root.
 func (s *Server) own() error {
 	if os.Getuid() != 0 {
 		return nil
