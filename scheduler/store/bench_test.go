@@ -224,7 +224,7 @@ func BenchmarkHistoryPage(b *testing.B) {
 	}
 }
 
-// BenchmarkStartTimes looks up the last 20 of 100 starts of each of 1,000
+// BenchmarkStartTimes reads the last 20 of 100 starts of each of 1,000
 // environments, as the tick does before a fire that starts them all.
 func BenchmarkStartTimes(b *testing.B) {
 	for name, dsn := range bothDSNs(b) {

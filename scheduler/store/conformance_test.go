@@ -56,9 +56,10 @@ func postgresDSN(t testing.TB) string {
 // A bench is one store under test, which can be closed and opened again.
 type bench struct {
 	*store.Store
-	t    testing.TB
-	dsn  string
-	poll time.Duration
+	t     testing.TB
+	dsn   string
+	poll  time.Duration
+	lease time.Duration
 }
 
 // onBoth runs a test of the conformance suite on each database.
@@ -75,7 +76,7 @@ func onBoth(t *testing.T, test func(t *testing.T, b *bench)) {
 
 func newBench(t testing.TB, dsn string) *bench {
 	t.Helper()
-	b := &bench{t: t, dsn: dsn, poll: 25 * time.Millisecond}
+	b := &bench{t: t, dsn: dsn, poll: 25 * time.Millisecond, lease: lease}
 	b.open()
 	t.Cleanup(func() { _ = b.Close() })
 	return b
@@ -83,7 +84,7 @@ func newBench(t testing.TB, dsn string) *bench {
 
 func (b *bench) open() {
 	b.t.Helper()
-	s, err := store.Open(b.t.Context(), store.Options{DSN: b.dsn, Poll: b.poll, Lease: lease})
+	s, err := store.Open(b.t.Context(), store.Options{DSN: b.dsn, Poll: b.poll, Lease: b.lease})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -103,7 +103,8 @@ func (s *Passes) Save(ctx context.Context, t scheduler.Ticket, runs []scheduler.
 	return stale, nil
 }
 
-// End gives the pass back, unless the project has unfinished runs: it reports which.
+// End returns the pass, unless the project has unfinished runs: it reports whether it
+// did.
 func (s *Passes) End(ctx context.Context, t scheduler.Ticket) (ended bool, err error) {
 	err = s.tx(ctx, func(q session) error {
 		if err := s.holdPass(ctx, q, t); err != nil {

@@ -49,7 +49,7 @@ func (w *worker) Work(_ context.Context, job *river.Job[ticketArgs]) error {
 	return nil
 }
 
-// A wallClock gives River this process's clock. By default River asks SQLite
+// A wallClock has River use this process's clock. By default River asks SQLite
 // for the time, which would be a second clock.
 type wallClock struct{}
 

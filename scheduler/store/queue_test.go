@@ -11,7 +11,7 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// workUntil works until each of the tickets was given to a worker.
+// workUntil works until each of the tickets was handed out.
 func (b *bench) workUntil(want ...scheduler.Ticket) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
@@ -82,5 +82,31 @@ func TestProjectThatLostItsTicketGetsANewOne(t *testing.T) {
 			t.Errorf("Reissue = %v, %v; want one new ticket, and none for the project that has a pass", got, err)
 		}
 		b.workUntil(scheduler.Ticket{Project: "contoso", Generation: 1}, want)
+	})
+}
+
+func TestTicketThatWasHandedOutJustNowIsNotLost(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.lease = time.Minute
+		b.reopen()
+		b.recover(t0)
+		b.tick(time.Time{}, t0, newRun("dev-01", plan.Stop, t0))
+		ctx, cancel := context.WithCancel(t.Context())
+		handed := make(chan struct{})
+		var work sync.WaitGroup
+		work.Go(func() {
+			if err := b.Queue.Work(ctx, func(scheduler.Ticket) { close(handed) }); err != nil {
+				t.Error(err)
+			}
+		})
+		<-handed
+		for b.count(`SELECT COUNT(*) FROM river_job WHERE state <> 'completed'`) > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if got, err := b.Queue.Reissue(t.Context()); len(got) != 0 || err != nil {
+			t.Errorf("Reissue = %v, %v; want none: the pass is about to begin", got, err)
+		}
+		cancel()
+		work.Wait()
 	})
 }

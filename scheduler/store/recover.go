@@ -69,7 +69,7 @@ func cutOff(ctx context.Context, q session, now time.Time, calls []string) (n in
 	return n, err
 }
 
-// outdate gives unfinished runs a new generation: what a process that was taken for
+// outdate raises the generation of unfinished runs: what a process that was taken for
 // dead makes of its calls is no longer written.
 func outdate(ctx context.Context, q session, runs []string) error {
 	return padded(runs, func(part []string) error {
@@ -179,8 +179,8 @@ func (s *Queue) live(ctx context.Context, q session) (map[scheduler.Ticket]bool,
 	return found, err
 }
 
-// adopt gives the unfinished runs of projects that never had a ticket a new
-// generation: a process of the version before may still work on them one by one.
+// adopt raises the generation of the unfinished runs of projects that never had a
+// ticket: a process of the version before may still work on them one by one.
 func (s *Queue) adopt(ctx context.Context, q session, projects []string) error {
 	if !s.postgres {
 		return nil

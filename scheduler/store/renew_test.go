@@ -111,12 +111,12 @@ func TestRotatedPasswordIsUsedForNewConnections(t *testing.T) {
 				return "postgres://" + p.role + ":new@192.0.2.1:1/elsewhere?sslmode=require", nil
 			}, "", false,
 		},
-		{"a password that was not rotated stays good when Renew gives an error", ``, func(*tenancy) (string, error) { return "", errNoFile }, "", true},
-		{"and when it gives no URL", ``, func(*tenancy) (string, error) { return "user=curfew password=top-secret", nil }, "", true},
-		{"and when it gives nothing", ``, func(*tenancy) (string, error) { return "", nil }, "", true},
-		{"and when it gives a broken URL", ``, func(p *tenancy) (string, error) { return "postgres://" + p.role + ":top-secret/x@127.0.0.1/x", nil }, "", true},
+		{"a password that was not rotated stays good when Renew returns an error", ``, func(*tenancy) (string, error) { return "", errNoFile }, "", true},
+		{"and when it returns no URL", ``, func(*tenancy) (string, error) { return "user=curfew password=top-secret", nil }, "", true},
+		{"and when it returns nothing", ``, func(*tenancy) (string, error) { return "", nil }, "", true},
+		{"and when it returns a broken URL", ``, func(p *tenancy) (string, error) { return "postgres://" + p.role + ":top-secret/x@127.0.0.1/x", nil }, "", true},
 		{
-			"a wrong one that Renew gives is not replaced by the old one", ``,
+			"a wrong one that Renew returns is not replaced by the old one", ``,
 			func(p *tenancy) (string, error) { return p.dsn(p.role, "top-secret"), nil }, "password authentication failed", false,
 		},
 	}
@@ -204,7 +204,7 @@ func TestTicketsAreListenedForAgainAfterAPasswordWasRotated(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	listened, again := false, false
-	look := func() {
+	check := func() {
 		switch {
 		case !listened:
 			if listened = p.listens(); listened {
@@ -220,7 +220,7 @@ func TestTicketsAreListenedForAgainAfterAPasswordWasRotated(t *testing.T) {
 	var waker sync.WaitGroup
 	waker.Go(func() {
 		for ctx.Err() == nil {
-			look()
+			check()
 			time.Sleep(20 * time.Millisecond)
 		}
 	})

@@ -136,7 +136,7 @@ func (o *oracle) claims(one scheduler.Request, before, after []scheduler.Request
 // oracle says.
 func TestReserveAnswersABatchAsOneByOne(t *testing.T) {
 	b := newBench(t, filepath.Join(t.TempDir(), "curfew.db"))
-	accounts := []string{"a", "b", "c", "d"}
+	accounts := []string{"a", "b", "c"}
 	last, serial := time.Time{}, 0
 	rapid.Check(t, func(r *rapid.T) {
 		serial++
@@ -146,10 +146,10 @@ func TestReserveAnswersABatchAsOneByOne(t *testing.T) {
 			r: scheduler.Reservation{Now: at, Kind: lcs.CallStop},
 		}
 		var runs []scheduler.Run
-		for i := range rapid.IntRange(1, 4).Draw(r, "projects") {
-			c := scheduler.Contender{Name: fmt.Sprintf("p%d-%d", serial, i), ID: int64(10*serial + i), Accounts: rapid.Permutation(accounts).Draw(r, "accounts")[:rapid.IntRange(1, 4).Draw(r, "of")]}
+		for i := range rapid.IntRange(1, 6).Draw(r, "projects") {
+			c := scheduler.Contender{Name: fmt.Sprintf("p%d-%d", serial, i), ID: int64(10*serial + i), Accounts: rapid.Permutation(accounts).Draw(r, "accounts")[:rapid.IntRange(1, 3).Draw(r, "of")]}
 			o.r.Contenders = append(o.r.Contenders, c)
-			for n := range rapid.IntRange(0, 50).Draw(r, "runs") {
+			for n := range rapid.SampledFrom([]int{0, 1, 3, 30}).Draw(r, "runs") {
 				run := newRun(fmt.Sprintf("%s-%03d", c.Name, n), plan.Stop, at)
 				run.Project, run.Rank = c.Name, float64(rapid.IntRange(0, 5).Draw(r, "rank"))
 				runs = append(runs, run)
@@ -200,7 +200,7 @@ func (o *oracle) draw(r *rapid.T, b *bench, accounts []string) {
 		o.r.Requests = append(o.r.Requests, one)
 	}
 	for _, a := range accounts {
-		for range rapid.IntRange(0, 35).Draw(r, "calls") {
+		for range rapid.SampledFrom([]int{0, 0, 5, 20, 29, 33}).Draw(r, "calls") {
 			done := o.r.Now.Add(-time.Duration(rapid.IntRange(0, 40*60).Draw(r, "seconds ago")) * time.Second)
 			c := scheduler.Call{Kind: lcs.CallStop, Account: a, At: done.Add(-time.Second), Done: done, Outcome: scheduler.OutcomeAccepted, Project: o.r.Project.ID}
 			if rapid.IntRange(0, 5).Draw(r, "on one of them") == 0 {
@@ -220,7 +220,7 @@ func (o *oracle) draw(r *rapid.T, b *bench, accounts []string) {
 }
 
 func (o *oracle) hold(r *rapid.T, b *bench, scope string) {
-	if rapid.IntRange(0, 5).Draw(r, "held") > 0 {
+	if rapid.IntRange(0, 14).Draw(r, "held") > 0 {
 		return
 	}
 	until := o.r.Now.Add(time.Duration(rapid.IntRange(1, 3600).Draw(r, "seconds")) * time.Second)

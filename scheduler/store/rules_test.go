@@ -28,7 +28,7 @@ func TestRulesKeepTheirInstantUntilTheyChange(t *testing.T) {
 		}
 		sync(later, same)
 		if since := sync(later.Add(time.Hour), same, edited); !since[edited].Equal(later.Add(time.Hour)) {
-			t.Errorf("a rule that was away stands since %v, want its return", since[edited])
+			t.Errorf("a rule that was missing stands since %v, want its return", since[edited])
 		}
 	})
 }

@@ -40,7 +40,7 @@ const (
 )
 
 // concern has each project worked on whose runs have changed: a pass of this process
-// goes on with its ticket, and any other gives way to a new ticket. It returns them
+// goes on with its ticket, and any other ends for a new ticket. It returns them
 // all, sorted by project. The caller has the journal's lock.
 func (t *tickets) concern(ctx context.Context, q session, projects []string) ([]scheduler.Ticket, error) {
 	return t.issue(ctx, q, projects, unlessOwn, t.replica, t.replica)

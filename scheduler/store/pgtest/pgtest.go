@@ -57,10 +57,10 @@ func Start(ctx context.Context) (*Server, error) {
 	return s, nil
 }
 
-// find looks for the server's programs in PATH and where Debian puts them.
+// find searches the server's programs in PATH and where Debian puts them.
 func find() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
-		if path, err = filepath.EvalSymlinks(path); err == nil { // the other programs are beside it
+		if path, err = filepath.EvalSymlinks(path); err == nil { // the other programs are next to it
 			return filepath.Dir(path), nil
 		}
 	}
@@ -72,7 +72,7 @@ func find() (string, error) {
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
-// own gives the folder to a user whom the server accepts: not root.
+// own makes a user whom the server accepts the owner of the folder: not root.
 func (s *Server) own() error {
 	if os.Getuid() != 0 {
 		return nil
@@ -156,7 +156,7 @@ func (s *Server) run(ctx context.Context, name string, args ...string) error {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// URL gives the address of a database, over another way to the server if addr is
+// URL returns the address of a database, over another way to the server if addr is
 // not "".
 func (s *Server) URL(database, addr string) string {
 	if addr == "" {
@@ -165,7 +165,7 @@ func (s *Server) URL(database, addr string) string {
 	return fmt.Sprintf("postgres://postgres:%s@%s/%s", s.password, addr, database)
 }
 
-// Create makes an empty database and gives its name.
+// Create makes an empty database and returns its name.
 func (s *Server) Create(ctx context.Context) (string, error) {
 	db, err := sql.Open("pgx", s.URL("postgres", ""))
 	if err != nil {
@@ -177,7 +177,7 @@ func (s *Server) Create(ctx context.Context) (string, error) {
 	return name, err
 }
 
-// Dump gives the whole content of a database as text.
+// Dump returns the whole content of a database as text.
 func (s *Server) Dump(ctx context.Context, database string) (string, error) {
 	const program = "pg_dump"
 	if err := s.run(ctx, program, "--dbname="+s.URL(database, "")); err != nil {
