@@ -19,7 +19,8 @@ import (
 
 const (
 	maxPlanDays   = 3660
-	maxQuotaNotes = 100 // beyond them the reader has understood
+	maxQuotaNotes = 100  // beyond them the reader has understood
+	maxForecasts  = 5000 // of fires that cannot be done at once, listed or not: each takes time
 )
 
 type planOptions struct {
@@ -118,9 +119,16 @@ func (l listing) fires() iter.Seq[plan.Fire] { return l.plan.All(l.from, l.to, l
 // at once, how long it takes, all environments' fires and those shortly before
 // considered.
 func (l listing) warnQuota(e env, cfg *config.Config) {
-	notes := 0
+	notes, forecasts := 0, 0
 	for f := range cfg.Forecasts(l.plan.Batches(l.from.Add(-config.Lookback), l.to)) {
-		if f.At.Before(l.from) || len(l.environments) > 0 && !slices.ContainsFunc(l.environments, f.Includes) {
+		if f.At.Before(l.from) {
+			continue
+		}
+		if forecasts++; forecasts > maxForecasts {
+			_, _ = fmt.Fprintf(e.stderr, "fires from %s on are not held against LCS's limits: there are too many; a later --from examines them\n", f.At.Format(clock))
+			return
+		}
+		if len(l.environments) > 0 && !slices.ContainsFunc(l.environments, f.Includes) {
 			continue
 		}
 		if notes++; notes > maxQuotaNotes {

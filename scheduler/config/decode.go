@@ -36,6 +36,7 @@ type decoder struct {
 	cities       map[string]string // their last parts, in lower case, to their names
 	spellings    int               // comparisons for "did you mean" that are left
 	patterns     map[string]*regexp.Regexp
+	texts        map[string]string // of names that many entries repeat
 
 	built      map[string]*plan.Calendar   // by name
 	icsDays    map[string][]calendar.Range // by path, once read
@@ -57,6 +58,16 @@ func (d *decoder) errorf(n *yaml.Node, m message, args ...any) {
 
 func (d *decoder) warnf(n *yaml.Node, m message, args ...any) {
 	d.report(Warning, n.Line, n.Column, m, args...)
+}
+
+// once returns s, the same string for all that are equal: a file repeats names of
+// projects and tags thousands of times, and each would stay in memory.
+func (d *decoder) once(s string) string {
+	if known, ok := d.texts[s]; ok {
+		return known
+	}
+	d.texts[s] = s
+	return s
 }
 
 // matches reports whether s is as a pattern wants it, which is compiled once.

@@ -76,6 +76,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		zones:        map[string]*time.Location{},
 		spellings:    maxSpellings,
 		patterns:     map[string]*regexp.Regexp{},
+		texts:        map[string]string{},
 		built:        map[string]*plan.Calendar{},
 		icsDays:      map[string][]calendar.Range{},
 	}

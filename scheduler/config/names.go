@@ -82,7 +82,7 @@ func (d *decoder) refer(n *yaml.Node, in *names) (string, bool) {
 		return "", false
 	}
 	in.used[name] = true
-	return name, true
+	return d.once(name), true
 }
 
 // warnUnused reports the entries to which nothing refers.

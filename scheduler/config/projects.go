@@ -114,7 +114,7 @@ func (d *decoder) tags(f *fields) []string {
 			d.errorf(n, msgBadTag, cut(tag), wantName)
 			d.environments.partial = true
 		case !slices.Contains(tags, tag):
-			tags = append(tags, tag)
+			tags = append(tags, d.once(tag))
 		}
 	}
 	return tags

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
@@ -28,4 +29,11 @@ func (p *Plan) FiresAtOnce(from, to time.Time, environments ...string) []Fire {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Environment, b.Environment))
 	})
 	return list
+}
+
+// AllHolding is All with about so many fires held at a time.
+func (p *Plan) AllHolding(held int, from, to time.Time, environments ...string) iter.Seq[Fire] {
+	return func(yield func(Fire) bool) {
+		p.expand(batches(p.selected(environments), from, to, held), yield)
+	}
 }

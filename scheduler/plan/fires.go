@@ -21,10 +21,10 @@ func (p *Plan) All(from, to time.Time, environments ...string) iter.Seq[Fire] {
 
 // expand yields the fires of batches by environment. It sorts numbers of environments
 // and not fires.
-func (p *Plan) expand(batches iter.Seq[Batch], yield func(Fire) bool) {
+func (p *Plan) expand(all iter.Seq[Batch], yield func(Fire) bool) {
 	var same []Batch // of one instant
 	var order []uint64
-	for b := range batches {
+	for b := range all {
 		if len(same) > 0 && !same[0].At.Equal(b.At) {
 			if !p.expandInstant(same, &order, yield) {
 				return
@@ -69,13 +69,13 @@ func (p *Plan) Fires(from, to time.Time, environments ...string) []Fire {
 		return []Fire{}
 	}
 	size := 0
-	var batches []Batch
+	var all []Batch
 	for b := range p.Batches(from, to, environments...) {
-		batches = append(batches, b)
+		all = append(all, b)
 		size += len(b.Environments)
 	}
 	fires := make([]Fire, 0, size)
-	p.expand(slices.Values(batches), func(f Fire) bool {
+	p.expand(slices.Values(all), func(f Fire) bool {
 		fires = append(fires, f)
 		return true
 	})
@@ -100,8 +100,12 @@ func (b *Batch) of(environment string) Fire {
 // Batches yields the fires of All by environments with the same rules, sorted by At
 // and then in the order in which the spec names the environments.
 func (p *Plan) Batches(from, to time.Time, environments ...string) iter.Seq[Batch] {
+	return batches(p.selected(environments), from, to, heldFires)
+}
+
+func batches(groups []*group, from, to time.Time, held int) iter.Seq[Batch] {
 	return func(yield func(Batch) bool) {
-		m := newMerger(p.selected(environments), instantOf(from), instantOf(to)-1)
+		m := newMerger(groups, instantOf(from), instantOf(to)-1, held)
 		for m.chunk() {
 			for _, i := range m.order {
 				if !yield(m.list[i].batch()) {

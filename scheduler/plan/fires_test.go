@@ -60,11 +60,15 @@ func TestStreamedFiresAreThoseOfTheWholeRangeAtOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w, p := drawPlan(t, locations)
 		from := w.at(rapid.IntRange(0, walkLength).Draw(t, "from"))
-		to := from.Add(time.Duration(rapid.IntRange(-1, 400*dayMinutes).Draw(t, "length")) * time.Minute)
+		to := from.Add(time.Duration(rapid.IntRange(-1, 60*dayMinutes).Draw(t, "length")) * time.Minute)
 		named := rapid.SliceOfN(rapid.SampledFrom(append(w.spec.Environments, "nobody")), 0, 3).Draw(t, "named")
 		want := p.FiresAtOnce(from, to, named...)
 		if got := p.Fires(from, to, named...); !slices.Equal(got, want) {
 			t.Fatalf("Fires(%s, %s, %v)\n got %v\nwant %v\n%s", from, to, named, got, want, w)
+		}
+		held := rapid.IntRange(50, 5000).Draw(t, "held")
+		if got := slices.Collect(p.AllHolding(held, from, to, named...)); !slices.Equal(got, want) {
+			t.Fatalf("AllHolding(%d, %s, %s, %v)\n got %v\nwant %v\n%s", held, from, to, named, got, want, w)
 		}
 		stop := rapid.IntRange(0, max(0, len(want)-1)).Draw(t, "stop")
 		for f := range p.All(from, to, named...) {

@@ -6,11 +6,10 @@ import (
 )
 
 const (
-	// wantedFires is how many fires of groups are held at a time, about.
-	wantedFires = 1 << 18
-	leastFires  = 8 // of one group, worked out at a time
-	minStretch  = instant(time.Minute)
-	maxStretch  = nextFireDays * day
+	heldFires  = 1 << 18 // of groups, that Batches holds at a time, about
+	leastFires = 8       // of one group, worked out at a time
+	minStretch = instant(time.Minute)
+	maxStretch = nextFireDays * day
 )
 
 // A groupFire is a fire of all environments of a group.
@@ -122,16 +121,17 @@ type merger struct {
 	order   []int     // of list, by instant
 }
 
-func newMerger(groups []*group, lo, hi instant) *merger {
+// newMerger holds so many fires at a time, about.
+func newMerger(groups []*group, lo, hi instant, fires int) *merger {
 	perDay := 0
 	for _, g := range groups {
 		perDay += g.perDay()
 	}
-	m := &merger{lo: lo, hi: hi, widest: stretchOf(wantedFires, perDay)}
+	m := &merger{lo: lo, hi: hi, widest: stretchOf(fires, perDay)}
 	const shortest = 16 // the first chunk is so much shorter, for those who want few fires
 	m.width = max(m.widest/shortest, minStretch)
 	for _, g := range groups {
-		m.streams = append(m.streams, newStream(g, lo, hi, wantedFires/len(groups)))
+		m.streams = append(m.streams, newStream(g, lo, hi, fires/len(groups)))
 	}
 	return m
 }
