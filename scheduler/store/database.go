@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -107,13 +109,32 @@ func (d *database) bind(query string) string {
 
 // Locks that one transaction at a time may have, whichever replica it is of.
 // SQLite has one writer, who needs none. Where several are taken, they are taken
-// in the order of leases, journal, ledger; then rows of projects, sorted; then runs.
+// in the order of leases, journal, holds, accounts by their keys, metadata; then rows of
+// projects, sorted; then runs.
 const (
 	lockMigrations = 0x6375726665770000 + iota // "curfew", then a number
 	lockJournal                                // the tick, overrides, rules, and what issues tickets
-	lockLedger                                 // calls that are reserved, and holds
+	lockHolds                                  // what changes holds
 	lockLeases
 )
+
+// lockAccounts are the locks of the calls of accounts: those of others can be reserved
+// meanwhile.
+func lockAccounts(names []string) []int64 {
+	keys := make([]int64, 0, len(names))
+	for _, name := range names {
+		keys = append(keys, lockNamed("account", name))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// lockNamed is the lock of one thing of a kind.
+func lockNamed(kind, name string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(kind + "/" + name))
+	return int64(h.Sum64()) //nolint:gosec // all bits count, as a key has no sign
+}
 
 // lock waits for locks and has them until the transaction ends.
 func (q session) lock(ctx context.Context, keys ...int64) error {

@@ -39,7 +39,7 @@ func (s *Holds) Hold(ctx context.Context, holds []scheduler.Hold, events ...sche
 			return nil
 		}
 		return addEvents(ctx, q, events)
-	}, lockLedger)
+	}, lockHolds)
 	if err != nil {
 		return fmt.Errorf("write the hold of %s: %w", holds[0].Scope, err)
 	}
@@ -74,7 +74,7 @@ func (s *Holds) Clear(ctx context.Context, scopes []string, events ...scheduler.
 			return err
 		}
 		return addEvents(ctx, q, events)
-	}, lockLedger)
+	}, lockHolds)
 	if err != nil {
 		return fmt.Errorf("clear %d holds: %w", len(scopes), err)
 	}
@@ -98,7 +98,7 @@ func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []stri
 		}
 		list, err = s.tickets.wake(ctx, q, projects)
 		return err
-	}, lockJournal, lockLedger)
+	}, lockJournal, lockHolds)
 	if err != nil {
 		return nil, fmt.Errorf("end %d holds: %w", len(scopes), err)
 	}
@@ -113,7 +113,7 @@ func (s *Holds) Shorten(ctx context.Context, latest time.Time, scopes []string) 
 				append([]any{micros(latest), micros(latest)}, toAny(part)...)...)
 			return err
 		})
-	}, lockLedger)
+	}, lockHolds)
 	if err != nil {
 		return fmt.Errorf("shorten %d holds: %w", len(scopes), err)
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,7 +36,7 @@ func (s *Observations) ReserveMetadata(ctx context.Context, now time.Time, p sch
 		}
 		call = &scheduler.Call{ID: id, Kind: lcs.CallMetadata, Account: account, Project: p.ID, At: now, Outcome: scheduler.OutcomePending}
 		return insertCalls(ctx, q, []scheduler.Call{*call})
-	}, lockLedger)
+	}, lockNamed("metadata", strconv.FormatInt(p.ID, 10)))
 	if err != nil {
 		return nil, scheduler.Wait{}, fmt.Errorf("reserve a %s call: %w", lcs.CallMetadata, err)
 	}

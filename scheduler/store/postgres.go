@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	connections    = 12 // of one replica; one more listens
-	idleConnection = 5 * time.Minute
+	connections    = 6         // of one replica; one more listens
+	idleConnection = time.Hour // a new one costs more than a fire can wait
 	connectTimeout = 5 * time.Second
 )
 

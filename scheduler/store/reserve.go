@@ -18,6 +18,10 @@ import (
 func (s *Ledger) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Reserved, error) {
 	var res scheduler.Reserved
 	r.Now = instant(micros(r.Now))
+	accounts := slices.Clone(r.Project.Accounts)
+	for _, c := range r.Contenders {
+		accounts = append(accounts, c.Accounts...)
+	}
 	err := s.tx(ctx, func(q session) error {
 		if err := s.holdPass(ctx, q, r.Ticket); err != nil {
 			return err
@@ -30,7 +34,7 @@ func (s *Ledger) Reserve(ctx context.Context, r scheduler.Reservation) (schedule
 		res.Waits = line.waits
 		res.Calls, err = writeReserved(ctx, q, r, line.granted)
 		return err
-	}, lockLedger)
+	}, lockAccounts(accounts)...)
 	if err != nil {
 		return scheduler.Reserved{}, fmt.Errorf("reserve %s calls of project %s: %w", r.Kind, r.Ticket.Project, err)
 	}
