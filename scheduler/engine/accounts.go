@@ -28,6 +28,24 @@ const (
 	throttledTwice = 5 * time.Minute
 )
 
+// A HoldStore keeps which calls are forbidden until when.
+type HoldStore interface {
+	// Hold forbids calls of scopes; an earlier hold of a scope is replaced. The events
+	// are written only if the first scope had no hold, active or ended, before.
+	Hold(ctx context.Context, holds []scheduler.Hold, events ...scheduler.Event) error
+	// Holds returns the holds that last beyond now, sorted by scope.
+	Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, error)
+	// Clear removes the holds of scopes, active and ended ones; the events are written
+	// only if there was one.
+	Clear(ctx context.Context, scopes []string, events ...scheduler.Event) error
+	// Free ends holds before their time and issues tickets for these projects. Where
+	// none of the scopes is held any more it does nothing: replicas that all call it
+	// do it once.
+	Free(ctx context.Context, now time.Time, scopes, projects []string) ([]scheduler.Ticket, error)
+	// Shorten lets the holds of these scopes end at an instant that would end later.
+	Shorten(ctx context.Context, latest time.Time, scopes []string) error
+}
+
 // accounts knows which accounts work: what LCS or Entra refused is held back.
 type accounts struct {
 	store   HoldStore

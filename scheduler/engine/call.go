@@ -27,7 +27,7 @@ type answered struct {
 }
 
 // reserve makes the calls that the quota allows now, and returns the runs that have one.
-func (p *pass) reserve(ctx, life context.Context, o *roundOf, moves []*move) (map[string]bool, error) {
+func (o *round) reserve(ctx, life context.Context, moves []*move) (map[string]bool, error) {
 	launched := map[string]bool{}
 	for _, action := range []plan.Action{plan.Stop, plan.Start} {
 		var asking []*move
@@ -36,24 +36,24 @@ func (p *pass) reserve(ctx, life context.Context, o *roundOf, moves []*move) (ma
 				asking = append(asking, m)
 			}
 		}
-		if err := p.reserveKind(ctx, life, o, asking, launched); err != nil {
+		if err := o.reserveKind(ctx, life, asking, launched); err != nil {
 			return launched, err
 		}
 	}
 	return launched, nil
 }
 
-func (p *pass) reserveKind(ctx, life context.Context, o *roundOf, asking []*move, launched map[string]bool) error {
-	ready := p.readyNow(o, asking)
-	if ready == 0 || p.w.draining.Load() {
+func (o *round) reserveKind(ctx, life context.Context, asking []*move, launched map[string]bool) error {
+	ready := o.readyNow(asking)
+	if ready == 0 || o.w.draining.Load() {
 		return nil
 	}
-	slots := p.w.takeSlots(p, min(ready, callsOfOne-len(p.calling)))
+	slots := o.w.takeSlots(o.pass, min(ready, callsOfOne-len(o.calling)))
 	if slots == 0 {
 		return nil
 	}
 	r := scheduler.Reservation{
-		Ticket: p.ticket, Now: micros(o.now), Kind: kindOf(asking[0].run.Action), Project: contender(o.project), Contenders: o.s.contenders[p.project],
+		Ticket: o.ticket, Now: micros(o.now), Kind: kindOf(asking[0].run.Action), Project: contender(o.project), Contenders: o.s.contenders[o.name],
 	}
 	left := slots
 	for _, m := range asking {
@@ -66,26 +66,26 @@ func (p *pass) reserveKind(ctx, life context.Context, o *roundOf, asking []*move
 		}
 		r.Requests = append(r.Requests, q)
 	}
-	p.asked = o.now
-	res, err := p.w.calls.Reserve(ctx, r)
-	p.w.freeSlots(slots - len(res.Calls))
+	o.asked = o.now
+	res, err := o.w.calls.Reserve(ctx, r)
+	o.w.freeSlots(slots - len(res.Calls))
 	if err != nil {
 		return fmt.Errorf("reserve %d calls: %w", slots, err)
 	}
 	for _, c := range res.Calls {
 		launched[c.Run.ID] = true
-		p.launch(life, o, c)
+		o.launch(life, o, c)
 	}
-	p.takeWaits(o, r.Requests, asking, res)
+	o.takeWaits(r.Requests, asking, res)
 	return nil
 }
 
 // readyNow counts the moves that may call now, and notes what the others wait for.
-func (p *pass) readyNow(o *roundOf, asking []*move) int {
+func (o *round) readyNow(asking []*move) int {
 	ready := 0
 	for _, m := range asking {
-		switch w := p.waits[m.run.ID]; {
-		case w.Until.After(o.now) && o.now.Sub(p.asked) < recheck:
+		switch w := o.waits[m.run.ID]; {
+		case w.Until.After(o.now) && o.now.Sub(o.asked) < recheck:
 			m.wait = w
 		case m.ready:
 			ready++
@@ -96,30 +96,30 @@ func (p *pass) readyNow(o *roundOf, asking []*move) int {
 }
 
 // takeWaits notes what the requests wait for that have no call.
-func (p *pass) takeWaits(o *roundOf, requests []scheduler.Request, asking []*move, res scheduler.Reserved) {
+func (o *round) takeWaits(requests []scheduler.Request, asking []*move, res scheduler.Reserved) {
 	called := make(map[string]bool, len(res.Calls))
 	for _, c := range res.Calls {
 		called[c.Run.ID] = true
 	}
 	for i, m := range asking {
 		id := m.run.ID
-		delete(p.waits, id)
+		delete(o.waits, id)
 		if called[id] {
 			continue
 		}
 		w, ok := res.Waits[id]
 		switch {
 		case ok && w.Until.After(o.now):
-			p.waits[id], m.wait = w, w
-			delete(p.unobserved, id)
+			o.waits[id], m.wait = w, w
+			delete(o.unobserved, id)
 		case !ok && requests[i].Ready:
-			p.loaded = false // somebody else changed it
+			o.loaded = false // somebody else changed it
 		}
 	}
 }
 
 // launch makes a reserved call, in a goroutine of its own.
-func (p *pass) launch(life context.Context, o *roundOf, c scheduler.ReservedCall) {
+func (p *pass) launch(life context.Context, o *round, c scheduler.ReservedCall) {
 	p.calling[c.Run.ID] = true
 	p.last[c.Call.Environment] = c.Call
 	delete(p.unobserved, c.Run.ID)

@@ -32,6 +32,44 @@ const (
 	pruneBatches     = 20 // of history, in one pass of housekeeping
 )
 
+// Stores are the slices of the database that an Engine works on. Every method is one
+// transaction; times are kept to the microsecond.
+type Stores struct {
+	Ticks     TickStore
+	Requests  RequestStore
+	Runs      RunStore
+	Passes    PassStore
+	Calls     CallStore
+	Metadata  MetadataStore
+	Holds     HoldStore
+	Overrides OverrideStore
+	Events    EventStore
+	Queue     QueueStore
+	Upkeep    UpkeepStore
+}
+
+// A QueueStore hands out tickets, durably.
+type QueueStore interface {
+	// Work calls start for each ticket until ctx ends; start returns at once.
+	Work(ctx context.Context, start func(scheduler.Ticket)) error
+	// Recover settles what dead processes left: their calls in flight become ambiguous,
+	// the projects of their passes have new tickets.
+	Recover(ctx context.Context, now time.Time) (scheduler.Recovered, error)
+	// Reissue issues a ticket for every project with unfinished runs that has neither a
+	// ticket nor a pass, and returns them: none, unless the queue lost one.
+	Reissue(ctx context.Context) ([]scheduler.Ticket, error)
+}
+
+// UpkeepStore keeps the database small and reports whether it answers.
+type UpkeepStore interface {
+	Ping(ctx context.Context) error
+	// Prune removes metadata calls and holds that ended before an instant.
+	Prune(ctx context.Context, before time.Time) error
+	// PruneHistory removes a batch of the runs that ended before an instant, with their
+	// calls, and of the overrides and events; it returns how many rows it removed.
+	PruneHistory(ctx context.Context, before time.Time) (int, error)
+}
+
 // Options are what an Engine is made of.
 type Options struct {
 	Stores     Stores
@@ -217,16 +255,16 @@ func (e *Engine) keepHouse(ctx context.Context) error {
 	for pass := 1; ; pass++ {
 		tickets, err := e.enforcer.correct(ctx, e.observer.recent(), time.Now())
 		e.worker.start(tickets...)
-		e.warn(ctx, "drift not corrected; retrying on the next pass", err)
+		warn(ctx, e.record.log, "drift not corrected; retrying on the next pass", err)
 		tickets, err = e.accounts.recheck(ctx, time.Now())
 		e.worker.start(tickets...)
-		e.warn(ctx, "account check failed; retrying on the next pass", err)
+		warn(ctx, e.record.log, "account check failed; retrying on the next pass", err)
 		if pass%sweep == 1 {
 			e.accounts.renewLogins(ctx, time.Now())
 		}
 		if pass%sweep == 0 {
 			e.reissue(ctx)
-			e.warn(ctx, "old rows not removed; retrying on the next sweep", e.prune(ctx, time.Now()))
+			warn(ctx, e.record.log, "old rows not removed; retrying on the next sweep", e.prune(ctx, time.Now()))
 		}
 		select {
 		case <-ctx.Done():
@@ -236,9 +274,9 @@ func (e *Engine) keepHouse(ctx context.Context) error {
 	}
 }
 
-func (e *Engine) warn(ctx context.Context, message string, err error) {
+func warn(ctx context.Context, log *zap.Logger, message string, err error) {
 	if err != nil && !done(ctx) {
-		e.record.log.Warn(message, zap.Error(err))
+		log.Warn(message, zap.Error(err))
 	}
 }
 
@@ -259,7 +297,7 @@ func (e *Engine) prune(ctx context.Context, now time.Time) error {
 
 func (e *Engine) reissue(ctx context.Context) {
 	lost, err := e.stores.Queue.Reissue(ctx)
-	e.warn(ctx, "lost tickets not looked for", err)
+	warn(ctx, e.record.log, "lost tickets not looked for", err)
 	if len(lost) > 0 {
 		e.record.log.Warn("reissued lost tickets", zap.Int("projects", len(lost)))
 		e.worker.start(lost...)

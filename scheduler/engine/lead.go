@@ -25,6 +25,22 @@ const (
 	perPage       = 10 * time.Second // 6 metadata calls a minute
 )
 
+// A RunStore reads runs.
+type RunStore interface {
+	// Run returns one run with its attempts, or ErrNoRun.
+	Run(ctx context.Context, id string) (scheduler.Run, error)
+	// List returns the runs that match, newest first, and the cursor of the next page.
+	List(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
+	// Unfinished returns every unfinished run without its attempts, best rank first.
+	Unfinished(ctx context.Context) ([]scheduler.Run, error)
+	// Since returns, by environment, the runs whose fire is at since or later, without
+	// missed ones and attempts, in the order in which they were due.
+	Since(ctx context.Context, environments []string, since time.Time) (map[string][]scheduler.Run, error)
+	// StartTimes returns, by environment, how long its last verified starts took, newest
+	// first and n at most.
+	StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error)
+}
+
 // leads learns how long starts take, and plans the starts that are made early.
 type leads struct {
 	store   RunStore

@@ -58,6 +58,19 @@ type reading struct {
 	err    error
 }
 
+// A MetadataStore accounts metadata calls and keeps what they showed.
+type MetadataStore interface {
+	// ReserveMetadata writes a pending metadata call of a project, or returns the wait
+	// until there may be one; the call is nil then.
+	ReserveMetadata(ctx context.Context, now time.Time, p scheduler.Contender) (*scheduler.Call, scheduler.Wait, error)
+	// Record writes how a metadata call ended and what it showed; an older observation
+	// never replaces a newer one.
+	Record(ctx context.Context, c scheduler.Call, seen []scheduler.Observation) error
+	// Observations returns the last of every environment of a project, or of all
+	// projects when none is named.
+	Observations(ctx context.Context, projects ...int64) ([]scheduler.Observation, error)
+}
+
 // An observer reads LCS's metadata within its limit, and knows how far it is.
 type observer struct {
 	store    MetadataStore

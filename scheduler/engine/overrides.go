@@ -13,6 +13,17 @@ import (
 // overridesShown is how long ended overrides are still listed.
 const overridesShown = 24 * time.Hour
 
+// An OverrideStore keeps the overrides. The tick after a change sees it.
+type OverrideStore interface {
+	// Add keeps an override and returns it as it was kept: it starts after the last
+	// tick, so that the next one sees its start. ErrOver: it would end before.
+	Add(ctx context.Context, o scheduler.Override, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error)
+	// End ends an override now, in the sense of Add. ErrNoOverride, ErrOver.
+	End(ctx context.Context, id string, now time.Time, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error)
+	// Since returns those that end at since or later, in the order they were made.
+	Since(ctx context.Context, since time.Time) ([]scheduler.Override, error)
+}
+
 // Override keeps environments running or stopped until an instant. ID, From and CreatedAt
 // are filled in; From may be given, to start later.
 func (e *Engine) Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {

@@ -22,7 +22,7 @@ const (
 // goroutine goes round by round; calls and reads are made by others, which report to it.
 type pass struct {
 	w        *worker
-	project  string
+	name     string // of the project
 	ticket   scheduler.Ticket
 	wake     chan struct{}
 	answers  chan answered
@@ -50,7 +50,7 @@ type pass struct {
 
 func newPass(w *worker, t scheduler.Ticket) *pass {
 	return &pass{
-		w: w, project: t.Project, ticket: t, newest: t, wake: make(chan struct{}, 1), answers: make(chan answered), readings: make(chan reading),
+		w: w, name: t.Project, ticket: t, newest: t, wake: make(chan struct{}, 1), answers: make(chan answered), readings: make(chan reading),
 		calling: map[string]bool{}, throttled: map[string]bool{}, waits: map[string]scheduler.Wait{}, unobserved: map[string]time.Time{},
 	}
 }
@@ -69,7 +69,7 @@ func (p *pass) run(ctx, life context.Context) {
 		}
 	}
 	if p.owes && !done(ctx) {
-		p.w.wakeProject(life, p.project)
+		p.w.wakeProject(life, p.name)
 	}
 }
 
@@ -82,13 +82,13 @@ func (p *pass) guarded(ctx, life context.Context) (next time.Time, over bool) {
 			p.loaded, next, over = false, time.Now().Add(retryDelay), false
 		}
 	}()
-	next, over, err := p.round(ctx, life)
+	next, over, err := p.step(ctx, life)
 	switch {
 	case errors.Is(err, scheduler.ErrStale):
 		p.void, p.loaded = true, false
 		return time.Time{}, p.idle()
 	case err != nil && !done(ctx):
-		p.w.record.log.Error("pass over a project failed; retrying", zap.String("project", p.project), zap.Error(err))
+		p.w.record.log.Error("pass over a project failed; retrying", zap.String("project", p.name), zap.Error(err))
 		p.loaded = false
 		return time.Now().Add(retryDelay), false
 	case err != nil:
@@ -100,8 +100,8 @@ func (p *pass) guarded(ctx, life context.Context) (next time.Time, over bool) {
 // idle reports whether nothing is in flight.
 func (p *pass) idle() bool { return len(p.calling) == 0 && p.reads == 0 }
 
-// round does what can be done now, and returns the instant of the next round.
-func (p *pass) round(ctx, life context.Context) (next time.Time, over bool, err error) {
+// step does what can be done now, and returns the instant of the next round.
+func (p *pass) step(ctx, life context.Context) (next time.Time, over bool, err error) {
 	newest, woken := p.w.takeUp(p)
 	if newest.Generation > p.ticket.Generation {
 		p.ticket, p.void = newest, false
@@ -131,7 +131,7 @@ func (p *pass) round(ctx, life context.Context) (next time.Time, over bool, err 
 
 func (p *pass) load(ctx context.Context) error {
 	s := p.w.current.load()
-	work, err := p.w.passes.Load(ctx, p.ticket, s.projects[p.project].ID, s.ids[p.project])
+	work, err := p.w.passes.Load(ctx, p.ticket, s.projects[p.name].ID, s.ids[p.name])
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (p *pass) gather(first answered) []answered {
 func (p *pass) read(r reading) {
 	switch {
 	case r.err != nil:
-		p.w.record.log.Error("metadata not recorded; retrying", zap.String("project", p.project), zap.Error(r.err))
+		p.w.record.log.Error("metadata not recorded; retrying", zap.String("project", p.name), zap.Error(r.err))
 		p.readAfter = scheduler.Wait{Until: time.Now().Add(retryDelay), Reason: scheduler.WaitMetadata, Detail: "the database does not answer"}
 	case !r.failed && !r.wait.Until.IsZero():
 		p.readAfter = r.wait

@@ -14,6 +14,19 @@ import (
 	"curfew/scheduler/quota"
 )
 
+// Emit returns the events that a change of runs causes: it is called within the
+// change's transaction, with the runs as they are written, and its events are written
+// with them.
+type Emit = func(changed []scheduler.Run) []scheduler.Event
+
+// An EventStore is the outbox.
+type EventStore interface {
+	// Append writes events that no other change causes.
+	Append(ctx context.Context, events ...scheduler.Event) error
+	// After returns the events after one, oldest first; all when the id is "".
+	After(ctx context.Context, id string, limit int) ([]scheduler.Event, error)
+}
+
 // A recorder is the one place where what happens is logged, counted and turned into
 // events. Its methods that return events are called before or within the transaction
 // that causes them, the others after it.

@@ -10,6 +10,21 @@ import (
 	"curfew/scheduler/quota"
 )
 
+// A RequestStore writes the runs that no tick writes, and what people decide about runs.
+type RequestStore interface {
+	// InsertManual writes a run that a person asked for: it supersedes every unfinished
+	// run of its environment.
+	InsertManual(ctx context.Context, r scheduler.Run, emit Emit) (scheduler.Written, error)
+	// InsertEnforced writes a run unless its environment has an unfinished one, or one
+	// that was enforced after quietSince; nothing is written then.
+	InsertEnforced(ctx context.Context, r scheduler.Run, quietSince time.Time, emit Emit) (scheduler.Written, error)
+	// Cancel ends an unfinished run, the only one of Written.Runs. ErrNoRun, ErrFinished.
+	Cancel(ctx context.Context, id string, now time.Time, message string, emit Emit) (scheduler.Written, error)
+	// Approve lets the runs go that wait for an approval with this one, those of its
+	// fire: Written.Runs. ErrNoRun, ErrFinished.
+	Approve(ctx context.Context, id string, now time.Time, message string, emit Emit) (scheduler.Written, error)
+}
+
 // Request writes a run that a person asks for. It supersedes whatever the environment is
 // about to do, and goes before scheduled runs.
 func (e *Engine) Request(ctx context.Context, environment string, action plan.Action, by scheduler.Actor) (scheduler.Run, error) {

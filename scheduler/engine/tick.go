@@ -27,6 +27,20 @@ const (
 	maxStale = 3
 )
 
+// A TickStore keeps how far the fires are written.
+type TickStore interface {
+	// Cursor returns the last recorded tick and the overrides that are active since then.
+	Cursor(ctx context.Context) (scheduler.Cursor, error)
+	// CommitTick writes the runs of a tick, cancels the unfinished runs that they
+	// supersede, issues the tickets and moves the cursor. Runs already there are left
+	// out; one that was due before the newest of its environment is written as
+	// canceled. ErrStale: the cursor or the overrides are not those of from.
+	CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run, emit Emit) (scheduler.Written, error)
+	// SyncRules replaces the known rules and returns for each the instant since which
+	// it is unchanged: now for a new or changed one.
+	SyncRules(ctx context.Context, now time.Time, rules []scheduler.Rule, events ...scheduler.Event) (map[scheduler.Rule]time.Time, error)
+}
+
 // A ticker turns the fires since the last recorded tick into runs.
 type ticker struct {
 	store   TickStore

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
+	"curfew/scheduler/quota"
 )
 
 const (
@@ -17,6 +18,37 @@ const (
 	callsOfOne  = 150             // of one project, so that a slow one leaves room for others
 	fewSlots    = 64              // passes that wait for slots are woken when there are so many
 )
+
+// A PassStore is what a pass over a project works on. Each method but Wake returns
+// ErrStale when the ticket is void: the project has a newer one, or another process
+// has the pass.
+type PassStore interface {
+	// Load takes the pass of a ticket for this process, if it does not have it already,
+	// and returns the project's work; id is the project's in LCS, and ids are the
+	// normalised environment ids by environment.
+	Load(ctx context.Context, t scheduler.Ticket, id int64, ids map[string]string) (scheduler.Work, error)
+	// Save writes what may change of runs. It returns the ids of those that somebody
+	// else finished or changed meanwhile, which are not written.
+	Save(ctx context.Context, t scheduler.Ticket, runs []scheduler.Run, emit Emit) (stale []string, err error)
+	// End gives the pass back, unless the project has unfinished runs: it reports which.
+	End(ctx context.Context, t scheduler.Ticket) (ended bool, err error)
+	// Wake issues new tickets for projects, or returns those of the passes that this
+	// process has already.
+	Wake(ctx context.Context, projects ...string) ([]scheduler.Ticket, error)
+}
+
+// A CallStore accounts every start and stop before it leaves.
+type CallStore interface {
+	// Reserve writes the pending calls that may go now, with their runs as running with
+	// one more try. ErrStale: the ticket is void. Runs that are stale have neither a
+	// call nor a wait.
+	Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Reserved, error)
+	// Settle writes how calls ended and what that means for their runs. A call is
+	// written even if its run is stale; it returns the ids of such runs.
+	Settle(ctx context.Context, list []scheduler.Settlement, emit Emit) (stale []string, err error)
+	// Budgets returns what each account may still do of a kind of call.
+	Budgets(ctx context.Context, now time.Time, kind scheduler.CallKind, accounts []string) ([]quota.Budget, error)
+}
 
 // A worker brings the unfinished runs of projects to their ends: a pass for each project.
 type worker struct {
@@ -157,7 +189,7 @@ func (w *worker) leave(p *pass) bool {
 	if p.woken {
 		return false
 	}
-	delete(w.running, p.project)
+	delete(w.running, p.name)
 	delete(w.starved, p)
 	return true
 }

@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"curfew/lcs"
@@ -34,8 +32,9 @@ type move struct {
 	changed bool // it is to be written
 }
 
-// A roundOf is what the moves of one round have in common.
-type roundOf struct {
+// A round is what the moves of one round have in common.
+type round struct {
+	*pass
 	s       *snapshot
 	project scheduler.Project
 	now     time.Time
@@ -45,28 +44,28 @@ type roundOf struct {
 // advance does what can be done for every run, and returns the instant of the next round.
 func (p *pass) advance(ctx, life context.Context) (time.Time, error) {
 	s := p.w.current.load()
-	o := &roundOf{s: s, project: s.projects[p.project], now: time.Now()}
+	o := &round{pass: p, s: s, project: s.projects[p.name], now: time.Now()}
 	o.good = p.w.observer.goodFor(o.project.ID)
 	p.observed(p.w.observer.latest(o.project.ID))
 	moves := make([]*move, 0, len(p.runs))
 	for i := range p.runs {
 		m := &move{run: &p.runs[i]}
 		moves = append(moves, m)
-		if err := p.consider(ctx, o, m); err != nil {
+		if err := o.consider(ctx, m); err != nil {
 			return time.Time{}, err
 		}
 	}
-	launched, err := p.reserve(ctx, life, o, moves)
+	launched, err := o.reserve(ctx, life, moves)
 	if err != nil {
 		return time.Time{}, err
 	}
-	next := p.readNeeds(ctx, o, moves)
+	next := o.readNeeds(ctx, moves)
 	var changed []scheduler.Run
 	for _, m := range moves {
 		if launched[m.run.ID] {
 			continue
 		}
-		if at := p.settleWait(o, m); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+		if at := o.settleWait(m); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 		if m.changed {
@@ -86,11 +85,11 @@ func (p *pass) advance(ctx, life context.Context) (time.Time, error) {
 }
 
 // consider decides what to do with one run.
-func (p *pass) consider(ctx context.Context, o *roundOf, m *move) error {
+func (o *round) consider(ctx context.Context, m *move) error {
 	r, d := m.run, o.s.Defaults
 	env, ok := o.s.environments[r.Environment]
 	switch {
-	case p.calling[r.ID]:
+	case o.calling[r.ID]:
 		return nil
 	case !ok && o.now.Sub(r.CreatedAt) < rollout: // another replica may have read a newer file a moment ago
 		m.wait = scheduler.Wait{Until: r.CreatedAt.Add(rollout), Reason: r.Waiting, Detail: r.Message}
@@ -98,7 +97,7 @@ func (p *pass) consider(ctx context.Context, o *roundOf, m *move) error {
 	case !ok:
 		m.finish(scheduler.Canceled, notInFile)
 		return nil
-	case env.Project != p.project:
+	case env.Project != o.name:
 		m.finish(scheduler.Canceled, notInProject)
 		return nil
 	case r.Waiting == scheduler.WaitApproval:
@@ -107,37 +106,37 @@ func (p *pass) consider(ctx context.Context, o *roundOf, m *move) error {
 		m.finish(scheduler.Failed, fmt.Sprintf("not done within the deadline of %s; last: %s", d.Deadline, r.Message))
 		return nil
 	}
-	m.id = o.s.ids[p.project][r.Environment]
-	if inFlight, err := p.pending(ctx, o, m); inFlight || err != nil {
+	m.id = o.s.ids[o.name][r.Environment]
+	if inFlight, err := o.pending(ctx, m); inFlight || err != nil {
 		return err
 	}
-	p.look(o, m)
+	o.look(m)
 	return nil
 }
 
 // pending meets a call on the environment whose end is not written: of another pass, or
 // of one whose end was lost.
-func (p *pass) pending(ctx context.Context, o *roundOf, m *move) (bool, error) {
-	last := p.last[m.id]
+func (o *round) pending(ctx context.Context, m *move) (bool, error) {
+	last := o.last[m.id]
 	if last.Outcome != scheduler.OutcomePending || last.ID == "" {
 		return false, nil
 	}
 	if o.now.Sub(last.At) < unanswered {
 		m.wait = scheduler.Wait{Until: o.now.Add(time.Second), Reason: scheduler.WaitTurn, Detail: "another call of the environment is in flight"}
-		p.reloadAt = m.wait.Until // the end may be another process's to write
+		o.reloadAt = m.wait.Until // the end may be another process's to write
 		return true, nil
 	}
 	last.Outcome, last.Done, last.Message = scheduler.OutcomeAmbiguous, o.now, "the call's end was not recorded"
-	if _, err := p.w.calls.Settle(ctx, []scheduler.Settlement{{Call: last}}, nil); err != nil {
+	if _, err := o.w.calls.Settle(ctx, []scheduler.Settlement{{Call: last}}, nil); err != nil {
 		return false, err
 	}
-	p.last[m.id] = last
+	o.last[m.id] = last
 	return false, nil
 }
 
 // look decides by the last observation of the environment, or asks for one.
-func (p *pass) look(o *roundOf, m *move) {
-	r, last, seen := m.run, p.last[m.id], p.seen[m.id]
+func (o *round) look(m *move) {
+	r, last, seen := m.run, o.last[m.id], o.seen[m.id]
 	seen.Project, seen.ID = o.project.ID, m.id
 	since := micros(r.CreatedAt)
 	if done := micros(last.Done); done.After(since) {
@@ -145,37 +144,37 @@ func (p *pass) look(o *roundOf, m *move) {
 	}
 	switch {
 	case !seen.At.IsZero() && !seen.At.Before(since):
-		p.decided(o, m, seen)
+		o.decided(m, seen)
 	case enough(r, last, seen, o):
 		m.request, m.ready = true, true
-		p.retryLater(o, m)
+		o.retryLater(m)
 	default:
 		m.need = need{seen: seen, at: o.now}
-		if m.poll = r.State == scheduler.Verifying; m.poll && r.AcceptedAt.Add(p.w.interval).After(o.now) {
-			m.need.at = r.AcceptedAt.Add(p.w.interval) // nothing is done at once
+		if m.poll = r.State == scheduler.Verifying; m.poll && r.AcceptedAt.Add(o.w.interval).After(o.now) {
+			m.need.at = r.AcceptedAt.Add(o.w.interval) // nothing is done at once
 			m.wait = scheduler.Wait{Until: m.need.at, Reason: scheduler.WaitVerify, Detail: r.Message}
 			break
 		}
 		m.request = !m.poll
-		p.withoutObservation(o, m, last)
+		o.withoutObservation(m, last)
 	}
 	if m.ready || m.need.seen.ID == "" || m.need.at.After(o.now) {
-		delete(p.unobserved, r.ID)
+		delete(o.unobserved, r.ID)
 	}
 }
 
 // enough reports whether an observation from before the fire will do for the first call.
-func enough(r *scheduler.Run, last scheduler.Call, seen scheduler.Observation, o *roundOf) bool {
+func enough(r *scheduler.Run, last scheduler.Call, seen scheduler.Observation, o *round) bool {
 	_, opposite, _ := conditions(r.Action)
 	return r.State == scheduler.Queued && r.Tries == 0 && !seen.At.IsZero() && !seen.At.Before(last.Done) && o.now.Sub(seen.At) <= o.good &&
 		seen.Misses == 0 && seen.Condition == opposite
 }
 
 // decided follows the rule for an observation that is newer than the fire and the last call.
-func (p *pass) decided(o *roundOf, m *move, seen scheduler.Observation) {
+func (o *round) decided(m *move, seen scheduler.Observation) {
 	r := m.run
 	own := scheduler.OutcomePending
-	if last := p.last[m.id]; last.Run == r.ID {
+	if last := o.last[m.id]; last.Run == r.ID {
 		own = last.Outcome
 	}
 	d := decide(*r, seen, own, seen.At, o.s.Defaults)
@@ -193,17 +192,17 @@ func (p *pass) decided(o *roundOf, m *move, seen scheduler.Observation) {
 		if !m.ready {
 			m.need = need{seen: seen, at: o.now}
 		}
-		p.retryLater(o, m)
+		o.retryLater(m)
 	case wait:
 		if d.carriedOut {
-			r.State, r.AcceptedAt, m.changed = scheduler.Verifying, p.last[m.id].At, true
-			p.w.record.carriedOut(*r, d.message)
+			r.State, r.AcceptedAt, m.changed = scheduler.Verifying, o.last[m.id].At, true
+			o.w.record.carriedOut(*r, d.message)
 		}
-		m.poll, m.need = true, need{seen: seen, at: seen.At.Add(p.w.interval)}
+		m.poll, m.need = true, need{seen: seen, at: seen.At.Add(o.w.interval)}
 		m.wait = scheduler.Wait{Until: m.need.at, Reason: d.waiting, Detail: d.message}
 		if !m.need.at.After(o.now) {
 			m.request = r.State != scheduler.Verifying
-			p.withoutObservation(o, m, p.last[m.id])
+			o.withoutObservation(m, o.last[m.id])
 			m.request = m.ready
 			m.keepReason(d)
 		}
@@ -219,13 +218,13 @@ func (m *move) keepReason(d decision) {
 }
 
 // retryLater holds back a call whose time has not come, after one that did not go through.
-func (p *pass) retryLater(o *roundOf, m *move) {
+func (o *round) retryLater(m *move) {
 	r := m.run
 	if !r.NotBefore.After(o.now) {
 		return
 	}
 	reason := scheduler.WaitRetry
-	if p.throttled[r.ID] {
+	if o.throttled[r.ID] {
 		reason = scheduler.WaitThrottle
 	}
 	m.request, m.ready = false, false
@@ -238,18 +237,18 @@ func (p *pass) retryLater(o *roundOf, m *move) {
 // withoutObservation says what a run does that has no useful observation: it waits, or
 // after two minutes calls without one, unless a call of unknown outcome must be cleared up
 // first. A run that verifies fails when nothing could be read until long after its timeout.
-func (p *pass) withoutObservation(o *roundOf, m *move, last scheduler.Call) {
+func (o *round) withoutObservation(m *move, last scheduler.Call) {
 	r := m.run
-	m.wait = p.metadataWait(o, m)
+	m.wait = o.metadataWait(m)
 	if m.wait.Reason == scheduler.WaitAccount && r.State != scheduler.Verifying {
-		delete(p.unobserved, r.ID) // it waits for the account
+		delete(o.unobserved, r.ID) // it waits for the account
 	}
-	if until := p.waits[r.ID].Until; m.request && until.After(o.now) {
+	if until := o.waits[r.ID].Until; m.request && until.After(o.now) {
 		m.need.at = until.Add(-o.good / 2) // its turn is later
-		delete(p.unobserved, r.ID)
+		delete(o.unobserved, r.ID)
 		return
 	}
-	since, known := p.unobserved[r.ID]
+	since, known := o.unobserved[r.ID]
 	counts := true
 	if m.poll {
 		counts = !m.wait.QuotaOnly // its turn comes
@@ -259,7 +258,7 @@ func (p *pass) withoutObservation(o *roundOf, m *move, last scheduler.Call) {
 	}
 	if !known && counts {
 		since, known = o.now, true
-		p.unobserved[r.ID] = since
+		o.unobserved[r.ID] = since
 	}
 	switch {
 	case !known:
@@ -271,106 +270,22 @@ func (p *pass) withoutObservation(o *roundOf, m *move, last scheduler.Call) {
 	case last.Outcome == scheduler.OutcomeAmbiguous || m.wait.Reason == scheduler.WaitAccount || m.need.seen.Condition == lcs.Unsupported:
 	case o.now.Sub(since) >= withoutLook:
 		m.ready, m.unseen, m.need = true, true, need{}
-		p.retryLater(o, m)
+		o.retryLater(m)
 	case since.Add(withoutLook).Before(m.wait.Until):
 		m.wait.Until = since.Add(withoutLook)
 	}
 }
 
 // metadataWait says why an observation is not there.
-func (p *pass) metadataWait(o *roundOf, m *move) scheduler.Wait {
-	w := scheduler.Wait{Until: o.now.Add(p.w.interval), Reason: scheduler.WaitMetadata, Detail: "the project's metadata is read in the order of the runs", QuotaOnly: true}
-	if p.readAfter.Until.After(o.now) {
-		w = p.readAfter
+func (o *round) metadataWait(m *move) scheduler.Wait {
+	w := scheduler.Wait{Until: o.now.Add(o.w.interval), Reason: scheduler.WaitMetadata, Detail: "the project's metadata is read in the order of the runs", QuotaOnly: true}
+	if o.readAfter.Until.After(o.now) {
+		w = o.readAfter
 	}
-	if until, failing := p.w.observer.failing(o.project.ID, m.need, o.now); failing && w.Reason != scheduler.WaitAccount {
+	if until, failing := o.w.observer.failing(o.project.ID, m.need, o.now); failing && w.Reason != scheduler.WaitAccount {
 		w = scheduler.Wait{Until: until, Reason: scheduler.WaitMetadata, Detail: "LCS's metadata could not be read"}
 	}
 	return w
-}
-
-// readNeeds reads what runs need, the most urgent first, and returns when to read more.
-func (p *pass) readNeeds(ctx context.Context, o *roundOf, moves []*move) time.Time {
-	needs := urgentFirst(p.needs(o, moves))
-	if len(needs) == 0 {
-		return time.Time{}
-	}
-	if p.readAfter.Until.After(o.now) {
-		return p.readAfter.Until
-	}
-	for {
-		from, ok, at := p.w.observer.next(o.project.ID, needs, o.now)
-		if !ok {
-			return at
-		}
-		c, wait, err := p.w.observer.reserve(ctx, o.project, from)
-		switch {
-		case err != nil:
-			p.read(reading{err: err})
-			return p.readAfter.Until
-		case c == nil:
-			p.readAfter = wait
-			return wait.Until
-		}
-		p.reads++
-		go p.observe(ctx, o.project, from, *c)
-	}
-}
-
-// An orderedNeed is a need with what makes it more urgent than others.
-type orderedNeed struct {
-	need
-	class int
-}
-
-// needs are those of the round: before a call, of a run that verifies and was not read for
-// long, and of the others that verify.
-func (p *pass) needs(o *roundOf, moves []*move) []orderedNeed {
-	var list []orderedNeed
-	for _, m := range moves {
-		if m.need.seen.ID == "" || p.calling[m.run.ID] || m.run.State.Finished() {
-			continue
-		}
-		if w := p.waits[m.run.ID]; m.request && !m.ready && w.Until.After(o.now) {
-			m.need.at = w.Until.Add(-o.good / 2) // its turn is later
-		}
-		class := 0
-		switch {
-		case m.poll && o.now.Sub(m.need.seen.At) >= o.s.Defaults.VerifyTimeout/verifyReads:
-		case m.poll:
-			class = 1
-		}
-		m.need.poll = class == 1
-		list = append(list, orderedNeed{m.need, class})
-	}
-	return list
-}
-
-// urgentFirst sorts needs: by class; of those that verify, the one read longest ago first.
-func urgentFirst(list []orderedNeed) []need {
-	slices.SortStableFunc(list, func(a, b orderedNeed) int {
-		if a.class == 1 && b.class == 1 {
-			return a.seen.At.Compare(b.seen.At)
-		}
-		return cmp.Compare(a.class, b.class)
-	})
-	needs := make([]need, len(list))
-	for i, n := range list {
-		needs[i] = n.need
-	}
-	return needs
-}
-
-// observe makes one metadata call and reports it to the pass.
-func (p *pass) observe(ctx context.Context, project scheduler.Project, from choice, c scheduler.Call) {
-	r := reading{target: from.target, failed: true}
-	defer func() {
-		if bug := recover(); bug != nil {
-			p.w.record.panicked("a metadata call", bug)
-		}
-		p.readings <- r
-	}()
-	r = p.w.observer.read(ctx, project, from, c)
 }
 
 // finish ends the run of a move.
@@ -380,9 +295,9 @@ func (m *move) finish(state scheduler.State, message string) {
 }
 
 // settleWait notes why the run waits, and returns the instant of its next round.
-func (p *pass) settleWait(o *roundOf, m *move) time.Time {
+func (o *round) settleWait(m *move) time.Time {
 	r, w := m.run, m.wait
-	if p.calling[r.ID] || r.State.Finished() || w.Reason == "" {
+	if o.calling[r.ID] || r.State.Finished() || w.Reason == "" {
 		return w.Until
 	}
 	if w.Reason == scheduler.WaitMetadata && (r.Waiting == scheduler.WaitVerify || r.Waiting == scheduler.WaitBusy || r.Waiting == scheduler.WaitMissing) {
@@ -394,7 +309,7 @@ func (p *pass) settleWait(o *roundOf, m *move) time.Time {
 	isNew := r.Waiting != w.Reason
 	if isNew || !r.StartedAt.Equal(started) || r.Message != w.Detail && !w.QuotaOnly {
 		if isNew {
-			p.w.record.waiting(*r, w)
+			o.w.record.waiting(*r, w)
 		}
 		r.Waiting, r.StartedAt, r.Message, m.changed = w.Reason, started, w.Detail, true
 	}

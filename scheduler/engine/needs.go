@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"curfew/scheduler"
+)
+
+// readNeeds reads what runs need, the most urgent first, and returns when to read more.
+func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
+	needs := urgentFirst(o.needs(moves))
+	if len(needs) == 0 {
+		return time.Time{}
+	}
+	if o.readAfter.Until.After(o.now) {
+		return o.readAfter.Until
+	}
+	for {
+		from, ok, at := o.w.observer.next(o.project.ID, needs, o.now)
+		if !ok {
+			return at
+		}
+		c, wait, err := o.w.observer.reserve(ctx, o.project, from)
+		switch {
+		case err != nil:
+			o.read(reading{err: err})
+			return o.readAfter.Until
+		case c == nil:
+			o.readAfter = wait
+			return wait.Until
+		}
+		o.reads++
+		go o.observe(ctx, o.project, from, *c)
+	}
+}
+
+// An orderedNeed is a need with what makes it more urgent than others.
+type orderedNeed struct {
+	need
+	class int
+}
+
+// needs are those of the round: before a call, of a run that verifies and was not read for
+// long, and of the others that verify.
+func (o *round) needs(moves []*move) []orderedNeed {
+	var list []orderedNeed
+	for _, m := range moves {
+		if m.need.seen.ID == "" || o.calling[m.run.ID] || m.run.State.Finished() {
+			continue
+		}
+		if w := o.waits[m.run.ID]; m.request && !m.ready && w.Until.After(o.now) {
+			m.need.at = w.Until.Add(-o.good / 2) // its turn is later
+		}
+		class := 0
+		switch {
+		case m.poll && o.now.Sub(m.need.seen.At) >= o.s.Defaults.VerifyTimeout/verifyReads:
+		case m.poll:
+			class = 1
+		}
+		m.need.poll = class == 1
+		list = append(list, orderedNeed{m.need, class})
+	}
+	return list
+}
+
+// urgentFirst sorts needs: by class; of those that verify, the one read longest ago first.
+func urgentFirst(list []orderedNeed) []need {
+	slices.SortStableFunc(list, func(a, b orderedNeed) int {
+		if a.class == 1 && b.class == 1 {
+			return a.seen.At.Compare(b.seen.At)
+		}
+		return cmp.Compare(a.class, b.class)
+	})
+	needs := make([]need, len(list))
+	for i, n := range list {
+		needs[i] = n.need
+	}
+	return needs
+}
+
+// observe makes one metadata call and reports it to the pass.
+func (p *pass) observe(ctx context.Context, project scheduler.Project, from choice, c scheduler.Call) {
+	r := reading{target: from.target, failed: true}
+	defer func() {
+		if bug := recover(); bug != nil {
+			p.w.record.panicked("a metadata call", bug)
+		}
+		p.readings <- r
+	}()
+	r = p.w.observer.read(ctx, project, from, c)
+}
