@@ -19,7 +19,7 @@ const (
 	aheadMargin  = 10 * time.Second // before a fire, its pages are read this much earlier
 	// pagesPerSecond bounds the refreshes of all projects together: with thousands of
 	// environments each is read less often, so that an idle daemon stays idle.
-	pagesPerSecond = 1.6
+	pagesPerSecond = 0.6
 )
 
 // A refresher keeps observations from growing old: it reads the pages that a fire to come
