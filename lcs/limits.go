@@ -31,7 +31,7 @@ const guard = time.Second
 
 const (
 	// PageSize is how many environments a page of metadata holds. Microsoft's page
-	// "Environment metadata" gives no number; this one is from listings of projects.
+	// "Environment metadata" has no number; this one is from listings of projects.
 	PageSize = 7
 
 	// CallTimeout is how long a call waits for its answer. Microsoft documents no

@@ -126,7 +126,7 @@ func (c country) year(year int) map[plan.Date]string {
 	return found
 }
 
-// holidays names the days of one year. The neighbouring years are looked at too: a
+// holidays names the days of one year. The neighbouring years are read too: a
 // New Year's Day on a Saturday may be observed on the last day of the year before.
 func holidays(rules []*cal.Holiday, year int) map[plan.Date]string {
 	found := map[plan.Date]string{}

@@ -99,7 +99,7 @@ const (
 	msgLeadEvents     message = "lead has no effect on start and stop; want uptime, or an earlier start"
 	msgStartIsStop    message = "stop %s is also a start, which wins; want another time"
 	msgNoZone         message = "%s has no time zone; want timezone here or for the whole file"
-	msgMixed          message = "schedule %q gives %s start or stop and schedule %q gives uptime; want one of the two for an environment"
+	msgMixed          message = "schedule %q has start or stop for %s and schedule %q has uptime; want one of the two for an environment"
 	msgNoTime         message = "the exception has no time; want date, or from and until"
 	msgTwoTimes       message = "the exception has date and from or until; want date, or from and until"
 	msgHalfTime       message = "the exception has no %s; want from and until"

@@ -12,7 +12,7 @@ import (
 
 func newEvent(kind scheduler.EventKind, at time.Time, by scheduler.Actor, reason string) scheduler.Event {
 	id, err := uuid.NewV7()
-	if err != nil { // there is no randomness: the database gives it an id
+	if err != nil { // there is no randomness: the database makes one
 		return scheduler.Event{Kind: kind, At: at, By: by, Reason: reason}
 	}
 	return scheduler.Event{ID: id.String(), Kind: kind, At: at, By: by, Reason: reason}

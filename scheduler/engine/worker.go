@@ -30,7 +30,7 @@ type PassStore interface {
 	// Save writes what may change of runs. It returns the ids of those that somebody
 	// else finished or changed meanwhile, which are not written.
 	Save(ctx context.Context, t scheduler.Ticket, runs []scheduler.Run, emit Emit) (stale []string, err error)
-	// End gives the pass back, unless the project has unfinished runs: it reports which.
+	// End returns the pass, unless the project has unfinished runs: it reports which.
 	End(ctx context.Context, t scheduler.Ticket) (ended bool, err error)
 	// Wake issues new tickets for projects, or returns those of the passes that this
 	// process has already.
@@ -207,7 +207,7 @@ func (w *worker) takeSlots(p *pass, n int) int {
 	return got
 }
 
-// freeSlots gives slots back.
+// freeSlots returns slots.
 func (w *worker) freeSlots(n int) {
 	if n == 0 {
 		return

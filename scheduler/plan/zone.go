@@ -7,7 +7,7 @@ import (
 
 // An instant counts nanoseconds from 1970-01-01 UTC: exact, cheap to compare and
 // to sort. Times that do not fit are brought to the nearest that does, more than
-// two centuries away from any schedule.
+// two centuries from any schedule.
 type instant int64
 
 const (

@@ -37,7 +37,7 @@ func newFlow(sets [][]int, free []int) *flow {
 	return f
 }
 
-// reset takes all calls out, and gives the accounts room for so many.
+// reset takes all calls out, and lets the accounts make so many.
 func (f *flow) reset(free []int) {
 	f.free = free
 	for _, places := range f.on {
