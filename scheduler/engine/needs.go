@@ -23,7 +23,7 @@ func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
 		if !ok {
 			return at
 		}
-		c, wait, err := o.w.observer.reserve(ctx, o.project, from)
+		c, wait, err := o.w.observer.reserve(ctx, o.project, from, o.afterCalls())
 		switch {
 		case err != nil:
 			o.read(reading{err: err})
@@ -35,6 +35,18 @@ func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
 		o.reads++
 		go o.observe(ctx, o.project, from, *c)
 	}
+}
+
+// afterCalls is now, or just after the last answer to a call: an observation of the same
+// instant could be from before it.
+func (o *round) afterCalls() time.Time {
+	now := time.Now()
+	for _, c := range o.last {
+		if next := micros(c.Done).Add(time.Microsecond); next.After(now) {
+			now = next
+		}
+	}
+	return now
 }
 
 // An orderedNeed is a need with what makes it more urgent than others.

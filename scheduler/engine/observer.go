@@ -246,9 +246,8 @@ func (o *observer) failing(project int64, n need, now time.Time) (until time.Tim
 }
 
 // reserve has a metadata call accounted for a choice; read must follow. Without one, the
-// choice is given back, and the wait says until when.
-func (o *observer) reserve(ctx context.Context, p scheduler.Project, from choice) (*scheduler.Call, scheduler.Wait, error) {
-	now := time.Now()
+// choice is dropped, and the wait says until when. now is the instant of the observation.
+func (o *observer) reserve(ctx context.Context, p scheduler.Project, from choice, now time.Time) (*scheduler.Call, scheduler.Wait, error) {
 	var c *scheduler.Call
 	var err error
 	wait := scheduler.Wait{Until: now.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
@@ -256,13 +255,13 @@ func (o *observer) reserve(ctx context.Context, p scheduler.Project, from choice
 		c, wait, err = o.store.ReserveMetadata(ctx, micros(now), contender(p))
 	}
 	if err != nil || c == nil {
-		o.giveBack(p.ID, from)
+		o.drop(p.ID, from)
 		return nil, wait, err
 	}
 	return c, scheduler.Wait{}, nil
 }
 
-func (o *observer) giveBack(project int64, from choice) {
+func (o *observer) drop(project int64, from choice) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.scanOf(project).reading, key(from.target))
@@ -272,7 +271,7 @@ func (o *observer) giveBack(project int64, from choice) {
 func (o *observer) read(ctx context.Context, p scheduler.Project, from choice, c scheduler.Call) (r reading) {
 	t := from.target
 	r.target = t
-	defer o.giveBack(p.ID, from)
+	defer o.drop(p.ID, from)
 	page, err := o.ask(ctx, p, c.Account, t)
 	c.Done = time.Now()
 	a := answerOf(lcs.Operation{}, err)

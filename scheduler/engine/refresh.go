@@ -73,7 +73,7 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		if !ok {
 			continue
 		}
-		c, wait, err := r.observer.reserve(ctx, p, t)
+		c, wait, err := r.observer.reserve(ctx, p, t, now)
 		if c == nil {
 			r.notBefore[p.ID] = wait.Until
 			r.warn(ctx, p, err)

@@ -139,8 +139,8 @@ func (o *round) look(m *move) {
 	r, last, seen := m.run, o.last[m.id], o.seen[m.id]
 	seen.Project, seen.ID = o.project.ID, m.id
 	since := micros(r.CreatedAt)
-	if done := micros(last.Done); done.After(since) {
-		since = done
+	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && after.After(since) {
+		since = after
 	}
 	switch {
 	case !seen.At.IsZero() && !seen.At.Before(since):
@@ -166,7 +166,7 @@ func (o *round) look(m *move) {
 // enough reports whether an observation from before the fire will do for the first call.
 func enough(r *scheduler.Run, last scheduler.Call, seen scheduler.Observation, o *round) bool {
 	_, opposite, _ := conditions(r.Action)
-	return r.State == scheduler.Queued && r.Tries == 0 && !seen.At.IsZero() && !seen.At.Before(last.Done) && o.now.Sub(seen.At) <= o.good &&
+	return r.State == scheduler.Queued && r.Tries == 0 && !seen.At.IsZero() && seen.At.After(last.Done) && o.now.Sub(seen.At) <= o.good &&
 		seen.Misses == 0 && seen.Condition == opposite
 }
 
