@@ -33,7 +33,7 @@ func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
 			t.Errorf("the run was written %v after its fire: the clock did not wake", late)
 		}
 		if took := r.FinishedAt.Sub(r.AcceptedAt); took < 170*time.Second || took > 200*time.Second {
-			t.Errorf("the start was proven after %v, want 170 s (LCS) and at most two looks", took)
+			t.Errorf("the start was proven after %v, want 170 s (LCS) and at most two reads", took)
 		}
 		until("2000-01-03 08:10:00")
 		if got := w.sim.State(envID(0)); got != lcssim.Stopped {
@@ -63,7 +63,7 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 		within   time.Duration
 	}{
 		{"no fault", nil, scheduler.Succeeded, 1, 4 * time.Minute},
-		{"a refusal is retried after a look at the state", []lcssim.Fault{{Kind: lcssim.Refuse, Verb: lcssim.Stop, Times: 1, Message: "no"}}, scheduler.Succeeded, 1, 10 * time.Minute},
+		{"a refusal is retried after a read of the state", []lcssim.Fault{{Kind: lcssim.Refuse, Verb: lcssim.Stop, Times: 1, Message: "no"}}, scheduler.Succeeded, 1, 10 * time.Minute},
 		{"429 with seconds waits for them", []lcssim.Fault{{Kind: lcssim.Throttle, Verb: lcssim.Stop, Times: 1, RetryAfter: "267"}}, scheduler.Succeeded, 1, 9 * time.Minute},
 		{"429 without Retry-After waits a while", []lcssim.Fault{{Kind: lcssim.Throttle, Verb: lcssim.Stop, Times: 2}}, scheduler.Succeeded, 1, 8 * time.Minute},
 		{"an answer lost after acceptance is found out by metadata", []lcssim.Fault{{Kind: lcssim.ResetAfterAccept, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 5 * time.Minute},
@@ -81,9 +81,9 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 		{"a stuck transition fails after verify_timeout", []lcssim.Fault{{Kind: lcssim.StuckTransition}}, scheduler.Failed, 1, 47 * time.Minute},
 		{"an accepted call that changes nothing fails after verify_timeout", []lcssim.Fault{{Kind: lcssim.AcceptedNoChange}}, scheduler.Failed, 1, 47 * time.Minute},
 		{"an operation that ends as failed fails", []lcssim.Fault{{Kind: lcssim.EndsFailed}}, scheduler.Failed, 1, 5 * time.Minute},
-		{"metadata away for a while is waited for", []lcssim.Fault{{Kind: lcssim.Error503, Verb: lcssim.Metadata, From: monday(18, 50), Until: monday(19, 5)}}, scheduler.Succeeded, 1, 25 * time.Minute},
+		{"metadata that is unavailable for a while is waited for", []lcssim.Fault{{Kind: lcssim.Error503, Verb: lcssim.Metadata, From: monday(18, 50), Until: monday(19, 5)}}, scheduler.Succeeded, 1, 25 * time.Minute},
 		{"metadata that lists nothing for ten minutes is waited for, of an environment that was listed before", []lcssim.Fault{{Kind: lcssim.EmptyData, Verb: lcssim.Metadata, From: monday(19, 0), Until: monday(19, 10)}}, scheduler.Succeeded, 1, 20 * time.Minute},
-		{"one empty page of metadata is a slip", []lcssim.Fault{{Kind: lcssim.EmptyData, Verb: lcssim.Metadata, From: monday(19, 0), Times: 1}}, scheduler.Succeeded, 1, 6 * time.Minute},
+		{"one empty page of metadata is ignored", []lcssim.Fault{{Kind: lcssim.EmptyData, Verb: lcssim.Metadata, From: monday(19, 0), Times: 1}}, scheduler.Succeeded, 1, 6 * time.Minute},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -120,7 +120,7 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 	}
 }
 
-func TestStopsKeepWithinQuotaDearestFirst(t *testing.T) {
+func TestStopsKeepWithinQuotaMostExpensiveFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 65
 		w := newWorld(t, n, lcssim.Options{})
@@ -147,7 +147,7 @@ func TestStopsKeepWithinQuotaDearestFirst(t *testing.T) {
 			batch := order[begin:min(begin+30, n)]
 			for i := range batch {
 				if want := lcs.NormalizeID(envID(n - 1 - begin - i)); !slices.Contains(batch, want) {
-					t.Errorf("batch %d leaves out %s, which is dearer than others in it", begin/30+1, want)
+					t.Errorf("batch %d leaves out %s, which is more expensive than others in it", begin/30+1, want)
 				}
 			}
 		}
@@ -244,9 +244,9 @@ func TestLaterFireSupersedes(t *testing.T) {
 	})
 }
 
-func TestLargeProjectIsLookedAtPageByPage(t *testing.T) {
+func TestLargeProjectIsReadPageByPage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const n = 150 // 22 pages, of which LCS gives 6 a minute
+		const n = 150 // 22 pages, of which LCS returns 6 a minute
 		w := newWorld(t, n, lcssim.Options{})
 		for i := range n {
 			w.sim.Set(envID(i), lcssim.Finished)
@@ -262,7 +262,7 @@ func TestLargeProjectIsLookedAtPageByPage(t *testing.T) {
 		took := time.Since(monday(19, 0))
 		t.Logf("%d stops were proven after %v", n, took)
 		if took > 20*time.Minute {
-			t.Errorf("%d stops took %v, want 20 minutes at most: 4 to look at all, and a few rounds of that to see them stopped", n, took)
+			t.Errorf("%d stops took %v, want 20 minutes at most: 4 to read all, and a few rounds of that to see them stopped", n, took)
 		}
 		if got := w.sim.Accepted("", lcssim.Stop); got != n {
 			t.Errorf("LCS carried out %d stops, want %d", got, n)
@@ -279,7 +279,7 @@ func TestEnvironmentsThatLCSDoesNotKnowFailSoon(t *testing.T) {
 		w := newWorld(t, 10, lcssim.Options{})
 		w.sim.Set(envID(9), lcssim.Finished)
 		for i := range 3 {
-			w.setup.Environments[i].ID = envID(100 + i) // a slip in the file
+			w.setup.Environments[i].ID = envID(100 + i) // a mistake in the file
 		}
 		until("2000-01-03 18:59:00")
 		w.start()

@@ -16,7 +16,7 @@ import (
 var errKilled = errors.New("killed")
 
 // A mortal lets so many accesses to the database through and then kills the engine, before
-// or after the last of them was written: what was not written is lost, what LCS was told
+// or after the last of them was written: what was not written is lost, what LCS was asked
 // is not.
 type mortal struct {
 	kill  context.CancelFunc
@@ -144,7 +144,7 @@ func TestKilledAtAnyAccessAFireEndsInOneAcceptedCall(t *testing.T) {
 	t.Logf("killed at %d points", points)
 }
 
-// killedAt kills the engine at one access and starts it again; it tells whether
+// killedAt kills the engine at one access and starts it again; it reports whether
 // the run was not at its end before that access.
 func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 	synctest.Test(t, func(t *testing.T) {

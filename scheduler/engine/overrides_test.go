@@ -32,7 +32,7 @@ func TestOverrideHoldsAndItsEndBringsBackWhatTheSchedulesWant(t *testing.T) {
 			t.Errorf("runs = %v, want %v", got, want)
 		}
 		if n := w.logs.FilterMessageSnippet("override expired").Len(); n != 1 {
-			t.Errorf("%d lines tell that the override expired, want 1", n)
+			t.Errorf("%d lines say that the override expired, want 1", n)
 		}
 		w.stop()
 	})

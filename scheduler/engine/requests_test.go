@@ -53,7 +53,7 @@ func TestPersonStartsAndStops(t *testing.T) {
 		until("2000-01-03 10:00:20")
 		r, err := w.engine.Request(t.Context(), envName(0), plan.Start, scheduler.ByToken)
 		if err != nil || r.Trigger != scheduler.TriggerManual {
-			t.Fatalf("Act = %+v, %v", r, err)
+			t.Fatalf("Request = %+v, %v", r, err)
 		}
 		until("2000-01-03 10:10:00")
 		w.state(0, lcssim.Finished)

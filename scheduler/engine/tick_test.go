@@ -48,7 +48,7 @@ func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 	}
 }
 
-func TestWorstLatenessIsTold(t *testing.T) {
+func TestWorstLatenessIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		until("2000-01-03 18:00:00")

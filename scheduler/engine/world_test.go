@@ -48,7 +48,7 @@ type world struct {
 	engine   *engine.Engine
 	accounts []string
 	long     bool // days of simulated time: without River
-	// file gives what build compiles, where it is more than the one schedule.
+	// file returns what build compiles, where it is more than the one schedule.
 	file func(environments []string) plan.Spec
 	// credential signs an account in; with a token that is always good by default.
 	credential func(account string) azcore.TokenCredential
@@ -77,8 +77,7 @@ func newWorld(t *testing.T, n int, opts lcssim.Options) *world {
 }
 
 func envName(i int) string { return fmt.Sprintf("dev-%02d", i) }
-
-func envID(i int) string { return fmt.Sprintf("55eb4327-9346-4c7b-82bd-%012d", i) }
+func envID(i int) string   { return fmt.Sprintf("55eb4327-9346-4c7b-82bd-%012d", i) }
 
 func window(t *testing.T, s string) plan.Window {
 	t.Helper()
@@ -176,7 +175,7 @@ func (w *world) runWith(ctx context.Context, s engine.Stores) {
 	go func() { w.done <- e.Run(ctx) }()
 }
 
-// idle gives an engine on the open database that does nothing by itself.
+// idle returns an engine on the open database that does nothing by itself.
 func (w *world) idle() *engine.Engine {
 	w.t.Helper()
 	w.build()
@@ -188,7 +187,7 @@ func (w *world) idle() *engine.Engine {
 	return e
 }
 
-// reload puts the world's schedule in force again.
+// reload makes the world's schedule the active one again.
 func (w *world) reload() {
 	w.t.Helper()
 	w.build()
@@ -223,7 +222,7 @@ func until(at string) {
 // monday is the Monday of the bubble's first week.
 func monday(hour, minute int) time.Time { return time.Date(2000, 1, 3, hour, minute, 0, 0, time.UTC) }
 
-// runs gives every run, oldest first.
+// runs returns every run, oldest first.
 func (w *world) runs() []scheduler.Run {
 	w.t.Helper()
 	runs, _, err := w.engine.Runs(w.t.Context(), scheduler.RunFilter{Limit: 1000})
@@ -247,7 +246,7 @@ func (w *world) finished(latest time.Time) {
 	}
 }
 
-// only gives the one run there is.
+// only returns the one run there is.
 func (w *world) only() scheduler.Run {
 	w.t.Helper()
 	runs := w.runs()
