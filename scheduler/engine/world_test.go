@@ -54,6 +54,7 @@ type world struct {
 	credential func(account string) azcore.TokenCredential
 	transport  policy.Transporter // to LCS, the simulator's when nil
 	metrics    *prometheus.Registry
+	began      time.Time // when the engine was made that runs now: metrics count from then on
 }
 
 // newWorld has n environments dev-00, dev-01, … that run mon-fri 07:00-19:00 UTC.
@@ -166,7 +167,7 @@ func (w *world) runWith(ctx context.Context, s engine.Stores) {
 	w.t.Helper()
 	w.build()
 	setup := w.setup
-	w.metrics = prometheus.NewRegistry()
+	w.metrics, w.began = prometheus.NewRegistry(), time.Now()
 	e, err := engine.New(engine.Options{Stores: s, Logger: w.log, Registerer: w.metrics, Setup: &setup})
 	if err != nil {
 		w.t.Fatal(err)
