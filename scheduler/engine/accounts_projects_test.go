@@ -107,7 +107,7 @@ func TestProjectThatRefusesAnAccountIsReportedOnceAndLeavesTheOtherUp(t *testing
 		if n := o.logs.FilterMessageSnippet("account recovered").Len(); n != 0 || o.gauge("curfew_account_up") != 0 {
 			t.Errorf("the log says %d times that the account recovered, and the metric is %v; want never, and 0", n, o.gauge("curfew_account_up"))
 		}
-		if a := o.account(); a.State != scheduler.AccountDown || time.Since(a.Since) < 9*time.Hour || len(a.Projects) != 2 {
+		if a := o.status(); a.State != scheduler.AccountDown || time.Since(a.Since) < 9*time.Hour || len(a.Projects) != 2 {
 			t.Errorf("account = %+v, want it down since the beginning", a)
 		}
 		until("2000-01-03 19:05:00")

@@ -80,8 +80,8 @@ func (o *office) signInAs(account string) {
 	}
 }
 
-// account returns what is known of the one account.
-func (o *office) account() scheduler.AccountStatus {
+// status returns what is known of the one account.
+func (o *office) status() scheduler.AccountStatus {
 	o.t.Helper()
 	list, err := o.engine.Accounts(o.t.Context())
 	if err != nil || len(list) != 1 {
@@ -111,7 +111,7 @@ func (o *office) isDown(because string) {
 	if r := o.only(); r.State != scheduler.Queued || r.Waiting != scheduler.WaitAccount || !strings.Contains(r.Message, because) {
 		o.t.Errorf("run = %s, waits for %q: %s; want it to wait for the account and say %q", r.State, r.Waiting, r.Message, because)
 	}
-	if a := o.account(); a.State != scheduler.AccountDown || a.NextTry.IsZero() || !strings.Contains(a.Message, because) {
+	if a := o.status(); a.State != scheduler.AccountDown || a.NextTry.IsZero() || !strings.Contains(a.Message, because) {
 		o.t.Errorf("account = %+v, want it down because of %q", a, because)
 	}
 	if o.gauge("curfew_account_up") != 0 {
@@ -127,7 +127,7 @@ func (o *office) recovered() {
 	if r := o.only(); r.State != scheduler.Succeeded {
 		o.t.Errorf("run = %s, waits for %q: %s; want succeeded", r.State, r.Waiting, r.Message)
 	}
-	if a := o.account(); a.State != scheduler.AccountUp || a.Message != "" || !a.NextTry.IsZero() {
+	if a := o.status(); a.State != scheduler.AccountUp || a.Message != "" || !a.NextTry.IsZero() {
 		o.t.Errorf("account = %+v, want it up", a)
 	}
 	if o.gauge("curfew_account_up") != 1 {
@@ -258,7 +258,7 @@ func TestLoginIsRefreshedDailyAndItsEndIsReported(t *testing.T) {
 		o.entra.Recover()
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		login := o.account().Login
+		login := o.status().Login
 		if login == nil || time.Since(login.RefreshedAt) > 10*time.Minute {
 			t.Errorf("login = %+v, want one that was refreshed when Entra came back", login)
 		}

@@ -268,6 +268,15 @@ func TestEachEndOfARunIsRecordedOnce(t *testing.T) {
 			until("2000-01-03 19:15:00")
 			return w, 0
 		}},
+		{"canceled since the environment has moved to another project", scheduler.Canceled, scheduler.BySchedule, "no longer in this project", "", func(t *testing.T) (*world, int) {
+			w := struck(t, inService())
+			w.sim.AddProject(otherProject)
+			w.others = []scheduler.Project{{Name: "other", ID: otherProject}}
+			w.setup.Environments[0].Project = "other"
+			w.reload()
+			until("2000-01-03 19:05:00")
+			return w, 0
+		}},
 		{"canceled since a later run was there already", scheduler.Canceled, scheduler.BySchedule, "a later run of the environment was there already", "", func(t *testing.T) (*world, int) {
 			w := newWorld(t, 1, lcssim.Options{})
 			w.sim.Set(envID(0), lcssim.Finished)

@@ -122,7 +122,7 @@ func (o *office) everywhere() map[string]string {
 		o.t.Fatal(err)
 	}
 	shown := map[string]string{
-		"the runs": render(o.runs()), "the accounts": render(o.account()), "the events": render(o.events()), "the metrics": render(families),
+		"the runs": render(o.runs()), "the accounts": render(o.status()), "the events": render(o.events()), "the metrics": render(families),
 	}
 	o.stop()
 	for _, e := range o.logs.All() {

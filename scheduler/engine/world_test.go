@@ -47,7 +47,8 @@ type world struct {
 	store    *store.Store
 	engine   *engine.Engine
 	accounts []string
-	long     bool // days of simulated time: without River
+	others   []scheduler.Project // more projects, each with an account of its own, which bears its name
+	long     bool                // days of simulated time: without River
 	// file returns what build compiles, where it is more than the one schedule.
 	file func(environments []string) plan.Spec
 	// credential signs an account in; with a token that is always good by default.
@@ -116,20 +117,30 @@ func (w *world) build() {
 	for _, x := range spec.Exceptions {
 		add(x.Name, x.Environments)
 	}
-	w.setup.Projects = []scheduler.Project{{Name: "contoso", ID: project}}
 	if w.transport == nil {
 		w.transport = w.sim.Transport()
 	}
+	w.setup.Projects = []scheduler.Project{{Name: "contoso", ID: project}}
 	for _, a := range w.accounts {
-		cred := w.credential(a)
-		client, err := lcs.NewClient("https://lcs.invalid", cred, &lcs.ClientOptions{Transport: w.transport})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		account := scheduler.Account{Name: a, Client: client}
-		account.Credential, _ = cred.(scheduler.Credential)
-		w.setup.Projects[0].Accounts = append(w.setup.Projects[0].Accounts, account)
+		w.setup.Projects[0].Accounts = append(w.setup.Projects[0].Accounts, w.account(a))
 	}
+	for _, p := range w.others {
+		p.Accounts = []scheduler.Account{w.account(p.Name)}
+		w.setup.Projects = append(w.setup.Projects, p)
+	}
+}
+
+// account returns an account that signs in with the world's credential.
+func (w *world) account(name string) scheduler.Account {
+	w.t.Helper()
+	cred := w.credential(name)
+	client, err := lcs.NewClient("https://lcs.invalid", cred, &lcs.ClientOptions{Transport: w.transport})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	account := scheduler.Account{Name: name, Client: client}
+	account.Credential, _ = cred.(scheduler.Credential)
+	return account
 }
 
 // open opens the database.
