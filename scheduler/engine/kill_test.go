@@ -171,8 +171,12 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		if n := w.sim.Accepted("", lcssim.Stop); n != 1 {
 			t.Errorf("killed at access %d (after it: %t): LCS carried out %d stops, want 1", kill, after, n)
 		}
-		if r := w.only(); r.State != scheduler.Succeeded {
+		r := w.only()
+		if r.State != scheduler.Succeeded {
 			t.Errorf("killed at access %d (after it: %t): the run is %s (%s), want succeeded", kill, after, r.State, r.Message)
+		}
+		if events := w.ends(r.ID); len(events) != 1 || events[0].Kind != scheduler.EventSucceeded {
+			t.Errorf("killed at access %d (after it: %t): the end of the run has the events %+v, want one", kill, after, events)
 		}
 		w.stop()
 	})

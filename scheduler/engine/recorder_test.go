@@ -271,7 +271,7 @@ func TestEachEndOfARunIsRecordedOnce(t *testing.T) {
 		{"canceled since the environment has moved to another project", scheduler.Canceled, scheduler.BySchedule, "no longer in this project", "", func(t *testing.T) (*world, int) {
 			w := struck(t, inService())
 			w.sim.AddProject(otherProject)
-			w.others = []scheduler.Project{{Name: "other", ID: otherProject}}
+			w.others = []scheduler.Project{{Name: "other", ID: otherProject, Accounts: []scheduler.Account{{Name: "other"}}}}
 			w.setup.Environments[0].Project = "other"
 			w.reload()
 			until("2000-01-03 19:05:00")

@@ -47,7 +47,7 @@ type world struct {
 	store    *store.Store
 	engine   *engine.Engine
 	accounts []string
-	others   []scheduler.Project // more projects, each with an account of its own, which bears its name
+	others   []scheduler.Project // more projects; the names of their accounts are enough
 	long     bool                // days of simulated time: without River
 	// file returns what build compiles, where it is more than the one schedule.
 	file func(environments []string) plan.Spec
@@ -125,7 +125,11 @@ func (w *world) build() {
 		w.setup.Projects[0].Accounts = append(w.setup.Projects[0].Accounts, w.account(a))
 	}
 	for _, p := range w.others {
-		p.Accounts = []scheduler.Account{w.account(p.Name)}
+		accounts := make([]scheduler.Account, len(p.Accounts))
+		for i, name := range p.AccountNames() {
+			accounts[i] = w.account(name)
+		}
+		p.Accounts = accounts
 		w.setup.Projects = append(w.setup.Projects, p)
 	}
 }
