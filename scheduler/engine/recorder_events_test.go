@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,7 +42,8 @@ func (r *record) check() {
 	w.t.Helper()
 	var events []scheduler.Event
 	for _, e := range w.events()[r.fromEvent:] {
-		if e.Kind == r.event.Kind && (r.event.Override == "" || e.Override == r.event.Override) {
+		about := (r.event.Override == "" || e.Override == r.event.Override) && (r.event.Account == "" || e.Account == r.event.Account)
+		if e.Kind == r.event.Kind && about {
 			events = append(events, e)
 		}
 	}
@@ -60,7 +63,7 @@ func (r *record) check() {
 	}
 	lines := 0
 	for _, e := range w.logs.All()[r.fromLine:] {
-		if !strings.HasPrefix(e.Message, r.line) {
+		if account := e.ContextMap()["account"]; !strings.HasPrefix(e.Message, r.line) || account != nil && account != r.event.Account {
 			continue
 		}
 		lines++
@@ -260,6 +263,30 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 				t.Errorf("the account failed %d times, want twice", n)
 			}
 			r.event = scheduler.Event{Kind: scheduler.EventUnreachable, By: scheduler.BySchedule, Account: "main", Reason: "wrong user name or password", NextStep: "curfew accounts check main"}
+			r.line = "account cannot sign in; its runs wait"
+		}},
+		{"one of two accounts stays down, and is used only now and then", func(t *testing.T, r *record) {
+			o := newOffice(t, auth.ModePassword)
+			r.w = o.world
+			o.long = true
+			second := o.options
+			second.Username, second.Password.File = "other@contoso.com", filepath.Join(t.TempDir(), "second")
+			if err := os.WriteFile(second.Password.File, []byte("wrong"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			o.withSecond(second)
+			o.setPassword("wrong")
+			o.start()
+			time.Sleep(15 * time.Minute)
+			o.setPassword(knownPassword) // from here on the first does all there is
+			time.Sleep(4 * time.Hour)
+			o.setPassword("wrong")
+			o.entra.Revoke()
+			o.stop()
+			o.start()
+			time.Sleep(15 * time.Minute)
+			synctest.Wait()
+			r.event = scheduler.Event{Kind: scheduler.EventUnreachable, By: scheduler.BySchedule, Account: "second", Reason: "AADSTS", NextStep: "curfew accounts check second"}
 			r.line = "account cannot sign in; its runs wait"
 		}},
 		{"an account is not accepted by its project", func(t *testing.T, r *record) {
