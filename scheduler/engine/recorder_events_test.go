@@ -120,7 +120,8 @@ func (r *record) leavesTheFile() {
 	r.line = "override names environments that the schedule file does not have"
 }
 
-// wrongPassword is an office whose account cannot sign in, on Monday at 19:05.
+// wrongPassword is an office whose account cannot sign in, on Monday at 18:58. It is to be
+// started.
 func wrongPassword(t *testing.T, r *record) *office {
 	o := newOffice(t, auth.ModePassword)
 	r.w = o.world
@@ -134,7 +135,7 @@ func (r *record) accountUp() {
 	r.line = "account recovered; its runs resume"
 }
 
-// lapsing is an office with a login that lapses within 14 days.
+// lapsing is an office whose login lapses within 14 days, an hour after its start.
 func lapsing(t *testing.T, r *record) {
 	o := newOffice(t, auth.ModeDelegated)
 	r.w = o.world

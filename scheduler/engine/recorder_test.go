@@ -122,8 +122,8 @@ func (w *world) endedOnce() {
 	}
 }
 
-// struck is a world of one environment that runs and is to stop on Monday at 19:00, at
-// 19:00 and a few seconds, with a fault of LCS.
+// struck is a world of one environment that runs and is to stop on Monday at 19:00, five
+// seconds after that, with faults of LCS.
 func struck(t *testing.T, faults ...lcssim.Fault) *world {
 	w := newWorld(t, 1, lcssim.Options{})
 	w.long = true
@@ -149,7 +149,8 @@ func TestEachEndOfARunIsRecordedOnce(t *testing.T) {
 		by     scheduler.Actor // who caused the end
 		reason string          // is part of it
 		next   string          // is the next step, or part of it
-		end    func(t *testing.T) (*world, int)
+		// end makes a world with the run, and returns where it is among the runs.
+		end func(t *testing.T) (*world, int)
 	}{
 		{"succeeded without a call", scheduler.Succeeded, scheduler.BySchedule, "no call was needed", "", func(t *testing.T) (*world, int) {
 			w := newWorld(t, 1, lcssim.Options{})
