@@ -16,7 +16,7 @@ import (
 var errKilled = errors.New("killed")
 
 // A mortal lets so many accesses to the database through and then kills the engine, before
-// or after the last of them was written: what was not written is lost, what LCS was told
+// or after the last of them was written: what was not written is lost, what LCS was asked
 // is not.
 type mortal struct {
 	kill  context.CancelFunc
@@ -144,7 +144,7 @@ func TestKilledAtAnyAccessAFireEndsInOneAcceptedCall(t *testing.T) {
 	t.Logf("killed at %d points", points)
 }
 
-// killedAt kills the engine at one access and starts it again; it tells whether
+// killedAt kills the engine at one access and starts it again; it reports whether
 // the run was not at its end before that access.
 func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 	synctest.Test(t, func(t *testing.T) {
@@ -171,8 +171,12 @@ func killedAt(t *testing.T, kill int, after bool) (reached bool) {
 		if n := w.sim.Accepted("", lcssim.Stop); n != 1 {
 			t.Errorf("killed at access %d (after it: %t): LCS carried out %d stops, want 1", kill, after, n)
 		}
-		if r := w.only(); r.State != scheduler.Succeeded {
+		r := w.only()
+		if r.State != scheduler.Succeeded {
 			t.Errorf("killed at access %d (after it: %t): the run is %s (%s), want succeeded", kill, after, r.State, r.Message)
+		}
+		if events := w.ends(r.ID); len(events) != 1 || events[0].Kind != scheduler.EventSucceeded {
+			t.Errorf("killed at access %d (after it: %t): the end of the run has the events %+v, want one", kill, after, events)
 		}
 		w.stop()
 	})

@@ -105,7 +105,7 @@ func TestCallOfUnknownOutcomeIsNotRepeatedWithoutMetadata(t *testing.T) {
 		w.start()
 		until("2000-01-03 19:29:00")
 		if n := len(w.only().Attempts); n != 1 {
-			t.Errorf("%d calls while nobody knows what became of the first, want 1", n)
+			t.Errorf("%d calls while the result of the first is unknown, want 1", n)
 		}
 		w.finished(monday(19, 50))
 		if r := w.only(); r.State != scheduler.Succeeded {

@@ -119,7 +119,7 @@ func TestEachRunOfARandomMonthEndsAsTheOracleSays(t *testing.T) {
 		time.Sleep(time.Until(monday(11, 0).AddDate(0, 0, s.days))) // a morning without faults
 		synctest.Wait()
 		runs := w.all()
-		x.judge(runs)
+		x.check(runs)
 		for i := range s.environments {
 			w.state(i, lcssim.Finished)
 		}
@@ -127,7 +127,7 @@ func TestEachRunOfARandomMonthEndsAsTheOracleSays(t *testing.T) {
 	})
 }
 
-// all gives every run, oldest first, over all pages.
+// all returns every run, oldest first, over all pages.
 func (w *world) all() []scheduler.Run {
 	w.t.Helper()
 	var all []scheduler.Run
@@ -144,9 +144,9 @@ func (w *world) all() []scheduler.Run {
 	}
 }
 
-// judge holds each run against what LCS saw of it. It knows nothing of the
+// check compares each run with what LCS saw of it. It knows nothing of the
 // engine's states on the way, only what was asked of LCS and what LCS did.
-func (x *weather) judge(runs []scheduler.Run) {
+func (x *weather) check(runs []scheduler.Run) {
 	t := x.w.t
 	asked := map[string][]lcssim.Request{} // operations, by normalised id
 	throttled := 0
@@ -193,7 +193,7 @@ func (x *weather) judge(runs []scheduler.Run) {
 	t.Logf("seed %d: %d environments, %d days, %d runs: %v; %d requests to LCS", seasonOf().seed, seasonOf().environments, seasonOf().days, len(runs), count, len(x.w.sim.Requests()))
 }
 
-// oracle tells how a run should have ended, from what LCS was asked between its
+// oracle returns how a run should have ended, from what LCS was asked between its
 // fire and the next, and why.
 func (x *weather) oracle(i int, r scheduler.Run, asked []lcssim.Request, next time.Time) (scheduler.State, string) {
 	if !next.IsZero() && !r.FinishedAt.IsZero() && !r.FinishedAt.Before(next) {
@@ -239,7 +239,7 @@ func (x *weather) round() time.Duration {
 	return time.Duration(len(x.w.setup.Environments)/pageSize+1) * 10 * time.Second
 }
 
-// inState tells whether the environment was where the run wants it, going by the
+// inState reports whether the environment was where the run wants it, going by the
 // operations that LCS carried out.
 func inState(r scheduler.Run, asked []lcssim.Request, at time.Time) bool {
 	state := plan.Stop // they begin stopped

@@ -70,7 +70,7 @@ func (r rule) schedule(t *testing.T, environment string) plan.Schedule {
 // A person is whoever edits the file, makes overrides, starts and stops, restarts
 // the daemon and sets the clock, in any order. He keeps account of where each
 // environment should be, without knowing of runs: where the last fire, edge of an
-// override or wish of his own had it. Where two states are right, there is none in
+// override or request of his own had it. Where two states are right, there is none in
 // his account.
 type person struct {
 	*world
@@ -84,11 +84,11 @@ type person struct {
 	where      map[string]plan.Wanted
 	plan       *plan.Plan
 	reckoned   time.Time // the fires up to here are in the account
-	told       []string
+	notes      []string
 }
 
 const (
-	// pace is how often the person looks at what may have changed by itself.
+	// pace is how often the person checks what may have changed by itself.
 	pace = 5 * time.Minute
 	// earliest is how long before its fire an automatic lead may start.
 	earliest = 30 * time.Minute
@@ -121,10 +121,10 @@ func (p *person) between(low, high int) int {
 func oneOf[T any](p *person, list []T) T { return list[p.between(0, len(list)-1)] }
 
 func (p *person) note(format string, args ...any) {
-	p.told = append(p.told, time.Now().UTC().Format("Mon 15:04:05 ")+fmt.Sprintf(format, args...))
+	p.notes = append(p.notes, time.Now().UTC().Format("Mon 15:04:05 ")+fmt.Sprintf(format, args...))
 }
 
-// write sets the world to what the file says; it is in force with the next reload.
+// write sets the world to what the file says; it is active from the next reload on.
 func (p *person) write() {
 	p.setup.Environments, p.setup.Leads, p.setup.Enforced = nil, map[string]scheduler.Lead{}, map[string]string{}
 	for _, env := range p.known {
@@ -158,7 +158,7 @@ func (p *person) spec(names []string) plan.Spec {
 	return s
 }
 
-// replan is the file in force with the overrides there are.
+// replan is the active file with the overrides there are.
 func (p *person) replan() {
 	list := []plan.Exception{}
 	for _, o := range p.overrides {
@@ -276,8 +276,8 @@ func (p *person) unfinished(name string) bool {
 	return slices.ContainsFunc(p.runs(), func(r scheduler.Run) bool { return (name == "" || r.Environment == name) && !r.State.Finished() })
 }
 
-// insists has an environment started or stopped by hand.
-func (p *person) insists() {
+// asksByHand has an environment started or stopped by hand.
+func (p *person) asksByHand() {
 	name, action := p.environment(), oneOf(p, []plan.Action{plan.Start, plan.Stop})
 	if !p.in[name] {
 		return
@@ -309,7 +309,7 @@ func (p *person) keeps() {
 	p.reopen(o.From)
 }
 
-// reopen has the account look at an instant again, which was not known to matter.
+// reopen has the account check an instant again, which was not known to matter.
 func (p *person) reopen(at time.Time) {
 	if !p.reckoned.Before(at) {
 		p.reckoned = at.Add(-time.Microsecond)
@@ -334,10 +334,10 @@ func (p *person) release(k int) {
 }
 
 func (p *person) restarts() {
-	away := time.Duration(p.between(0, 110)) * time.Minute // less than catch_up
-	p.note("restart, %v away", away)
+	down := time.Duration(p.between(0, 110)) * time.Minute // less than catch_up
+	p.note("restart, down for %v", down)
 	p.stop()
-	time.Sleep(away)
+	time.Sleep(down)
 	p.start()
 	synctest.Wait()
 	p.reckon(time.Now())
@@ -366,7 +366,7 @@ func (p *person) waits() {
 }
 
 // calm lets time pass until nothing is under way and the last tick is not in the
-// future, and tells what is not as the account has it.
+// future, and returns what is not as the account has it.
 func (p *person) calm(at string) (wrong []string) {
 	time.Sleep(30 * time.Second) // two ticks, whichever came just before
 	synctest.Wait()
@@ -391,7 +391,7 @@ func (p *person) calm(at string) (wrong []string) {
 	return wrong
 }
 
-// enforcedAreBack tells which environments with enforce: always are not where they
+// enforcedAreBack returns which environments with enforce: always are not where they
 // are wanted, hours after anything was done.
 func (p *person) enforcedAreBack() (wrong []string) {
 	for i, env := range p.known {
@@ -409,7 +409,7 @@ func (p *person) enforcedAreBack() (wrong []string) {
 	return wrong
 }
 
-// breaches tells of runs and calls that must never be.
+// breaches returns runs and calls that must never be.
 func (p *person) breaches() (wrong []string) {
 	for _, q := range p.sim.Requests() {
 		if q.Status == 429 && !slices.Contains(q.Struck, lcssim.Throttle) {
@@ -430,7 +430,7 @@ func (p *person) breaches() (wrong []string) {
 	return wrong
 }
 
-// live does things until no choice is left, then lets faults end, and looks: at once, after
+// stillLive does things until no choice is left, then lets faults end, and checks: at once, after
 // more of the file's own fires, and after the end of each override. Nothing is
 // reloaded or restarted meanwhile, which could set right what is wrong.
 func (p *person) stillLive() (wrong []string) {
@@ -441,7 +441,7 @@ func (p *person) stillLive() (wrong []string) {
 	p.replan()
 	for len(p.choices) > 0 {
 		p.acts(oneOf(p, []func(){
-			p.changesARule, p.changesARule, p.changesExceptions, p.takesOutOrPutsBack, p.insists, p.insists, p.keeps, p.releases, p.restarts, p.stepsTheClock, p.faults, p.waits, p.waits, p.waits,
+			p.changesARule, p.changesARule, p.changesExceptions, p.takesOutOrPutsBack, p.asksByHand, p.asksByHand, p.keeps, p.releases, p.restarts, p.stepsTheClock, p.faults, p.waits, p.waits, p.waits,
 		}))
 	}
 	p.sim.ClearFaults()
@@ -471,20 +471,20 @@ func TestWhateverIsDoneEachEnvironmentIsWhereItShouldBe(t *testing.T) {
 	}
 	rapid.Check(t, func(r *rapid.T) {
 		choices := rapid.SliceOfN(rapid.Uint32(), 3*steps, 4*steps).Draw(r, "choices")
-		var wrong, told []string // told outside of the bubble, whose end rapid's would be
+		var wrong, notes []string // reported outside of the bubble, whose end rapid's would be
 		synctest.Test(t, func(t *testing.T) {
 			p := newPerson(t, choices)
 			wrong = p.stillLive()
-			if told = p.told; len(wrong) > 0 {
+			if notes = p.notes; len(wrong) > 0 {
 				for _, run := range p.all() {
-					told = append(told, fmt.Sprintf("%s %s %q %s %s fire %s created %s finished %s: %s", run.Environment, run.Action, run.Schedule, run.Trigger, run.State,
+					notes = append(notes, fmt.Sprintf("%s %s %q %s %s fire %s created %s finished %s: %s", run.Environment, run.Action, run.Schedule, run.Trigger, run.State,
 						run.FireAt.UTC().Format("Mon 15:04:05"), run.CreatedAt.Format("15:04:05"), run.FinishedAt.Format("15:04:05"), run.Message))
 				}
 			}
 			p.stop()
 		})
 		if len(wrong) > 0 {
-			r.Fatalf("%s\n%s", strings.Join(wrong, "\n"), strings.Join(told, "\n"))
+			r.Fatalf("%s\n%s", strings.Join(wrong, "\n"), strings.Join(notes, "\n"))
 		}
 	})
 }

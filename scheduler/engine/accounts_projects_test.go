@@ -19,7 +19,7 @@ import (
 
 const otherProject = 7654321
 
-// withSecond gives the office an account beside main, of another user and mode.
+// withSecond gives the office an account in addition to main, of another user and mode.
 func (o *office) withSecond(options auth.Options) {
 	o.accounts = []string{"main", "second"}
 	o.world.credential = func(account string) azcore.TokenCredential {
@@ -50,7 +50,7 @@ func (o *office) withOtherProject() {
 	}
 }
 
-func TestFreeAccountTakesOverAtOnceFromOneThatIsAway(t *testing.T) {
+func TestFreeAccountTakesOverAtOnceFromOneThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		second := o.options
@@ -73,7 +73,7 @@ func TestFreeAccountTakesOverAtOnceFromOneThatIsAway(t *testing.T) {
 	})
 }
 
-func TestMendedEntryOfTheFileFreesItsAccount(t *testing.T) {
+func TestCorrectedEntryOfTheFileFreesItsAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.entra.Fail(lcssim.NoSuchApp)
@@ -90,7 +90,7 @@ func TestMendedEntryOfTheFileFreesItsAccount(t *testing.T) {
 	})
 }
 
-func TestProjectThatRefusesAnAccountIsToldOnceAndLeavesTheOtherUp(t *testing.T) {
+func TestProjectThatRefusesAnAccountIsReportedOnceAndLeavesTheOtherUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.long = true
@@ -104,11 +104,11 @@ func TestProjectThatRefusesAnAccountIsToldOnceAndLeavesTheOtherUp(t *testing.T) 
 		if down := o.events(scheduler.EventUnreachable); len(down) != 1 {
 			t.Errorf("in 10 hours there were %d events, want one: %+v", len(down), down)
 		}
-		if n := o.logs.FilterMessageSnippet("account is back").Len(); n != 0 || o.gauge("curfew_account_up") != 0 {
-			t.Errorf("it was said %d times that the account is back, and the metric is %v; want never, and 0", n, o.gauge("curfew_account_up"))
+		if n := o.logs.FilterMessageSnippet("account recovered").Len(); n != 0 || o.gauge("curfew_account_up") != 0 {
+			t.Errorf("the log says %d times that the account recovered, and the metric is %v; want never, and 0", n, o.gauge("curfew_account_up"))
 		}
-		if a := o.account(); a.State != scheduler.AccountDown || time.Since(a.Since) < 9*time.Hour || len(a.Projects) != 2 {
-			t.Errorf("account = %+v, want it away since the beginning", a)
+		if a := o.status(); a.State != scheduler.AccountDown || time.Since(a.Since) < 9*time.Hour || len(a.Projects) != 2 {
+			t.Errorf("account = %+v, want it down since the beginning", a)
 		}
 		until("2000-01-03 19:05:00")
 		if r := o.only(); r.State != scheduler.Succeeded {
@@ -148,7 +148,7 @@ func TestRenewalsOfCurfewItselfFreeNoAccount(t *testing.T) {
 	}
 }
 
-func TestAcceptedRunWhoseAccountGoesAwayFailsAtItsVerifyTimeout(t *testing.T) {
+func TestAcceptedRunWhoseAccountGoesDownFailsAtItsVerifyTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		until("2000-01-03 18:58:00")
@@ -168,7 +168,7 @@ func TestAcceptedRunWhoseAccountGoesAwayFailsAtItsVerifyTimeout(t *testing.T) {
 	})
 }
 
-func TestNothingIsShownOfAnAccountThatIsGoneFromTheFile(t *testing.T) {
+func TestNothingIsShownOfAnAccountThatTheFileNoLongerHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		second := o.options
