@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -56,7 +57,6 @@ type accounts struct {
 	up        map[string]time.Time // by account: since when LCS accepts it
 	down      map[string]downSince // by scope of a hold
 	revisions map[string]string    // by scope of a hold: what was signed in with when it started
-	warned    map[string]time.Time // by account: when the last warning of its login's end was
 }
 
 type downSince struct {
@@ -67,7 +67,7 @@ type downSince struct {
 func newAccounts(s HoldStore, r *recorder, current *snapshots) *accounts {
 	return &accounts{
 		store: s, record: r, current: current, up: map[string]time.Time{}, down: map[string]downSince{},
-		revisions: map[string]string{}, warned: map[string]time.Time{},
+		revisions: map[string]string{},
 	}
 }
 
@@ -84,7 +84,10 @@ func (a *accounts) worked(ctx context.Context, c scheduler.Call) error {
 	for _, scope := range scopes {
 		if before, was := a.down[scope]; was {
 			delete(a.down, scope)
-			down = max(down, now.Sub(before.since), 1)
+			down = max(down, 1)
+			if !before.since.IsZero() {
+				down = max(down, now.Sub(before.since))
+			}
 		}
 	}
 	up := a.isUp(c.Account)
@@ -223,6 +226,29 @@ func (a *accounts) changedSince(ctx context.Context, use accountUse, scope strin
 	return known && before != now
 }
 
+// restore learns which accounts an earlier process found down: that they are is not new,
+// and that they are up again is.
+func (a *accounts) restore(ctx context.Context) error {
+	holds, err := a.store.Holds(ctx, time.Time{}) // ended ones too
+	if err != nil {
+		return err
+	}
+	reasons := make(map[string]string, len(holds))
+	for _, h := range holds {
+		reasons[h.Scope] = h.Reason
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, use := range a.current.load().accounts() {
+		for _, scope := range use.scopes() {
+			if reason, down := reasons[scope]; down {
+				a.down[scope] = downSince{message: reason}
+			}
+		}
+	}
+	return nil
+}
+
 // shortenHolds lets accounts that wait for a person be tried sooner after a restart,
 // which may be how a new password came.
 func (a *accounts) shortenHolds(ctx context.Context, now time.Time) error {
@@ -254,8 +280,8 @@ func (a *accounts) renewLogins(ctx context.Context, now time.Time) {
 			}
 		}
 		a.record.metrics.lapses.WithLabelValues(use.Name).Set(float64(login.LapsesAt().Unix()))
-		if a.warnNow(use.Name, login, now) {
-			a.record.loginLapses(ctx, use.Name, login, now)
+		if left := login.LapsesAt().Sub(now); left <= lapsesSoon {
+			a.lapses(ctx, use.Name, login, left, now)
 		}
 	}
 }
@@ -273,18 +299,18 @@ func (a *accounts) loginOf(ctx context.Context, use accountUse) (auth.Login, boo
 	return login, ok && err == nil
 }
 
-// warnNow reports whether a warning of the login's end is due: there is one a day.
-func (a *accounts) warnNow(name string, login auth.Login, now time.Time) bool {
-	if login.LapsesAt().Sub(now) > lapsesSoon {
-		return false
+// lapses warns of a login's end, once a day: the mark of a day forbids nothing, it
+// remembers that there was a warning, over restarts and replicas.
+func (a *accounts) lapses(ctx context.Context, name string, login auth.Login, left time.Duration, now time.Time) {
+	mark := fmt.Sprintf("login/%s/%d", name, (left-1)/lapseWarning)
+	holds, err := a.store.Holds(ctx, now)
+	if err != nil || slices.ContainsFunc(holds, func(h scheduler.Hold) bool { return h.Scope == mark }) {
+		return
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	due := now.Sub(a.warned[name]) >= lapseWarning
-	if due {
-		a.warned[name] = now
+	e := a.record.loginLapses(name, login, now)
+	if err := a.store.Hold(ctx, []scheduler.Hold{{Scope: mark, Until: now.Add(lapseWarning), Reason: e.Reason}}, e); err != nil && !done(ctx) {
+		a.record.log.Error("event not written", event(e.Kind), zap.String("message", e.Reason), zap.Error(err))
 	}
-	return due
 }
 
 // forget drops what is shown of accounts that the file does not have any more.
@@ -300,7 +326,6 @@ func (a *accounts) forget(before, after *snapshot) {
 			continue
 		}
 		delete(a.up, use.Name)
-		delete(a.warned, use.Name)
 		for _, scope := range use.scopes() {
 			delete(a.down, scope)
 			delete(a.revisions, scope)

@@ -212,6 +212,9 @@ func (e *Engine) recover(ctx context.Context, now time.Time) error {
 		e.record.log.Info("recovered unfinished runs", zap.Int("runs", r.Runs), zap.Int("calls_cut_off", r.Calls))
 	}
 	e.worker.start(r.Tickets...)
+	if err := e.accounts.restore(ctx); err != nil {
+		return err
+	}
 	if err := e.accounts.shortenHolds(ctx, now); err != nil {
 		return err
 	}

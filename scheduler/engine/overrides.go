@@ -43,7 +43,7 @@ func (e *Engine) Override(ctx context.Context, o scheduler.Override) (scheduler.
 	if err != nil {
 		return o, err
 	}
-	e.record.override("override made", o)
+	e.record.override("override made", o, o.By)
 	e.clock.wakeTicker()
 	return o, nil
 }
@@ -81,7 +81,7 @@ func (e *Engine) Release(ctx context.Context, id string, by scheduler.Actor) (sc
 	if err != nil {
 		return o, err
 	}
-	e.record.override("override released", o)
+	e.record.override("override released", o, by)
 	e.clock.wakeTicker()
 	return o, nil
 }

@@ -240,14 +240,14 @@ func (r *recorder) tick(c scheduler.Cursor, now time.Time) Emit {
 }
 
 // override logs that somebody made or released an override.
-func (r *recorder) override(message string, o scheduler.Override) {
-	r.log.Info(message, overrideFields(o)...)
+func (r *recorder) override(message string, o scheduler.Override, by scheduler.Actor) {
+	r.log.Info(message, append(overrideFields(o), zap.Stringer("by", by))...)
 }
 
 func overrideFields(o scheduler.Override) []zap.Field {
 	return []zap.Field{
 		zap.String("override", o.ID), zap.Strings("environments", o.Environments), zap.String("keep", string(o.Keep)),
-		zap.Time("from", o.From), zap.Time("until", o.Until), zap.String("reason", o.Reason), zap.Stringer("by", o.By),
+		zap.Time("from", o.From), zap.Time("until", o.Until), zap.String("reason", o.Reason),
 	}
 }
 
@@ -267,12 +267,12 @@ func (r *recorder) notify(ctx context.Context, e scheduler.Event) {
 }
 
 // loginLapses reports that an account's login ends soon.
-func (r *recorder) loginLapses(ctx context.Context, name string, login auth.Login, now time.Time) {
+func (r *recorder) loginLapses(name string, login auth.Login, now time.Time) scheduler.Event {
 	e := newEvent(scheduler.EventWarning, now, scheduler.BySchedule, "the account's login lapses at "+login.LapsesAt().UTC().Format(time.RFC3339))
 	e.Account, e.NextStep = name, "curfew login "+name
 	r.log.Warn("the account's login lapses soon; run: curfew login "+name, event(e.Kind), zap.String("account", name),
 		zap.Time("lapses", login.LapsesAt()), zap.Time("refreshed", login.RefreshedAt))
-	r.notify(ctx, e)
+	return e
 }
 
 // accountDown logs that an account cannot be used, when that is new.
@@ -293,6 +293,7 @@ func (r *recorder) accountUp(name string, up bool, down time.Duration) {
 
 // loaded logs what a snapshot says of overrides that no longer fit the schedule file.
 func (r *recorder) loaded(s *snapshot, c scheduler.Cursor) {
+	r.log.Info("schedule file loaded", event(scheduler.EventReload), zap.Int("environments", len(s.Environments)), zap.Int("projects", len(s.Projects)))
 	for _, o := range c.Overrides {
 		if gone := s.stale(o); len(gone) > 0 {
 			r.log.Warn("override names environments that the schedule file does not have; it has no effect on them", event(scheduler.EventOverride),

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"go.uber.org/zap"
+
 	"curfew/scheduler"
 )
 
@@ -97,5 +99,6 @@ func (e *Engine) cancelGone(ctx context.Context, s *snapshot) error {
 func (e *Engine) RefuseFile(ctx context.Context, reason string) {
 	ev := newEvent(scheduler.EventConfig, micros(time.Now()), scheduler.BySchedule, reason)
 	ev.NextStep = "correct the file; it is loaded again when it changes"
+	e.record.log.Error("the schedule file was not loaded; the old one stays active", event(ev.Kind), zap.String("message", reason))
 	e.record.notify(ctx, ev)
 }

@@ -109,7 +109,6 @@ func (t *ticker) withOverrides(c scheduler.Cursor) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.record.loaded(s, c)
 	t.clock.resetClock()
 	return s, nil
 }

@@ -62,7 +62,7 @@ func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
 
 // emitOf writes the events that changes of runs cause; emit may be nil.
 func emitOf(ctx context.Context, q session, emit func([]scheduler.Run) []scheduler.Event, changed, superseded []scheduler.Run) error {
-	if emit == nil || len(changed)+len(superseded) == 0 {
+	if emit == nil {
 		return nil
 	}
 	all := make([]scheduler.Run, 0, len(changed)+len(superseded))

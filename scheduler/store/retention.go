@@ -17,7 +17,8 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = ? AND at < ?`, string(lcs.CallMetadata), micros(before)); err != nil {
 			return err
 		}
-		_, err := q.exec(ctx, `DELETE FROM holds WHERE until < ?`, micros(before))
+		// Those of accounts stay until the account works again: that it is down has been reported.
+		_, err := q.exec(ctx, `DELETE FROM holds WHERE until < ? AND (scope NOT LIKE 'account/%' OR scope LIKE 'account/%/start' OR scope LIKE 'account/%/stop')`, micros(before))
 		return err
 	})
 	if err != nil {
