@@ -41,9 +41,7 @@ func loadQuietly(path string, stderr io.Writer) (*config.Config, *plan.Plan, err
 	return cfg, p, nil
 }
 
-func planDate(s string) (plan.Date, error) { return plan.ParseDate(s) }
-
-// zoneOf is the zone in which days of the command line begin.
+// zoneOf is the zone in which days of the command line start.
 func zoneOf(cfg *config.Config) *time.Location {
 	if cfg.Location != nil {
 		return cfg.Location

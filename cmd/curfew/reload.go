@@ -25,7 +25,7 @@ import (
 
 const (
 	settling = 300 * time.Millisecond // an editor, or Kubernetes, changes a file in several steps
-	watching = 30 * time.Second       // network volumes tell nobody of changes
+	watching = 30 * time.Second       // network volumes report no changes
 )
 
 // A reloader loads the schedule file again when it changes.
