@@ -73,12 +73,9 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 	if !ok || retention < shortestRetention {
 		return usage("--retention: cannot keep history for %q; want a duration such as 400d, of %s at least", o.retention, plan.FormatDuration(shortestRetention))
 	}
-	cfg, p, diags, err := load(o.config, e.stderr)
+	cfg, p, _, err := load(o.config, config.Options{}, e.stderr) // the reloader reports warnings
 	if err != nil {
 		return err
-	}
-	for _, d := range diags.Warnings() {
-		log.Warn("schedule file", zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message))
 	}
 	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: o.database, retention: retention}
 	return unlessStopped(ctx, d.run(ctx))
@@ -151,6 +148,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return acting.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, listener) })
 	g.Go(func() error { return reload.watch(ctx, hup) })
+	if !d.demo { // its fires are dense on purpose
+		g.Go(func() error { return reload.warn(ctx) })
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
