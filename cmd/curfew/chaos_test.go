@@ -212,15 +212,17 @@ func (f *fleet) kill(i int) {
 func (f *fleet) ready(within time.Duration) {
 	f.t.Helper()
 	for i := range f.each {
-		f.eventually(within, fmt.Sprintf("replica %d is ready", i), func() bool {
-			res, err := http.Get("http://" + f.each[i].addr + "/readyz")
-			if err != nil {
-				return false
-			}
-			defer res.Body.Close()
-			return res.StatusCode == http.StatusOK
-		})
+		f.eventually(within, fmt.Sprintf("replica %d is ready", i), func() bool { return f.isReady(i) })
 	}
+}
+
+func (f *fleet) isReady(i int) bool {
+	res, err := http.Get("http://" + f.each[i].addr + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 func (f *fleet) eventually(within time.Duration, what string, is func() bool) {
@@ -283,18 +285,21 @@ func (f *fleet) rage(until time.Time) int {
 	return kills
 }
 
-// calm ends the storm; every replica runs.
+// calm ends the storm; every replica runs. One that was starting when the database went
+// down ends by itself, maybe only now, and is started again as a service manager would.
 func (f *fleet) calm() {
 	f.t.Helper()
-	for i, r := range f.each {
-		select {
-		case <-r.done: // by itself, when the database was down as it started
-			f.kill(i)
-			f.start(i)
-		default:
-		}
+	for i := range f.each {
+		f.eventually(time.Minute, fmt.Sprintf("replica %d is ready", i), func() bool {
+			select {
+			case <-f.each[i].done:
+				f.kill(i)
+				f.start(i)
+			default:
+			}
+			return f.isReady(i)
+		})
 	}
-	f.ready(time.Minute)
 }
 
 // settled waits until every run of the storm is at its end; fires go on meanwhile.
