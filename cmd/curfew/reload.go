@@ -117,7 +117,7 @@ func (r *reloader) load(ctx context.Context) error {
 }
 
 // warn reports the warnings of each file that was loaded, until ctx ends. They are
-// worked out apart: the forecast of a dense file takes longer than a fire can wait.
+// worked out apart: the forecast of a dense file takes seconds, which a fire should not wait.
 func (r *reloader) warn(ctx context.Context) error {
 	start := time.NewTimer(starting)
 	defer start.Stop()
