@@ -72,7 +72,7 @@ type replica struct {
 }
 
 // TestReplicasLoseAndDoubleNothing kills random replicas, restarts the database
-// and disturbs the network, and then looks whether each fire had its run, each
+// and disturbs the network, and then checks whether each fire had its run, each
 // run its one accepted call, and LCS never had to throttle.
 func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
@@ -212,22 +212,24 @@ func (f *fleet) kill(i int) {
 func (f *fleet) ready(within time.Duration) {
 	f.t.Helper()
 	for i := range f.each {
-		f.eventually(within, fmt.Sprintf("replica %d is ready", i), func() bool {
-			res, err := http.Get("http://" + f.each[i].addr + "/readyz")
-			if err != nil {
-				return false
-			}
-			defer res.Body.Close()
-			return res.StatusCode == http.StatusOK
-		})
+		f.eventually(within, fmt.Sprintf("replica %d is ready", i), func() bool { return f.isReady(i) })
 	}
+}
+
+func (f *fleet) isReady(i int) bool {
+	res, err := http.Get("http://" + f.each[i].addr + "/readyz")
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 func (f *fleet) eventually(within time.Duration, what string, is func() bool) {
 	f.t.Helper()
-	look := time.NewTicker(200 * time.Millisecond)
-	defer look.Stop()
-	for end := time.Now().Add(within); !is(); <-look.C {
+	check := time.NewTicker(200 * time.Millisecond)
+	defer check.Stop()
+	for end := time.Now().Add(within); !is(); <-check.C {
 		if time.Now().After(end) {
 			f.t.Fatalf("not within %v: %s\n%s", within, what, f.tail())
 		}
@@ -245,7 +247,7 @@ func (f *fleet) tail() string {
 }
 
 // rage kills a random replica again and again, restarts the database, and resets
-// connections, until an instant; it tells how often it killed.
+// connections, until an instant; it returns how often it killed.
 func (f *fleet) rage(until time.Time) int {
 	f.t.Helper()
 	began := time.Now()
@@ -283,18 +285,21 @@ func (f *fleet) rage(until time.Time) int {
 	return kills
 }
 
-// calm ends the storm; every replica runs.
+// calm ends the storm; every replica runs. One that was starting when the database went
+// down ends by itself, maybe only now, and is started again as a service manager would.
 func (f *fleet) calm() {
 	f.t.Helper()
-	for i, r := range f.each {
-		select {
-		case <-r.done: // by itself, when the database was away as it started
-			f.kill(i)
-			f.start(i)
-		default:
-		}
+	for i := range f.each {
+		f.eventually(time.Minute, fmt.Sprintf("replica %d is ready", i), func() bool {
+			select {
+			case <-f.each[i].done:
+				f.kill(i)
+				f.start(i)
+			default:
+			}
+			return f.isReady(i)
+		})
 	}
-	f.ready(time.Minute)
 }
 
 // settled waits until every run of the storm is at its end; fires go on meanwhile.
@@ -375,8 +380,8 @@ func (f *fleet) judge(runs []web.Run, from, to time.Time) {
 	f.t.Logf("lost %d, doubled %d, failed %d, succeeded in another state %d", lost, doubled, failed, elsewhere)
 }
 
-// callsOf counts the accepted operations that can be of a run, and tells the last
-// one on its environment up to its end: each environment was started in the beginning.
+// callsOf counts the accepted operations that can be of a run, and returns the last
+// one on its environment up to its end: each environment was started at first.
 func callsOf(operations []lcssim.Request, r web.Run) (calls int, last string) {
 	last = "start"
 	for _, o := range operations {

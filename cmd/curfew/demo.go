@@ -63,7 +63,7 @@ func demo(ctx context.Context, e env, o serveOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg, p, _, err := load(path, e.stderr)
+	cfg, p, _, err := load(path, config.Options{}, e.stderr)
 	if err != nil {
 		return err
 	}

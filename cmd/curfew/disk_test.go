@@ -21,7 +21,7 @@ import (
 )
 
 // smallDisk is a file system of 3 MiB. It takes a right that CI has and a
-// contributor's machine may not give.
+// contributor's machine may not have.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestFullDiskHoldsFiresUntilThereIsRoom(t *testing.T) {
 	s.db = filepath.Join(dir, "curfew.db")
 	s.start()
 	free := fill(t, dir)
-	s.logged("tick not recorded")
+	s.logged("tick failed; the next tick will pick up its fires")
 	s.until("the fire was five seconds ago", func() bool { return time.Since(at) > 5*time.Second })
 	if n := s.sim.Accepted("", lcssim.Any); n != 0 {
 		t.Errorf("LCS carried out %d operations that could not be written before, want none", n)
@@ -103,7 +103,7 @@ func TestDiskThatIsFullWhenLCSAnswersLosesNoAnswer(t *testing.T) {
 		}
 	})
 	free := <-full
-	s.logged("the end of a call could not be written")
+	s.logged("saving a call's result failed")
 	free()
 	runs := s.finished(1)
 	if len(runs) != 1 || runs[0].State != "succeeded" || runs[0].OperationActivityID == nil || len(runs[0].Attempts) != 1 || runs[0].Attempts[0].Outcome != "accepted" {
@@ -174,7 +174,7 @@ func TestDamagedDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 	}
 }
 
-// rootOfRuns gives the offset in the file of a page that is surely in use.
+// rootOfRuns returns the offset in the file of a page that is surely in use.
 func rootOfRuns(t *testing.T, path string) (offset int64) {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)

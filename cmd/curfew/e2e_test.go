@@ -51,7 +51,7 @@ type site struct {
 	dir      string
 	db       string   // the database; a file in dir when ""
 	more     []string // arguments of serve
-	env      []string // beside its own environment
+	env      []string // in addition to its own environment
 	listen   string
 	endpoint string
 	cmd      *exec.Cmd
@@ -90,11 +90,11 @@ func newSite(t *testing.T, schedules string) *site {
 	}
 	inner := s.sim.Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.tell(r, false)
+		s.observe(r, false)
 		// The answer leaves only after the hook has seen that LCS has carried it out.
 		rec := httptest.NewRecorder()
 		inner.ServeHTTP(rec, r)
-		s.tell(r, true)
+		s.observe(r, true)
 		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = w.Write(rec.Body.Bytes())
@@ -129,7 +129,7 @@ func (s *site) write(name, text string) {
 	}
 }
 
-func (s *site) tell(r *http.Request, done bool) {
+func (s *site) observe(r *http.Request, done bool) {
 	s.mu.Lock()
 	hook := s.hook
 	s.mu.Unlock()
@@ -237,7 +237,7 @@ func (s *site) runs() []web.Run {
 	return list.Items
 }
 
-// finished waits until n runs are at their end, and gives them.
+// finished waits until n runs are at their end, and returns them.
 func (s *site) finished(n int) []web.Run {
 	s.t.Helper()
 	var runs []web.Run
@@ -265,7 +265,7 @@ func (s *site) calledOnce() {
 	}
 }
 
-// nextMinute gives the next whole minute that is at least ahead away, and the
+// nextMinute returns the next whole minute that is at least ahead away, and the
 // cron expression that fires then.
 func nextMinute(ahead time.Duration) (time.Time, string) {
 	at := time.Now().Add(ahead + time.Minute).UTC().Truncate(time.Minute)
@@ -310,7 +310,7 @@ func (s *site) history() string {
 	return s.curfew("history")
 }
 
-// curfew runs a command that talks to the daemon, and gives what it prints.
+// curfew runs a command that talks to the daemon, and returns what it prints.
 func (s *site) curfew(args ...string) string {
 	s.t.Helper()
 	var out, errs bytes.Buffer
@@ -328,12 +328,12 @@ func (s *site) logged(text string) {
 	s.until("the log says "+text, func() bool { return strings.Contains(s.log.String(), text) })
 }
 
-// until looks again and again, for as long as patience lasts.
+// until checks again and again, for as long as patience lasts.
 func (s *site) until(what string, is func() bool) {
 	s.t.Helper()
-	look := time.NewTicker(50 * time.Millisecond)
-	defer look.Stop()
-	for end := time.Now().Add(patience); !is(); <-look.C {
+	check := time.NewTicker(50 * time.Millisecond)
+	defer check.Stop()
+	for end := time.Now().Add(patience); !is(); <-check.C {
 		if time.Now().After(end) {
 			s.t.Fatalf("not within %v: %s\n%s", patience, what, s.log)
 		}
@@ -361,8 +361,8 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 		{name: "when LCS has accepted and not yet answered", seen: post, done: true},
 		{name: "5 ms after LCS has answered", seen: post, done: true, lasting: 5 * time.Millisecond},
 		{name: "100 ms after LCS has answered", seen: post, done: true, lasting: 100 * time.Millisecond},
-		{name: "when the state is looked at", seen: meta, posted: true},
-		{name: "when the state was looked at", seen: meta, done: true, posted: true},
+		{name: "when the state is polled", seen: meta, posted: true},
+		{name: "when the state was polled", seen: meta, done: true, posted: true},
 	}
 	if _, err := binary(); err != nil { // built before the minute is chosen
 		t.Fatal(err)
@@ -451,12 +451,12 @@ func TestNoSecretShowsAnywhereOverARunWithFaults(t *testing.T) {
 	s.finished(2)
 	shown := s.shown()
 	showsNone(t, shown, []string{e2eToken, e2eAPI})
-	if !strings.Contains(shown["the log"], "run failed") || !strings.Contains(shown["the log"], "run arrived") {
+	if !strings.Contains(shown["the log"], "run failed") || !strings.Contains(shown["the log"], "run succeeded") {
 		t.Error("the faults had no effect: the test shows nothing")
 	}
 }
 
-// shown stops the daemon and gives whatever it shows and keeps: its pages, its log
+// shown stops the daemon and returns whatever it shows and keeps: its pages, its log
 // and the files of its database.
 func (s *site) shown() map[string]string {
 	s.t.Helper()

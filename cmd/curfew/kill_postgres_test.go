@@ -68,7 +68,7 @@ func (c *counter) carry(down net.Conn) {
 	}
 }
 
-// counts tells whether this message is the one, or came after it.
+// counts reports whether this message is the one, or came after it.
 func (c *counter) counts() bool {
 	if time.Now().Before(c.from) {
 		return false

@@ -12,8 +12,8 @@ import (
 )
 
 // load reads the schedule file and compiles it. Errors go to stderr, all of them.
-func load(path string, stderr io.Writer) (*config.Config, *plan.Plan, config.Diagnostics, error) {
-	cfg, diags := config.Load(path, config.Options{Now: time.Now()})
+func load(path string, opts config.Options, stderr io.Writer) (*config.Config, *plan.Plan, config.Diagnostics, error) {
+	cfg, diags := config.Load(path, opts)
 	if diags.HasErrors() {
 		errs := diags.Errors()
 		for _, d := range errs {
@@ -31,7 +31,7 @@ func load(path string, stderr io.Writer) (*config.Config, *plan.Plan, config.Dia
 // loadQuietly is load for commands whose output is about the plan: warnings of
 // the file go to stderr too.
 func loadQuietly(path string, stderr io.Writer) (*config.Config, *plan.Plan, error) {
-	cfg, p, diags, err := load(path, stderr)
+	cfg, p, diags, err := load(path, config.Options{Now: time.Now()}, stderr)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -41,9 +41,7 @@ func loadQuietly(path string, stderr io.Writer) (*config.Config, *plan.Plan, err
 	return cfg, p, nil
 }
 
-func planDate(s string) (plan.Date, error) { return plan.ParseDate(s) }
-
-// zoneOf is the zone in which days of the command line begin.
+// zoneOf is the zone in which days of the command line start.
 func zoneOf(cfg *config.Config) *time.Location {
 	if cfg.Location != nil {
 		return cfg.Location

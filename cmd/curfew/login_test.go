@@ -167,7 +167,7 @@ func (h *hosts) checkDelegated() {
 }
 
 // withBrowser puts a browser in the way of the program that keeps the address it
-// is given, and gives what a person then does with it.
+// is passed, and returns what a person then does with it.
 func (h *hosts) withBrowser(s *site) func() {
 	h.t.Helper()
 	dir := h.t.TempDir()

@@ -59,7 +59,7 @@ func usage(format string, args ...any) error {
 // errReported ends a command whose problems were printed already.
 var errReported = errors.New("reported")
 
-// run executes one command line and gives its exit code.
+// run executes one command line and returns its exit code.
 func run(ctx context.Context, e env, args []string) int {
 	root := newRoot(e) //nolint:contextcheck // cobra hands the context to the command
 	root.SetArgs(args)
@@ -129,7 +129,7 @@ func helpTopic(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// noCommand tells of a command that does not exist.
+// noCommand reports a command that does not exist.
 func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

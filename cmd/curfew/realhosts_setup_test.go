@@ -44,7 +44,7 @@ const (
 var loginHosts = []string{loginHost, loginHostUS, "login.partner.microsoftonline.cn", "login.chinacloudapi.cn"}
 
 // hosts are Entra and LCS under their real names, for a program that is not
-// changed: it is given a proxy and a certificate authority. Each name has its own
+// changed: it gets a proxy and a certificate authority. Each name has its own
 // TLS server; the proxy lets through to nothing else.
 type hosts struct {
 	t     *testing.T
@@ -112,7 +112,7 @@ func newHosts(t *testing.T, o lcssim.EntraOptions) *hosts {
 	return h
 }
 
-// serve starts the TLS server of one name, and gives its address.
+// serve starts the TLS server of one name, and returns its address.
 func (h *hosts) serve(host string, inner http.Handler) string {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -187,7 +187,7 @@ func (h *hosts) refuse(target string) {
 	h.off = append(h.off, target)
 }
 
-// refused gives what else was asked for, and forgets it.
+// refused returns what else was asked for, and forgets it.
 func (h *hosts) refused() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -196,7 +196,7 @@ func (h *hosts) refused() []string {
 	return off
 }
 
-// requests gives what a host was asked, oldest first; "" is every host.
+// requests returns what a host was asked, oldest first; "" is every host.
 func (h *hosts) requests(host string) []recorded {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -209,7 +209,7 @@ func (h *hosts) requests(host string) []recorded {
 	return of
 }
 
-// reached gives the names that the proxy led to, each once, in the order of their
+// reached returns the names that the proxy led to, each once, in the order of their
 // first time.
 func (h *hosts) reached() []string {
 	h.mu.Lock()
@@ -270,7 +270,7 @@ schedules:
 	return s
 }
 
-// run runs one command of the binary on the site's schedule file, and gives what it
+// run runs one command of the binary on the site's schedule file, and returns what it
 // prints and its exit code.
 func (s *site) run(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()

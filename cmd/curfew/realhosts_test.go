@@ -127,7 +127,7 @@ func (h *hosts) checkLCS(host string) {
 // secretFields are those in which a token request must carry a secret.
 var secretFields = []string{"password", "refresh_token", "device_code", "code", "code_verifier"}
 
-// wire gives the requests without what is in its place there: a token in a header
+// wire returns the requests without what is in its place there: a token in a header
 // to LCS, a secret in a token request to Entra.
 func (h *hosts) wire() map[string]string {
 	h.t.Helper()

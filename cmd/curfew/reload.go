@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,8 @@ import (
 
 const (
 	settling = 300 * time.Millisecond // an editor, or Kubernetes, changes a file in several steps
-	watching = 30 * time.Second       // network volumes tell nobody of changes
+	watching = 30 * time.Second       // network volumes report no changes
+	starting = 5 * time.Second        // the daemon's start goes before its warnings
 )
 
 // A reloader loads the schedule file again when it changes.
@@ -34,6 +36,7 @@ type reloader struct {
 	engine *engine.Engine
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
+	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 
 	mu      sync.Mutex // guards what follows; one reload at a time
 	clients *clients
@@ -42,7 +45,7 @@ type reloader struct {
 }
 
 func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
-	r := &reloader{log: log.Named("reload"), engine: e, clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
+	r := &reloader{log: log.Named("reload"), engine: e, loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
 	})
@@ -82,7 +85,7 @@ func (r *reloader) reload(ctx context.Context) error {
 }
 
 func (r *reloader) load(ctx context.Context) error {
-	cfg, diags := config.Load(r.cfg.Path, config.Options{Now: time.Now()})
+	cfg, diags := config.Load(r.cfg.Path, config.Options{})
 	var lines []string
 	for _, d := range diags.Errors() {
 		r.log.Error("schedule file", placed(d)...)
@@ -90,9 +93,6 @@ func (r *reloader) load(ctx context.Context) error {
 	}
 	if len(lines) > 0 {
 		return &web.BadFile{Message: strings.Join(lines, "\n")}
-	}
-	for _, d := range diags.Warnings() {
-		r.log.Warn("schedule file", placed(d)...)
 	}
 	p, err := plan.Compile(cfg.Spec)
 	if err != nil {
@@ -109,7 +109,46 @@ func (r *reloader) load(ctx context.Context) error {
 	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
 	r.log.Info("schedule file loaded", zap.String("config", cfg.Path), zap.Int("environments", len(cfg.Environments)), zap.Int("schedules", len(cfg.Schedules)))
 	announceSchedules(r.log, cfg, p, time.Now())
+	select {
+	case r.loaded <- struct{}{}:
+	default:
+	}
 	return nil
+}
+
+// warn reports the warnings of each file that was loaded, until ctx ends. They are
+// worked out apart: the forecast of a dense file takes seconds, which a fire should not wait.
+func (r *reloader) warn(ctx context.Context) error {
+	start := time.NewTimer(starting)
+	defer start.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-start.C:
+		case <-r.loaded:
+			start.Stop()
+		}
+		r.mu.Lock()
+		path := r.cfg.Path
+		r.mu.Unlock()
+		warnings := make(chan config.Diagnostics, 1)
+		go func() {
+			defer close(warnings)
+			if _, diags := config.Load(path, config.Options{Now: time.Now()}); !diags.HasErrors() { // else it changed: a reload reports it
+				warnings <- diags.Warnings()
+			}
+		}()
+		select {
+		case <-ctx.Done():
+			return nil // the shutdown does not wait for what reads one file and changes nothing
+		case list := <-warnings:
+			for _, d := range list {
+				r.log.Warn("schedule file", placed(d)...)
+			}
+			debug.FreeOSMemory()
+		}
+	}
 }
 
 func placed(d config.Diagnostic) []zap.Field {

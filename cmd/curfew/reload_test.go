@@ -128,6 +128,19 @@ func TestBadFileLeavesTheOldOneActive(t *testing.T) {
 	s.stop()
 }
 
+func TestWarningsOfAFileFollowItsLoad(t *testing.T) {
+	t.Parallel()
+	over := func(date string) string {
+		return never() + "exceptions:\n  - {environments: [dev-00], date: " + date + ", keep: stopped}\n"
+	}
+	s := newSite(t, over("2020-12-24"))
+	s.start()
+	s.logged("the exception ended at 2020-12-25")
+	s.write("schedules.yaml", s.file(over("2021-12-24")))
+	s.logged("the exception ended at 2021-12-25")
+	s.stop()
+}
+
 func (s *site) post(path, token string) (int, string) {
 	s.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://"+s.listen+path, nil)

@@ -73,18 +73,15 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 	if !ok || retention < shortestRetention {
 		return usage("--retention: cannot keep history for %q; want a duration such as 400d, of %s at least", o.retention, plan.FormatDuration(shortestRetention))
 	}
-	cfg, p, diags, err := load(o.config, e.stderr)
+	cfg, p, _, err := load(o.config, config.Options{}, e.stderr) // the reloader reports warnings
 	if err != nil {
 		return err
-	}
-	for _, d := range diags.Warnings() {
-		log.Warn("schedule file", zap.String("place", fmt.Sprintf("%s:%d:%d", d.File, d.Line, d.Column)), zap.String("message", d.Message))
 	}
 	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: o.database, retention: retention}
 	return unlessStopped(ctx, d.run(ctx))
 }
 
-// shortestRetention covers every window that the engine looks back over.
+// shortestRetention covers every window of the past that the engine reads.
 const shortestRetention = 7 * 24 * time.Hour
 
 // A daemon is serve's parts before they run.
@@ -97,7 +94,7 @@ type daemon struct {
 	database  database
 	retention time.Duration
 	demo      bool
-	interval  time.Duration // between looks, the engine's own when zero
+	interval  time.Duration // between polls, the engine's own when zero
 	// prepare is called with the open database before the engine starts.
 	prepare func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error
 }
@@ -151,6 +148,9 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return acting.Run(ctx) })
 	g.Go(func() error { return site.Serve(ctx, listener) })
 	g.Go(func() error { return reload.watch(ctx, hup) })
+	if !d.demo { // its fires are dense on purpose
+		g.Go(func() error { return reload.warn(ctx) })
+	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (d *daemon) setUp(ctx context.Context, st *store.Store) (*clients, *schedul
 	return c, setup, nil
 }
 
-// unlessStopped forgets an error that is only the echo of being told to stop.
+// unlessStopped forgets an error that is only the echo of a request to stop.
 func unlessStopped(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil
@@ -211,14 +211,14 @@ func (d *daemon) registry() (*prometheus.Registry, error) {
 func (d *daemon) announce(addr net.Addr) {
 	if d.demo {
 		d.log.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
-			zap.String("pages", "http://"+addr.String()), zap.String("look", "curfew status, curfew history; with --server http://"+addr.String()))
+			zap.String("pages", "http://"+addr.String()), zap.String("commands", "curfew status, curfew history; with --server http://"+addr.String()))
 	}
 	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
 		zap.String("database", store.Place(d.database.dsn)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
 }
 
-// announceSchedules logs what is in force, and the next fire of each schedule.
+// announceSchedules logs what is active, and the next fire of each schedule.
 func announceSchedules(logger *zap.Logger, cfg *config.Config, p *plan.Plan, now time.Time) {
 	if keys := notYet(cfg); len(keys) > 0 {
 		logger.Warn("this version checks these keys of the schedule file and does not act on them", zap.Strings("keys", keys))

@@ -92,7 +92,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// reply makes a handler of a function that gives what to answer.
+// reply makes a handler of a function that returns what to answer.
 func (s *Server) reply(status int, f func(r *http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := f(r)
@@ -104,7 +104,7 @@ func (s *Server) reply(status int, f func(r *http.Request) (any, error)) http.Ha
 	}
 }
 
-// items gives a list in the API's form.
+// items returns a list in the API's form.
 func items[F, T any](found []F, form func(F) T) []T {
 	out := make([]T, len(found))
 	for i, f := range found {

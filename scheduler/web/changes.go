@@ -114,7 +114,7 @@ func (s *Server) release(r *http.Request) (any, error) {
 	return s.shown(r, o)
 }
 
-// shown gives an override as the listing does.
+// shown returns an override as the listing shows it.
 func (s *Server) shown(r *http.Request, o scheduler.Override) (any, error) {
 	all, err := s.opts.Engine.Overrides(r.Context())
 	if err != nil {

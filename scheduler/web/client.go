@@ -45,7 +45,7 @@ type RunQuery struct {
 	Max                int
 }
 
-// Runs gives the runs that match, newest first, from as many pages as there are.
+// Runs returns the runs that match, newest first, from as many pages as there are.
 func (c *Client) Runs(ctx context.Context, q RunQuery) ([]Run, error) {
 	values := url.Values{}
 	set := func(name, value string) {
@@ -77,7 +77,7 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]Run, error) {
 	}
 }
 
-// Environments gives every environment of the daemon's file.
+// Environments returns every environment of the daemon's file.
 func (c *Client) Environments(ctx context.Context) ([]Environment, error) {
 	var page List[Environment]
 	err := c.get(ctx, "/api/v1/environments", &page)
@@ -87,7 +87,7 @@ func (c *Client) Environments(ctx context.Context) ([]Environment, error) {
 // Healthy asks whether the daemon lives.
 func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", nil) }
 
-// Run gives one run.
+// Run returns one run.
 func (c *Client) Run(ctx context.Context, id string) (Run, error) {
 	var r Run
 	err := c.get(ctx, "/api/v1/runs/"+url.PathEscape(id), &r)
@@ -115,14 +115,14 @@ func (c *Client) Approve(ctx context.Context, id string) (Run, error) {
 	return r, err
 }
 
-// Overrides gives those that have not ended, or ended in the last day.
+// Overrides returns those that have not ended, or ended in the last day.
 func (c *Client) Overrides(ctx context.Context) ([]Override, error) {
 	var page List[Override]
 	err := c.get(ctx, "/api/v1/overrides", &page)
 	return page.Items, err
 }
 
-// Accounts gives the accounts of the daemon's file.
+// Accounts returns the accounts of the daemon's file.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 	var page List[Account]
 	err := c.get(ctx, "/api/v1/accounts", &page)

@@ -2,7 +2,7 @@ package web
 
 import "slices"
 
-// Routes gives the methods and paths of the API, sorted.
+// Routes returns the methods and paths of the API, sorted.
 func Routes() []string {
 	var paths []string
 	for _, r := range (&Server{}).routes() {

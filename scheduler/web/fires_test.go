@@ -134,7 +134,7 @@ func TestFiresEndWithTheRequest(t *testing.T) {
 
 func TestFiresRefuse(t *testing.T) {
 	tests := []struct{ name, query string }{
-		{"a cursor that nobody gave out", "cursor=zzz"},
+		{"a cursor that was never issued", "cursor=zzz"},
 		{"a range of more than 400 days", "from=2026-01-01T00:00:00Z&to=2027-03-01T00:00:00Z"},
 		{"a page of more than 1000", "limit=1001"},
 		{"a page of none", "limit=0"},

@@ -79,7 +79,7 @@ type Override struct {
 
 func overrideOf(o scheduler.OverrideStatus) Override {
 	out := Override{
-		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: given(o.Reason), By: o.By.String(),
+		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: orNil(o.Reason), By: o.By.String(),
 		CreatedAt: o.CreatedAt, ReleasedAt: moment(o.ReleasedAt, o.From.Location()), State: o.State, Stale: o.Stale,
 	}
 	if out.Stale == nil {
@@ -111,7 +111,7 @@ type Login struct {
 func accountOf(a scheduler.AccountStatus) Account {
 	out := Account{
 		Name: a.Name, Mode: a.Mode, Projects: a.Projects, State: string(a.State), Since: moment(a.Since, time.UTC),
-		NextTry: moment(a.NextTry, time.UTC), Message: given(a.Message),
+		NextTry: moment(a.NextTry, time.UTC), Message: orNil(a.Message),
 	}
 	if l := a.Login; l != nil {
 		out.Login = &Login{User: l.User, SignedInAt: l.SignedInAt, RefreshedAt: l.RefreshedAt, LapsesAt: l.LapsesAt()}
@@ -129,11 +129,11 @@ func list[T any](items []T, next string) List[T] {
 	if items == nil {
 		items = []T{}
 	}
-	return List[T]{Items: items, NextCursor: given(next)}
+	return List[T]{Items: items, NextCursor: orNil(next)}
 }
 
-// given is nil for the zero value.
-func given[T comparable](v T) *T {
+// orNil is nil for the zero value.
+func orNil[T comparable](v T) *T {
 	var zero T
 	if v == zero {
 		return nil
@@ -146,17 +146,17 @@ func runOf(r scheduler.Run) Run {
 	out := Run{
 		ID: r.ID, Environment: r.Environment, Project: r.Project, Schedule: r.Schedule, Action: string(r.Action), Trigger: string(r.Trigger),
 		State: string(r.State), FireAt: r.FireAt, AcceptedAt: moment(r.AcceptedAt, zone), FinishedAt: moment(r.FinishedAt, zone),
-		OperationActivityID: given(r.OperationActivityID), Message: given(r.Message), SupersededBy: given(r.SupersededBy), By: r.By.String(), Attempts: []Attempt{},
+		OperationActivityID: orNil(r.OperationActivityID), Message: orNil(r.Message), SupersededBy: orNil(r.SupersededBy), By: r.By.String(), Attempts: []Attempt{},
 	}
 	for _, a := range r.Attempts {
 		out.Attempts = append(out.Attempts, Attempt{
-			At: a.At.In(zone), Account: a.Account, Outcome: string(a.Outcome), Message: given(a.Message), OperationActivityID: given(a.OperationActivityID), Unseen: a.Unseen,
+			At: a.At.In(zone), Account: a.Account, Outcome: string(a.Outcome), Message: orNil(a.Message), OperationActivityID: orNil(a.OperationActivityID), Unseen: a.Unseen,
 		})
 	}
 	return out
 }
 
-// moment gives an instant in a schedule's zone, nil when it has not come.
+// moment returns an instant in a schedule's zone, nil when it has not come.
 func moment(t time.Time, zone *time.Location) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -165,7 +165,7 @@ func moment(t time.Time, zone *time.Location) *time.Time {
 	return &t
 }
 
-// FireOf gives a fire in the API's form.
+// FireOf returns a fire in the API's form.
 func FireOf(f plan.Fire) Fire {
 	return Fire{At: f.At, Action: string(f.Action), Environment: f.Environment, Schedule: f.Schedule, Reason: f.Reason}
 }
@@ -174,7 +174,7 @@ func environmentOf(s scheduler.EnvironmentStatus) Environment {
 	out := Environment{
 		Name: s.Name, Project: s.Project, ID: s.ID, Tags: s.Tags, CostPerHour: s.CostPerHour, Wanted: string(s.Wanted), Because: s.Because,
 		Observed: "unknown", ObservedAt: moment(s.Observation.At, time.UTC),
-		DeploymentState: given(s.Observation.DeploymentState), LCSName: given(s.Observation.Name),
+		DeploymentState: orNil(s.Observation.DeploymentState), LCSName: orNil(s.Observation.Name),
 	}
 	if out.Tags == nil {
 		out.Tags = []string{}
@@ -183,7 +183,7 @@ func environmentOf(s scheduler.EnvironmentStatus) Environment {
 		out.Observed = string(s.Observation.Condition)
 	}
 	if s.NextFire != nil {
-		out.NextFire = given(FireOf(*s.NextFire))
+		out.NextFire = orNil(FireOf(*s.NextFire))
 	}
 	if s.Run != nil {
 		r := runOf(*s.Run)

@@ -59,7 +59,7 @@ type Options struct {
 	Logger   *zap.Logger
 	Version  string
 	Demo     bool // every page says that it is a demo
-	// Token gives the token of the moment: changes need it, and off loopback reading
+	// Token returns the current token: changes need it, and off loopback reading
 	// too. Empty, or nil: there is none.
 	Token func() secret.Secret
 	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
@@ -110,7 +110,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-// Handler gives the routes for a listener's address.
+// Handler returns the routes for a listener's address.
 func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
@@ -216,7 +216,7 @@ func (s *Server) token() string {
 	return s.opts.Token().Reveal()
 }
 
-// known tells whether a request carries the token.
+// known reports whether a request carries the token.
 func (s *Server) known(r *http.Request) bool {
 	token := s.token()
 	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")

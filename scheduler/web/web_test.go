@@ -203,10 +203,10 @@ func TestAnswers(t *testing.T) {
 		{"an instant without an offset", "GET", "/api/v1/fires?from=2026-11-23T19:00:00", 400, `from: want RFC 3339 with an offset`},
 		{"a query that cannot be read never widens", "GET", "/api/v1/runs?environment=nobody;x", 400, `the query: want name=value pairs`},
 		{"an escape that cannot be read never widens", "GET", "/api/v1/runs?state=%zz", 400, `the query: want name=value pairs`},
-		{"a cursor that nobody gave out", "GET", "/api/v1/runs?cursor=zzz", 400, `cursor: want the next_cursor`},
+		{"a cursor that was never issued", "GET", "/api/v1/runs?cursor=zzz", 400, `cursor: want the next_cursor`},
 		{"a parameter where there is none", "GET", "/api/v1/environments/dev-01?verbose=1", 400, `verbose: want one of the parameters of this address, which has none`},
 		{"a limit out of range", "GET", "/api/v1/runs?limit=0", 400, `limit: want a number from 1 to 1000`},
-		{"an end before the begin", "GET", "/api/v1/fires?from=2026-11-23T19:00:00Z&to=2026-11-22T19:00:00Z", 400, `to: want an instant after from`},
+		{"an end before the start", "GET", "/api/v1/fires?from=2026-11-23T19:00:00Z&to=2026-11-22T19:00:00Z", 400, `to: want an instant after from`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
