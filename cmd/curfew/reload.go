@@ -17,7 +17,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
-	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
@@ -75,7 +74,6 @@ func (r *reloader) reload(ctx context.Context) error {
 	}
 	if err != nil {
 		r.ok.Set(0)
-		r.log.Error("the schedule file was not loaded; the old one stays active", zap.String("event", string(scheduler.EventConfig)), zap.Error(err))
 		r.engine.RefuseFile(ctx, err.Error())
 		return err
 	}
@@ -107,7 +105,6 @@ func (r *reloader) load(ctx context.Context) error {
 		return fmt.Errorf("activate the schedule file: %w", err)
 	}
 	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
-	r.log.Info("schedule file loaded", zap.String("config", cfg.Path), zap.Int("environments", len(cfg.Environments)), zap.Int("schedules", len(cfg.Schedules)))
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:

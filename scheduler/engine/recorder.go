@@ -292,8 +292,8 @@ func (r *recorder) accountUp(name string, up bool, down time.Duration) {
 }
 
 // loaded logs what a snapshot says of overrides that no longer fit the schedule file.
-func (r *recorder) loaded(s *snapshot, c scheduler.Cursor) {
-	r.log.Info("schedule file loaded", event(scheduler.EventReload), zap.Int("environments", len(s.Environments)), zap.Int("projects", len(s.Projects)))
+func (r *recorder) loaded(message string, s *snapshot, c scheduler.Cursor) {
+	r.log.Info(message, event(scheduler.EventReload), zap.Int("environments", len(s.Environments)), zap.Int("projects", len(s.Projects)))
 	for _, o := range c.Overrides {
 		if gone := s.stale(o); len(gone) > 0 {
 			r.log.Warn("override names environments that the schedule file does not have; it has no effect on them", event(scheduler.EventOverride),

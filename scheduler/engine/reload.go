@@ -25,7 +25,7 @@ func (e *Engine) syncRules(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	e.record.loaded(s, c)
+	e.record.loaded("schedule file active", s, c)
 	return nil
 }
 
@@ -58,7 +58,7 @@ func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup) error {
 	if _, err := e.current.change(func(*snapshot) (*snapshot, error) { return s, nil }); err != nil {
 		return err
 	}
-	e.record.loaded(s, c)
+	e.record.loaded("schedule file loaded", s, c)
 	e.accounts.forget(before, s)
 	e.clock.resetClock()
 	e.clock.wakeTicker()
