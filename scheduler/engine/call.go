@@ -159,7 +159,7 @@ func post(ctx context.Context, p scheduler.Project, environment string, c schedu
 
 // settle writes how calls ended and what that means for their runs, whatever happens to
 // ctx: a call whose end is not written is taken as ambiguous by the next process.
-func (p *pass) settle(ctx, life context.Context, list []answered) {
+func (p *pass) settle(ctx context.Context, list []answered) {
 	lasting := context.WithoutCancel(ctx)
 	settlements := make([]scheduler.Settlement, 0, len(list))
 	for i := range list {

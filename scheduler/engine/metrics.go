@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"

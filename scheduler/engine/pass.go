@@ -65,7 +65,7 @@ func (p *pass) run(ctx, life context.Context) {
 			break
 		}
 		if !over {
-			p.await(ctx, life, next)
+			p.await(ctx, next)
 		}
 	}
 	if p.owes && !done(ctx) {
@@ -151,7 +151,7 @@ func (p *pass) load(ctx context.Context) error {
 }
 
 // await waits for an answer, a reading, a wake or an instant, and takes in what came.
-func (p *pass) await(ctx, life context.Context, next time.Time) {
+func (p *pass) await(ctx context.Context, next time.Time) {
 	var timer <-chan time.Time
 	if !next.IsZero() {
 		t := time.NewTimer(max(time.Until(next), 0))
@@ -167,7 +167,7 @@ func (p *pass) await(ctx, life context.Context, next time.Time) {
 	case <-timer:
 	case <-ended:
 	case a := <-p.answers:
-		p.settle(ctx, life, p.gather(a))
+		p.settle(ctx, p.gather(a))
 	case r := <-p.readings:
 		p.reads--
 		p.read(r)

@@ -96,7 +96,7 @@ func (p *Plan) build() {
 	for i, name := range p.sorted {
 		g := p.group[name]
 		g.environments = append(g.environments, name)
-		g.places = append(g.places, uint32(i)) //nolint:gosec // a place in a list of names
+		g.places = append(g.places, uint32(i))
 	}
 }
 
