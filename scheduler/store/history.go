@@ -104,9 +104,10 @@ func (s *Runs) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 // missed ones and attempts, in the order in which they were due.
 func (s *Runs) Since(ctx context.Context, environments []string, since time.Time) (map[string][]scheduler.Run, error) {
 	recent := map[string][]scheduler.Run{}
-	err := padded(sorted(environments), func(part []string) error {
-		runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(part))+`)
-			AND fire_at >= ? AND state <> 'missed' ORDER BY `+due+`, id`, append(toAny(part), micros(since))...)
+	err := padded(s.read(), sorted(environments), func(part []string) error {
+		names, args := in(s.read(), part)
+		runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE environment`+names+`
+			AND fire_at >= ? AND state <> 'missed' ORDER BY `+due+`, id`, append(args, micros(since))...)
 		for _, r := range runs {
 			recent[r.Environment] = append(recent[r.Environment], r)
 		}
@@ -126,9 +127,10 @@ func addAttempts(ctx context.Context, q session, runs []scheduler.Run) error {
 		index[runs[i].ID] = &runs[i]
 		of[i] = runs[i].ID
 	}
-	return padded(of, func(part []string) error {
+	return padded(q, of, func(part []string) error {
+		ids, args := in(q, part)
 		rows, err := q.query(ctx, `SELECT run, at, account, outcome, message, activity_id, unseen FROM calls
-			WHERE run IN (`+placeholders(len(part))+`) ORDER BY at, id`, toAny(part)...)
+			WHERE run`+ids+` ORDER BY at, id`, args...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var run string
 			var at, unseen int64

@@ -65,8 +65,9 @@ func (s *Holds) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, err
 func (s *Holds) Clear(ctx context.Context, scopes []string, events ...scheduler.Event) error {
 	err := s.tx(ctx, func(q session) error {
 		removed := 0
-		err := padded(scopes, func(part []string) error {
-			n, err := q.exec(ctx, `DELETE FROM holds WHERE scope IN (`+placeholders(len(part))+`)`, toAny(part)...)
+		err := padded(q, scopes, func(part []string) error {
+			these, args := in(q, part)
+			n, err := q.exec(ctx, `DELETE FROM holds WHERE scope`+these, args...)
 			removed += n
 			return err
 		})
@@ -88,8 +89,8 @@ func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []stri
 	var list []scheduler.Ticket
 	err := s.tx(ctx, func(q session) error {
 		ended := 0
-		err := padded(scopes, func(part []string) error {
-			n, err := q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(part))+`)`, append([]any{micros(now), micros(now)}, toAny(part)...)...)
+		err := padded(q, scopes, func(part []string) error {
+			n, err := endHolds(ctx, q, now, part)
 			ended += n
 			return err
 		})
@@ -108,9 +109,8 @@ func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []stri
 // Shorten lets the holds of these scopes end at an instant that would end later.
 func (s *Holds) Shorten(ctx context.Context, latest time.Time, scopes []string) error {
 	err := s.tx(ctx, func(q session) error {
-		return padded(scopes, func(part []string) error {
-			_, err := q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(part))+`)`,
-				append([]any{micros(latest), micros(latest)}, toAny(part)...)...)
+		return padded(q, scopes, func(part []string) error {
+			_, err := endHolds(ctx, q, latest, part)
 			return err
 		})
 	}, lockHolds)
@@ -118,6 +118,13 @@ func (s *Holds) Shorten(ctx context.Context, latest time.Time, scopes []string) 
 		return fmt.Errorf("shorten %d holds: %w", len(scopes), err)
 	}
 	return nil
+}
+
+// endHolds lets the holds of scopes end at an instant that would end later, and returns
+// how many did.
+func endHolds(ctx context.Context, q session, at time.Time, scopes []string) (int, error) {
+	these, args := in(q, scopes)
+	return q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope`+these, append([]any{micros(at), micros(at)}, args...)...)
 }
 
 func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {

@@ -45,12 +45,13 @@ func scanCall(rows *sql.Rows) (scheduler.Call, error) {
 // insertCalls writes calls that this process has in flight.
 func insertCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 	err := sizes(q, calls, func(part []scheduler.Call) error {
-		args := make([]any, 0, len(part)*callWidth)
+		cells := make([]any, 0, len(part)*callWidth)
 		for _, c := range part {
-			args = append(args, c.ID, string(c.Kind), c.Account, c.Project, c.Environment, c.Run, micros(c.At), micros(c.Done), string(c.Outcome), c.Message, c.ActivityID,
+			cells = append(cells, c.ID, string(c.Kind), c.Account, c.Project, c.Environment, c.Run, micros(c.At), micros(c.Done), string(c.Outcome), c.Message, c.ActivityID,
 				boolean(c.Unseen), q.replica)
 		}
-		_, err := q.exec(ctx, `INSERT INTO calls (`+callColumns+`, replica) VALUES `+rowsOf(len(part), callWidth), args...)
+		v, args := q.values(callWidth, cells)
+		_, err := q.exec(ctx, `INSERT INTO calls (`+callColumns+`, replica) `+v, args...)
 		return err
 	})
 	if err != nil {
@@ -61,12 +62,13 @@ func insertCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 
 // settleCalls writes how calls ended.
 func settleCalls(ctx context.Context, q session, calls []scheduler.Call) error {
-	err := padded(calls, func(part []scheduler.Call) error {
-		args := make([]any, 0, len(part)*5)
+	err := padded(q, calls, func(part []scheduler.Call) error {
+		cells := make([]any, 0, len(part)*5)
 		for _, c := range part {
-			args = append(args, c.ID, micros(c.Done), string(c.Outcome), c.Message, c.ActivityID)
+			cells = append(cells, c.ID, micros(c.Done), string(c.Outcome), c.Message, c.ActivityID)
 		}
-		_, err := q.exec(ctx, `WITH v (id, done, outcome, message, activity_id) AS (VALUES `+q.typedRows(len(part), "TEXT", "BIGINT", "TEXT", "TEXT", "TEXT")+`)
+		v, args := q.values(5, cells)
+		_, err := q.exec(ctx, `WITH v (id, done, outcome, message, activity_id) AS (`+v+`)
 			UPDATE calls SET done = v.done, outcome = v.outcome, message = v.message, activity_id = v.activity_id FROM v WHERE calls.id = v.id`, args...)
 		return err
 	})
@@ -156,9 +158,10 @@ type takenBy struct {
 // takenCalls returns, by the value of the column, from when the calls count.
 func takenCalls(ctx context.Context, q session, by takenBy) (map[string][]time.Time, error) {
 	taken := map[string][]time.Time{}
-	err := padded(by.values, func(part []string) error {
-		rows, err := q.query(ctx, `SELECT `+by.column+`, `+countsFrom+` FROM calls WHERE `+by.where+` AND `+by.column+` IN (`+placeholders(len(part))+`) AND at > ? AND `+counts,
-			append(append(slices.Clip(by.args), toAny(part)...), micros(by.since))...)
+	err := padded(q, by.values, func(part []string) error {
+		values, args := in(q, part)
+		rows, err := q.query(ctx, `SELECT `+by.column+`, `+countsFrom+` FROM calls WHERE `+by.where+` AND `+by.column+values+` AND at > ? AND `+counts,
+			append(slices.Concat(by.args, args), micros(by.since))...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var value string
 			var at int64

@@ -78,11 +78,12 @@ func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []sche
 			return err
 		}
 		return sizes(q, seen, func(part []scheduler.Observation) error {
-			args := make([]any, 0, len(part)*10)
+			cells := make([]any, 0, len(part)*10)
 			for _, o := range part {
-				args = append(args, o.Project, o.ID, o.Page, micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), o.Misses)
+				cells = append(cells, o.Project, o.ID, int64(o.Page), micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), int64(o.Misses))
 			}
-			_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`) VALUES `+rowsOf(len(part), 10)+`
+			v, args := q.values(10, cells)
+			_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`) `+v+`
 				ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
 				at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
 				display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`, args...)
@@ -112,7 +113,8 @@ func (s *Observations) Observations(ctx context.Context, projects ...int64) ([]s
 	if len(projects) == 0 {
 		return observed(ctx, s.read(), from+` ORDER BY project, page, id`)
 	}
-	return observed(ctx, s.read(), from+` WHERE project IN (`+placeholders(len(projects))+`) ORDER BY project, page, id`, toAny(projects)...)
+	of, args := in(s.read(), projects)
+	return observed(ctx, s.read(), from+` WHERE project`+of+` ORDER BY project, page, id`, args...)
 }
 
 // lastSeen returns the last observations of environments of a project, by environment.

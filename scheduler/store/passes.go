@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"curfew/scheduler"
 )
@@ -66,11 +67,12 @@ func (s *Passes) claim(ctx context.Context, q session, t scheduler.Ticket) error
 // lastCalls returns, by environment, the newest call that LCS may have taken.
 func lastCalls(ctx context.Context, q session, project int64, environments []string) (map[string]scheduler.Call, error) {
 	last := make(map[string]scheduler.Call, len(environments))
-	err := padded(environments, func(part []string) error {
+	err := padded(q, environments, func(part []string) error {
+		v, args := q.values(1, toAny(part))
 		// Of each environment one entry of the index calls_environment is read.
-		rows, err := q.query(ctx, `WITH v (environment) AS (VALUES `+q.typedRows(len(part), "TEXT")+`)
+		rows, err := q.query(ctx, `WITH v (environment) AS (`+v+`)
 			SELECT `+callColumns+` FROM calls WHERE id IN (SELECT (SELECT c.id FROM calls AS c WHERE c.project = ? AND c.environment = v.environment AND c.`+counts+`
-			ORDER BY c.at DESC LIMIT 1) FROM v)`, append(toAny(part), project)...)
+			ORDER BY c.at DESC LIMIT 1) FROM v)`, append(args, project)...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			c, err := scanCall(rows)
 			last[c.Environment] = c
@@ -142,10 +144,10 @@ func (s *Passes) Wake(ctx context.Context, projects ...string) ([]scheduler.Tick
 // wake issues the tickets of those projects that have work.
 func (t *tickets) wake(ctx context.Context, q session, projects []string) ([]scheduler.Ticket, error) {
 	var busy []string
-	err := padded(sorted(projects), func(part []string) error {
-		in := ` IN (` + placeholders(len(part)) + `)`
-		found, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE project`+in+` AND `+unfinished+`
-			UNION SELECT name FROM projects WHERE name`+in+` AND owner = ?`, append(append(toAny(part), toAny(part)...), t.replica)...)
+	err := padded(q, sorted(projects), func(part []string) error {
+		names, args := in(q, part)
+		found, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE project`+names+` AND `+unfinished+`
+			UNION SELECT name FROM projects WHERE name`+names+` AND owner = ?`, append(slices.Concat(args, args), t.replica)...)
 		busy = append(busy, found...)
 		return err
 	})

@@ -39,7 +39,7 @@ func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Dri
 		c.RuntimeParams["application_name"] = d.replica
 	}
 	listen.MinConns, listen.MaxConns = 0, 1
-	var options []stdlib.OptionOpenDB
+	options := []stdlib.OptionOpenDB{stdlib.OptionAfterConnect(settings)}
 	if o.Renew != nil {
 		c := &credentials{renew: o.Renew, log: d.log, user: cfg.User, password: cfg.Password}
 		listen.BeforeConnect = c.beforeConnect
@@ -58,6 +58,14 @@ func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Dri
 		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(o.DSN), err)
 	}
 	return riverdatabasesql.NewWithPgxListener(d.db, pool), nil
+}
+
+// settings make the plans of a connection good ones whatever the tables hold: one is made
+// once for each statement, perhaps while the tables are empty or before the server has
+// counted their rows. Each statement of ours finds its rows by an index.
+func settings(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off`)
+	return err
 }
 
 type closer func()

@@ -60,9 +60,10 @@ func (s *Queue) Recover(ctx context.Context, now time.Time) (scheduler.Recovered
 
 // cutOff makes calls in flight ambiguous.
 func cutOff(ctx context.Context, q session, now time.Time, calls []string) (n int, err error) {
-	err = padded(calls, func(part []string) error {
-		some, err := q.exec(ctx, `UPDATE calls SET outcome = ?, done = ?, message = ? WHERE outcome = 'pending' AND id IN (`+placeholders(len(part))+`)`,
-			append([]any{string(scheduler.OutcomeAmbiguous), micros(now), "curfew stopped while the call was in flight"}, toAny(part)...)...)
+	err = padded(q, calls, func(part []string) error {
+		ids, args := in(q, part)
+		some, err := q.exec(ctx, `UPDATE calls SET outcome = ?, done = ?, message = ? WHERE outcome = 'pending' AND id`+ids,
+			append([]any{string(scheduler.OutcomeAmbiguous), micros(now), "curfew stopped while the call was in flight"}, args...)...)
 		n += some
 		return err
 	})
@@ -72,8 +73,9 @@ func cutOff(ctx context.Context, q session, now time.Time, calls []string) (n in
 // outdate raises the generation of unfinished runs: what a process that was taken for
 // dead makes of its calls is no longer written.
 func outdate(ctx context.Context, q session, runs []string) error {
-	return padded(runs, func(part []string) error {
-		_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE id IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...)
+	return padded(q, runs, func(part []string) error {
+		ids, args := in(q, part)
+		_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE id`+ids+` AND `+unfinished, args...)
 		return err
 	})
 }
@@ -98,8 +100,9 @@ func (s *Queue) abandoned(ctx context.Context, q session) (calls, runs, projects
 		return nil, nil, nil, err
 	}
 	runs = sorted(runs)
-	err = padded(runs, func(part []string) error {
-		of, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE id IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...)
+	err = padded(q, runs, func(part []string) error {
+		ids, args := in(q, part)
+		of, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE id`+ids+` AND `+unfinished, args...)
 		projects = append(projects, of...)
 		return err
 	})
@@ -185,9 +188,10 @@ func (s *Queue) adopt(ctx context.Context, q session, projects []string) error {
 	if !s.postgres {
 		return nil
 	}
-	return padded(projects, func(part []string) error {
-		_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished+`
-			AND NOT EXISTS (SELECT 1 FROM projects WHERE name = runs.project)`, toAny(part)...)
+	return padded(q, projects, func(part []string) error {
+		names, args := in(q, part)
+		_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE project`+names+` AND `+unfinished+`
+			AND NOT EXISTS (SELECT 1 FROM projects WHERE name = runs.project)`, args...)
 		return err
 	})
 }
@@ -196,7 +200,8 @@ func (s *Queue) adopt(ctx context.Context, q session, projects []string) error {
 func unfinishedOf(ctx context.Context, q session, projects []string) (n int, err error) {
 	err = sizes(q, projects, func(part []string) error {
 		var some int
-		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...).Scan(&some)
+		names, args := in(q, part)
+		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE project`+names+` AND `+unfinished, args...).Scan(&some)
 		n += some
 		return err
 	})

@@ -197,9 +197,10 @@ func (l *line) placesOfOthers(ctx context.Context, q session) (map[string][]plac
 		}
 	}
 	places := map[string][]place{}
-	err := padded(sorted(names), func(part []string) error {
-		rows, err := q.query(ctx, `SELECT project, rank, id FROM runs WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished+`
-			AND action = ? AND state <> 'verifying' AND not_before <= ? AND waiting IN ('', 'quota')`, append(toAny(part), string(l.r.Kind), micros(l.r.Now))...)
+	err := padded(q, sorted(names), func(part []string) error {
+		projects, args := in(q, part)
+		rows, err := q.query(ctx, `SELECT project, rank, id FROM runs WHERE project`+projects+` AND `+unfinished+`
+			AND action = ? AND state <> 'verifying' AND not_before <= ? AND waiting IN ('', 'quota')`, append(args, string(l.r.Kind), micros(l.r.Now))...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var project string
 			var p place

@@ -35,7 +35,7 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 		if err != nil {
 			return err
 		}
-		err = padded(old, func(part []string) error {
+		err = padded(q, old, func(part []string) error {
 			n, err := removeRuns(ctx, q, part)
 			gone += n
 			return err
@@ -59,9 +59,9 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 }
 
 func removeRuns(ctx context.Context, q session, runs []string) (gone int, err error) {
-	in := ` IN (` + placeholders(len(runs)) + `)`
-	for _, statement := range []string{`DELETE FROM calls WHERE run` + in, `DELETE FROM runs WHERE id` + in} {
-		n, err := q.exec(ctx, statement, toAny(runs)...)
+	ids, args := in(q, runs)
+	for _, statement := range []string{`DELETE FROM calls WHERE run` + ids, `DELETE FROM runs WHERE id` + ids} {
+		n, err := q.exec(ctx, statement, args...)
 		if err != nil {
 			return 0, err
 		}

@@ -19,12 +19,13 @@ func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time
 		}
 	}
 	var old []scheduler.Run
-	err := padded(names, func(names []string) error {
-		if err := reopenFires(ctx, q, by, names, now); err != nil {
+	err := padded(q, names, func(part []string) error {
+		environments, args := in(q, part)
+		if err := reopenFires(ctx, q, by, part, now); err != nil {
 			return err
 		}
 		// The new ones are among them, and most often nothing else.
-		open, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND `+unfinished+` ORDER BY id`+q.forUpdate(), toAny(names)...)
+		open, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE environment`+environments+` AND `+unfinished+` ORDER BY id`+q.forUpdate(), args...)
 		if err != nil {
 			return err
 		}
@@ -48,11 +49,12 @@ func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time
 
 func endSuperseded(ctx context.Context, q session, old []scheduler.Run, now time.Time) error {
 	return sizes(q, old, func(part []scheduler.Run) error {
-		args := make([]any, 0, 3*len(part)+1)
+		cells := make([]any, 0, 3*len(part))
 		for _, r := range part {
-			args = append(args, r.ID, r.SupersededBy, r.Message)
+			cells = append(cells, r.ID, r.SupersededBy, r.Message)
 		}
-		_, err := q.exec(ctx, `WITH ended (id, successor, message) AS (VALUES `+q.typedRows(len(part), "TEXT", "TEXT", "TEXT")+`)
+		v, args := q.values(3, cells)
+		_, err := q.exec(ctx, `WITH ended (id, successor, message) AS (`+v+`)
 			UPDATE runs SET state = 'canceled', finished_at = ?, superseded_by = ended.successor, waiting = '', message = ended.message, generation = generation + 1
 			FROM ended WHERE runs.id = ended.id`, append(args, micros(now))...)
 		if err != nil {
@@ -69,8 +71,9 @@ func reopenFires(ctx context.Context, q session, by []scheduler.Run, names []str
 	for _, r := range by {
 		isNew[r.ID] = true
 	}
-	early, err := column(ctx, q, `SELECT id FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND due_at > 0 AND due_at < fire_at`,
-		append(toAny(names), micros(now))...)
+	environments, args := in(q, names)
+	early, err := column(ctx, q, `SELECT id FROM runs WHERE environment`+environments+` AND fire_at > ? AND due_at > 0 AND due_at < fire_at`,
+		append(args, micros(now))...)
 	if err != nil {
 		return fmt.Errorf("read early starts: %w", err)
 	}

@@ -56,8 +56,13 @@ func (t *tickets) issue(ctx context.Context, q session, projects []string, set s
 	var list []scheduler.Ticket
 	var jobs []river.InsertManyParams
 	err := sizes(q, sorted(projects), func(part []string) error {
-		rows, err := q.query(ctx, `INSERT INTO projects (name, generation, owner) VALUES (?, 1, '')`+strings.Repeat(`, (?, 1, '')`, len(part)-1)+`
-			ON CONFLICT (name) DO UPDATE SET `+set+` RETURNING name, generation, owner`, append(toAny(part), args...)...)
+		cells := make([]any, 0, len(part)*3)
+		for _, name := range part {
+			cells = append(cells, name, int64(1), "")
+		}
+		v, fresh := q.values(3, cells)
+		rows, err := q.query(ctx, `INSERT INTO projects (name, generation, owner) `+v+` ON CONFLICT (name) DO UPDATE SET `+set+` RETURNING name, generation, owner`,
+			append(fresh, args...)...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var one scheduler.Ticket
 			var owner string
@@ -86,8 +91,9 @@ func lockProjects(ctx context.Context, q session, projects []string) error {
 	if !q.postgres || len(projects) == 0 {
 		return nil
 	}
-	return padded(projects, func(part []string) error {
-		_, err := column(ctx, q, `SELECT name FROM projects WHERE name IN (`+placeholders(len(part))+`) ORDER BY name FOR UPDATE`, toAny(part)...)
+	return padded(q, projects, func(part []string) error {
+		names, args := in(q, part)
+		_, err := column(ctx, q, `SELECT name FROM projects WHERE name`+names+` ORDER BY name FOR UPDATE`, args...)
 		return err
 	})
 }
