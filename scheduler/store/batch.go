@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -35,8 +36,7 @@ func sizes[T any](q session, list []T, f func(part []T) error) error {
 }
 
 // padded cuts a list into parts of one statement each, and for SQLite repeats the last
-// value of each up to the next power of two: for conditions and updates, in which a
-// value may be twice.
+// value of each up to the next power of two: for updates, in which a row may be twice.
 func padded[T any](q session, list []T, f func(part []T) error) error {
 	for part := range slices.Chunk(list, q.most()) {
 		if !q.postgres {
@@ -89,22 +89,26 @@ func every[T any](cells []any, n int) []T {
 	return list
 }
 
-// in returns the condition that a column is one of a list's values, without the column,
-// and its arguments.
-func in[T any](q session, list []T) (string, []any) {
+// in returns the condition that what stands before it is one of a list's values, and its
+// argument. The statement is the same however many there are.
+func in[T int64 | string](q session, list []T) (condition string, arg any) {
 	if q.postgres {
-		return " = ANY(?)", []any{list}
+		return ` = ANY(?)`, list
 	}
-	return " IN (" + placeholders(len(list)) + ")", toAny(list)
+	return ` IN (SELECT value FROM json_each(?))`, jsonOf(list)
 }
 
-// toAny makes arguments of a list.
-func toAny[T any](list []T) []any {
-	out := make([]any, len(list))
-	for i, v := range list {
-		out[i] = v
+// each returns the values of a list as a table v with a column value, and its argument.
+func (d *database) each(list []string) (table string, arg any) {
+	if d.postgres {
+		return `unnest(?::text[]) AS v (value)`, list
 	}
-	return out
+	return `json_each(?) AS v`, jsonOf(list)
+}
+
+func jsonOf[T int64 | string](list []T) string {
+	text, _ := json.Marshal(list) // strings and numbers always can be
+	return string(text)
 }
 
 // column returns the first column of a query's rows.

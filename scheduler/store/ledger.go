@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"curfew/lcs"
@@ -121,57 +120,9 @@ func (s *Ledger) Settle(ctx context.Context, list []scheduler.Settlement, emit f
 
 // Budgets returns what each account may still do of a kind of call.
 func (s *Ledger) Budgets(ctx context.Context, now time.Time, kind scheduler.CallKind, accounts []string) ([]quota.Budget, error) {
-	var budgets []quota.Budget
-	err := s.tx(ctx, func(q session) error {
-		holds, err := holdsOf(ctx, q, now)
-		if err == nil {
-			budgets, err = budgetsOf(ctx, q, now, kind, holds, accounts)
-		}
-		return err
-	})
-	return budgets, err
-}
-
-// budgetsOf returns what each of the accounts may still do of the kind of call.
-func budgetsOf(ctx context.Context, q session, now time.Time, kind scheduler.CallKind, holds map[string]scheduler.Hold, accounts []string) ([]quota.Budget, error) {
-	accounts = sorted(accounts)
-	taken, err := takenCalls(ctx, q, takenBy{column: "account", values: accounts, where: "kind = ?", args: []any{string(kind)}, since: now.Add(-quota.PerAccount.Window - 2*inFlight)})
+	known, err := readFacts(ctx, s.read(), heldAt(now), takenOf(s.read(), now, kind, accounts))
 	if err != nil {
 		return nil, err
 	}
-	budgets := make([]quota.Budget, len(accounts))
-	for i, a := range accounts {
-		budgets[i] = quota.Budget{Account: a, Taken: taken[a], Held: holds[scheduler.VerbHold(a, kind)].Until}
-	}
-	return budgets, nil
-}
-
-// takenBy selects calls by the values of one column.
-type takenBy struct {
-	column string
-	values []string
-	where  string
-	args   []any
-	since  time.Time
-}
-
-// takenCalls returns, by the value of the column, from when the calls count.
-func takenCalls(ctx context.Context, q session, by takenBy) (map[string][]time.Time, error) {
-	taken := map[string][]time.Time{}
-	err := padded(q, by.values, func(part []string) error {
-		values, args := in(q, part)
-		rows, err := q.query(ctx, `SELECT `+by.column+`, `+countsFrom+` FROM calls WHERE `+by.where+` AND `+by.column+values+` AND at > ? AND `+counts,
-			append(slices.Concat(by.args, args), micros(by.since))...)
-		return eachRow(rows, err, func(rows *sql.Rows) error {
-			var value string
-			var at int64
-			err := rows.Scan(&value, &at)
-			taken[value] = append(taken[value], instant(at))
-			return err
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the calls made: %w", err)
-	}
-	return taken, nil
+	return known.budgets(kind, accounts), nil
 }

@@ -45,25 +45,18 @@ func (s *Observations) ReserveMetadata(ctx context.Context, now time.Time, p sch
 
 // metadataSlot applies the limit per project and the holds of the accounts.
 func metadataSlot(ctx context.Context, q session, now time.Time, p scheduler.Contender) (string, scheduler.Wait, error) {
-	holds, err := holdsOf(ctx, q, now)
+	known, err := readFacts(ctx, q, heldAt(now), madeOf(q, now, lcs.CallMetadata, p.ID, []string{""}, quota.Metadata))
 	if err != nil {
 		return "", scheduler.Wait{}, err
 	}
-	free, held := unheld(p.ID, p.Accounts, holds)
+	free, held := unheld(p.ID, p.Accounts, known.holds)
 	if len(free) == 0 {
 		return "", scheduler.Wait{Until: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
-	if h, ok := holds[scheduler.MetadataHold(p.ID)]; ok {
+	if h, ok := known.holds[scheduler.MetadataHold(p.ID)]; ok {
 		return "", scheduler.Wait{Until: h.Until, Reason: scheduler.WaitMetadata, Detail: h.Reason}, nil
 	}
-	taken, err := takenCalls(ctx, q, takenBy{
-		column: "environment", values: []string{""}, where: "kind = ? AND project = ?", args: []any{string(lcs.CallMetadata), p.ID},
-		since: now.Add(-quota.Metadata.Window - 2*inFlight),
-	})
-	if err != nil {
-		return "", scheduler.Wait{}, err
-	}
-	at := quota.Metadata.Next(now, taken[""], 0)
+	at := quota.Metadata.Next(now, known.made[""], 0)
 	return free[0], scheduler.Wait{Until: at, Reason: scheduler.WaitMetadata, QuotaOnly: true, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
 }
 
@@ -113,8 +106,8 @@ func (s *Observations) Observations(ctx context.Context, projects ...int64) ([]s
 	if len(projects) == 0 {
 		return observed(ctx, s.read(), from+` ORDER BY project, page, id`)
 	}
-	of, args := in(s.read(), projects)
-	return observed(ctx, s.read(), from+` WHERE project`+of+` ORDER BY project, page, id`, args...)
+	these, ids := in(s.read(), projects)
+	return observed(ctx, s.read(), from+` WHERE project`+these+` ORDER BY project, page, id`, ids)
 }
 
 // lastSeen returns the last observations of environments of a project, by environment.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 
 	"curfew/scheduler"
 )
@@ -51,33 +50,27 @@ func (s *Passes) Load(ctx context.Context, t scheduler.Ticket, id int64, environ
 
 // claim takes the pass for this process.
 func (s *Passes) claim(ctx context.Context, q session, t scheduler.Ticket) error {
-	own, free, err := s.claimed(ctx, q, t)
-	switch {
-	case err != nil:
+	free, err := q.exec(ctx, `UPDATE projects SET owner = ? WHERE name = ? AND generation = ? AND owner = ''`, s.replica, t.Project, t.Generation)
+	if err != nil || free > 0 {
 		return err
-	case own:
-		return nil
-	case !free:
-		return scheduler.ErrStale
 	}
-	_, err = q.exec(ctx, `UPDATE projects SET owner = ? WHERE name = ?`, s.replica, t.Project)
-	return err
+	return s.holdPass(ctx, q, t)
 }
 
 // lastCalls returns, by environment, the newest call that LCS may have taken.
 func lastCalls(ctx context.Context, q session, project int64, environments []string) (map[string]scheduler.Call, error) {
 	last := make(map[string]scheduler.Call, len(environments))
-	err := padded(q, environments, func(part []string) error {
-		v, args := q.values(1, toAny(part))
-		// Of each environment one entry of the index calls_environment is read.
-		rows, err := q.query(ctx, `WITH v (environment) AS (`+v+`)
-			SELECT `+callColumns+` FROM calls WHERE id IN (SELECT (SELECT c.id FROM calls AS c WHERE c.project = ? AND c.environment = v.environment AND c.`+counts+`
-			ORDER BY c.at DESC LIMIT 1) FROM v)`, append(args, project)...)
-		return eachRow(rows, err, func(rows *sql.Rows) error {
-			c, err := scanCall(rows)
-			last[c.Environment] = c
-			return err
-		})
+	if len(environments) == 0 {
+		return last, nil
+	}
+	// Of each environment one entry of the index calls_environment is read.
+	v, names := q.each(environments)
+	rows, err := q.query(ctx, `SELECT `+callColumns+` FROM calls WHERE id IN (SELECT (SELECT c.id FROM calls AS c WHERE c.project = ? AND c.environment = v.value AND c.`+counts+`
+		ORDER BY c.at DESC LIMIT 1) FROM `+v+`)`, project, names)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		c, err := scanCall(rows)
+		last[c.Environment] = c
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the last calls: %w", err)
@@ -143,14 +136,9 @@ func (s *Passes) Wake(ctx context.Context, projects ...string) ([]scheduler.Tick
 
 // wake issues the tickets of those projects that have work.
 func (t *tickets) wake(ctx context.Context, q session, projects []string) ([]scheduler.Ticket, error) {
-	var busy []string
-	err := padded(q, sorted(projects), func(part []string) error {
-		names, args := in(q, part)
-		found, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE project`+names+` AND `+unfinished+`
-			UNION SELECT name FROM projects WHERE name`+names+` AND owner = ?`, append(slices.Concat(args, args), t.replica)...)
-		busy = append(busy, found...)
-		return err
-	})
+	these, names := in(q, sorted(projects))
+	busy, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE project`+these+` AND `+unfinished+`
+		UNION SELECT name FROM projects WHERE name`+these+` AND owner = ?`, names, names, t.replica)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ const pruned = 500
 // Prune removes metadata calls and holds that ended before an instant.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	err := s.db.tx(ctx, func(q session) error {
-		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = ? AND at < ?`, string(lcs.CallMetadata), micros(before)); err != nil {
+		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = '`+string(lcs.CallMetadata)+`' AND at < ?`, micros(before)); err != nil {
 			return err
 		}
 		_, err := q.exec(ctx, `DELETE FROM holds WHERE until < ?`, micros(before))
@@ -35,12 +35,7 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 		if err != nil {
 			return err
 		}
-		err = padded(q, old, func(part []string) error {
-			n, err := removeRuns(ctx, q, part)
-			gone += n
-			return err
-		})
-		if err != nil {
+		if gone, err = removeRuns(ctx, q, old); err != nil {
 			return err
 		}
 		n, err := q.exec(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? ORDER BY at LIMIT ?)`, micros(before), pruned)
@@ -59,9 +54,12 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 }
 
 func removeRuns(ctx context.Context, q session, runs []string) (gone int, err error) {
-	ids, args := in(q, runs)
-	for _, statement := range []string{`DELETE FROM calls WHERE run` + ids, `DELETE FROM runs WHERE id` + ids} {
-		n, err := q.exec(ctx, statement, args...)
+	if len(runs) == 0 {
+		return 0, nil
+	}
+	these, ids := in(q, runs)
+	for _, statement := range []string{`DELETE FROM calls WHERE run` + these, `DELETE FROM runs WHERE id` + these} {
+		n, err := q.exec(ctx, statement, ids)
 		if err != nil {
 			return 0, err
 		}

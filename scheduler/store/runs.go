@@ -221,9 +221,9 @@ func newestRuns(ctx context.Context, q session, runs []scheduler.Run) (map[strin
 		}
 	}
 	newest := map[string]dueRun{}
-	environments, args := in(q, names)
-	rows, err := q.query(ctx, `SELECT environment, id, `+due+` FROM runs WHERE environment`+environments+` AND fire_at > ? AND state <> 'missed'`,
-		append(args, micros(earliest))...)
+	these, environments := in(q, names)
+	rows, err := q.query(ctx, `SELECT environment, id, `+due+` FROM runs WHERE environment`+these+` AND fire_at > ? AND state <> 'missed'`,
+		environments, micros(earliest))
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var environment string
 		var r dueRun

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,30 +90,18 @@ func lockProjects(ctx context.Context, q session, projects []string) error {
 	if !q.postgres || len(projects) == 0 {
 		return nil
 	}
-	return padded(q, projects, func(part []string) error {
-		names, args := in(q, part)
-		_, err := column(ctx, q, `SELECT name FROM projects WHERE name`+names+` ORDER BY name FOR UPDATE`, args...)
-		return err
-	})
+	these, names := in(q, projects)
+	_, err := q.exec(ctx, `SELECT name FROM projects WHERE name`+these+` ORDER BY name FOR UPDATE`, names)
+	return err
 }
 
-// claimed reports whether the ticket is the newest of its project and this process
-// has the pass, and keeps it so until the transaction ends; free: nobody has it.
-func (d *database) claimed(ctx context.Context, q session, t scheduler.Ticket) (own, free bool, err error) {
+// holdPass is ErrStale unless the ticket is the newest of its project and this process
+// has the pass; it keeps it so until the transaction ends.
+func (d *database) holdPass(ctx context.Context, q session, t scheduler.Ticket) error {
 	var generation int64
 	var owner string
-	err = q.row(ctx, `SELECT generation, owner FROM projects WHERE name = ?`+q.forUpdate(), t.Project).Scan(&generation, &owner)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, false, nil
-	}
-	newest := err == nil && generation == t.Generation
-	return newest && owner == d.replica, newest && owner == "", err
-}
-
-// holdPass is ErrStale unless this process has the pass of the ticket.
-func (d *database) holdPass(ctx context.Context, q session, t scheduler.Ticket) error {
-	own, _, err := d.claimed(ctx, q, t)
-	if err == nil && !own {
+	found, err := ignoreNoRows(q.row(ctx, `SELECT generation, owner FROM projects WHERE name = ?`+q.forUpdate(), t.Project).Scan(&generation, &owner))
+	if err == nil && (!found || generation != t.Generation || owner != d.replica) {
 		err = scheduler.ErrStale
 	}
 	return err
