@@ -81,6 +81,17 @@ func settleCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 // written even if its run is stale; it returns the ids of such runs. It asks for no
 // ticket: also a pass that gave way writes how its calls ended.
 func (s *Ledger) Settle(ctx context.Context, list []scheduler.Settlement, emit func([]scheduler.Run) []scheduler.Event) (stale []string, err error) {
+	err = s.tx(ctx, func(q session) error {
+		stale, err = settle(ctx, q, list, emit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stale, nil
+}
+
+func settle(ctx context.Context, q session, list []scheduler.Settlement, emit func([]scheduler.Run) []scheduler.Event) (stale []string, err error) {
 	calls := make([]scheduler.Call, len(list))
 	last := map[string]int{} // by run: its place in runs
 	var runs []scheduler.Run
@@ -98,24 +109,17 @@ func (s *Ledger) Settle(ctx context.Context, list []scheduler.Settlement, emit f
 		runs = append(runs, *one.Run)
 		projects = append(projects, one.Run.Project)
 	}
-	err = s.tx(ctx, func(q session) error {
-		if err := lockProjects(ctx, q, sorted(projects)); err != nil {
-			return err
-		}
-		if err := settleCalls(ctx, q, calls); err != nil {
-			return err
-		}
-		saved, left, err := saveRuns(ctx, q, runs)
-		if err != nil {
-			return err
-		}
-		stale = left
-		return emitOf(ctx, q, emit, saved, nil)
-	})
+	if err := lockProjects(ctx, q, sorted(projects)); err != nil {
+		return nil, err
+	}
+	if err := settleCalls(ctx, q, calls); err != nil {
+		return nil, err
+	}
+	saved, stale, err := saveRuns(ctx, q, runs)
 	if err != nil {
 		return nil, err
 	}
-	return stale, nil
+	return stale, emitOf(ctx, q, emit, saved, nil)
 }
 
 // Budgets returns what each account may still do of a kind of call.

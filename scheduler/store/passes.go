@@ -21,31 +21,35 @@ type Passes struct {
 // normalised environment ids by environment.
 func (s *Passes) Load(ctx context.Context, t scheduler.Ticket, id int64, environments map[string]string) (scheduler.Work, error) {
 	var w scheduler.Work
-	err := s.tx(ctx, func(q session) error {
-		if err := s.claim(ctx, q, t); err != nil {
-			return err
-		}
-		var err error
-		if w.Runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE project = ? AND `+unfinished+` ORDER BY rank, id`, t.Project); err != nil {
-			return err
-		}
-		var wanted []string
-		for _, r := range w.Runs {
-			if environment, ok := environments[r.Environment]; ok {
-				wanted = append(wanted, environment)
-			}
-		}
-		wanted = sorted(wanted)
-		if w.LastCalls, err = lastCalls(ctx, q, id, wanted); err != nil {
-			return err
-		}
-		w.Observations, err = lastSeen(ctx, q, id, wanted)
+	err := s.tx(ctx, func(q session) (err error) {
+		w, err = s.load(ctx, q, t, id, environments)
 		return err
 	})
 	if err != nil {
 		return scheduler.Work{}, fmt.Errorf("read the work of project %s: %w", t.Project, err)
 	}
 	return w, nil
+}
+
+func (s *Passes) load(ctx context.Context, q session, t scheduler.Ticket, id int64, environments map[string]string) (w scheduler.Work, err error) {
+	if err := s.claim(ctx, q, t); err != nil {
+		return w, err
+	}
+	if w.Runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE project = ? AND `+unfinished+` ORDER BY rank, id`, t.Project); err != nil {
+		return w, err
+	}
+	var wanted []string
+	for _, r := range w.Runs {
+		if environment, ok := environments[r.Environment]; ok {
+			wanted = append(wanted, environment)
+		}
+	}
+	wanted = sorted(wanted)
+	if w.LastCalls, err = lastCalls(ctx, q, id, wanted); err != nil {
+		return w, err
+	}
+	w.Observations, err = lastSeen(ctx, q, id, wanted)
+	return w, err
 }
 
 // claim takes the pass for this process.

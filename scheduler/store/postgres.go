@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	connections    = 6         // of one replica; one more listens
-	idleConnection = time.Hour // a new one costs more than a fire can wait
+	connections    = 6 // of one replica; one more listens. They stay open: a new one costs more than a fire can wait
 	connectTimeout = 5 * time.Second
 )
 
@@ -53,7 +52,6 @@ func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Dri
 	d.db = stdlib.OpenDB(*cfg, options...)
 	d.db.SetMaxOpenConns(connections)
 	d.db.SetMaxIdleConns(connections)
-	d.db.SetConnMaxIdleTime(idleConnection)
 	if err := d.ping(ctx); err != nil {
 		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(o.DSN), err)
 	}

@@ -18,23 +18,27 @@ import (
 func (s *Ledger) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Reserved, error) {
 	var res scheduler.Reserved
 	r.Now = instant(micros(r.Now))
-	err := s.tx(ctx, func(q session) error {
-		if err := s.holdPass(ctx, q, r.Ticket); err != nil {
-			return err
-		}
-		line, err := newLine(ctx, q, r)
-		if err != nil {
-			return err
-		}
-		line.place()
-		res.Waits = line.waits
-		res.Calls, err = writeReserved(ctx, q, r, line.granted)
+	err := s.tx(ctx, func(q session) (err error) {
+		res, err = s.reserve(ctx, q, r)
 		return err
 	}, lockAccounts(accountsOf(r))...)
 	if err != nil {
 		return scheduler.Reserved{}, fmt.Errorf("reserve %s calls of project %s: %w", r.Kind, r.Ticket.Project, err)
 	}
 	return res, nil
+}
+
+func (s *Ledger) reserve(ctx context.Context, q session, r scheduler.Reservation) (scheduler.Reserved, error) {
+	if err := s.holdPass(ctx, q, r.Ticket); err != nil {
+		return scheduler.Reserved{}, err
+	}
+	line, err := newLine(ctx, q, r)
+	if err != nil {
+		return scheduler.Reserved{}, err
+	}
+	line.place()
+	calls, err := writeReserved(ctx, q, r, line.granted)
+	return scheduler.Reserved{Calls: calls, Waits: line.waits}, err
 }
 
 // A grant is a request with the account that makes its call.
