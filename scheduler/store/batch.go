@@ -3,20 +3,27 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// most is how many rows one statement takes.
-const most = 256
+// most returns how many rows one statement takes: for PostgreSQL they are one argument
+// for each column, whatever their number, and a placeholder each for SQLite.
+func (d *database) most() int {
+	if d.postgres {
+		return 5000
+	}
+	return 256
+}
 
 // sizes cuts a list into parts of one statement each. SQLite has them in lengths of
-// powers of two, the longest first, so that each statement is parsed once and kept; for
-// PostgreSQL parsing costs less than going there once more.
+// powers of two, the longest first, so that each statement is parsed once and kept.
 func sizes[T any](q session, list []T, f func(part []T) error) error {
 	for len(list) > 0 {
-		n := min(len(list), most)
+		n := min(len(list), q.most())
 		if !q.postgres {
 			n = 1 << (bits.Len(uint(n)) - 1)
 		}
@@ -28,63 +35,80 @@ func sizes[T any](q session, list []T, f func(part []T) error) error {
 	return nil
 }
 
-// padded cuts a list into parts of at most most, and repeats the last of each up to
-// the next power of two: for conditions and updates, in which a value may be twice.
-func padded[T any](list []T, f func(part []T) error) error {
-	for part := range slices.Chunk(list, most) {
-		n := 1
-		for n < len(part) {
-			n *= 2
+// padded cuts a list into parts of one statement each, and for SQLite repeats the last
+// value of each up to the next power of two: for updates, in which a row may be twice.
+func padded[T any](q session, list []T, f func(part []T) error) error {
+	for part := range slices.Chunk(list, q.most()) {
+		if !q.postgres {
+			part = slices.Clip(part)
+			for n := 1 << bits.Len(uint(len(part)-1)); len(part) < n; {
+				part = append(part, part[len(part)-1])
+			}
 		}
-		full := make([]T, 0, n)
-		full = append(full, part...)
-		for len(full) < n {
-			full = append(full, part[len(part)-1])
-		}
-		if err := f(full); err != nil {
+		if err := f(part); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// placeholders returns n of them; for none it returns one that matches nothing.
-func placeholders(n int) string {
-	if n == 0 {
-		return "NULL"
-	}
-	return "?" + strings.Repeat(", ?", n-1)
-}
+// placeholders returns n of them.
+func placeholders(n int) string { return "?" + strings.Repeat(", ?", n-1) }
 
-// rowsOf returns n rows of width placeholders, for VALUES.
-func rowsOf(n, width int) string {
-	row := "(" + placeholders(width) + ")"
-	return row + strings.Repeat(", "+row, n-1)
-}
-
-// typedRows returns n rows of placeholders of these types, for VALUES that are no
-// INSERT's: PostgreSQL takes the types from the first row.
-func (d *database) typedRows(n int, types ...string) string {
+// values returns rows for a statement and its arguments for them, after INSERT INTO or
+// as what a WITH selects: strings, int64s and float64s, one row after the other. For
+// PostgreSQL they are an array for each column, so that the statement is the same
+// however many there are, and is parsed and planned once on each connection.
+func (d *database) values(width int, cells []any) (string, []any) {
 	if !d.postgres {
-		return rowsOf(n, len(types))
+		row := "(" + placeholders(width) + ")"
+		return "VALUES " + row + strings.Repeat(", "+row, len(cells)/width-1), cells
 	}
-	var b strings.Builder
-	for i, t := range types {
-		if i > 0 {
-			b.WriteString(", ")
+	types, arrays := make([]string, width), make([]any, width)
+	for i := range width {
+		switch cells[i].(type) {
+		case string:
+			types[i], arrays[i] = "?::text[]", every[string](cells[i:], width)
+		case int64:
+			types[i], arrays[i] = "?::bigint[]", every[int64](cells[i:], width)
+		case float64:
+			types[i], arrays[i] = "?::float8[]", every[float64](cells[i:], width)
+		default:
+			panic("column " + strconv.Itoa(i) + " is of a type that no statement has") // each statement names its cells
 		}
-		b.WriteString("CAST(? AS " + t + ")")
 	}
-	return "(" + b.String() + ")" + strings.Repeat(", ("+placeholders(len(types))+")", n-1)
+	return "SELECT * FROM unnest(" + strings.Join(types, ", ") + ")", arrays
 }
 
-// toAny makes arguments of a list.
-func toAny[T any](list []T) []any {
-	out := make([]any, len(list))
-	for i, v := range list {
-		out[i] = v
+// every returns the first of each n cells.
+func every[T any](cells []any, n int) []T {
+	list := make([]T, 0, len(cells)/n+1)
+	for i := 0; i < len(cells); i += n {
+		list = append(list, cells[i].(T))
 	}
-	return out
+	return list
+}
+
+// in returns the condition that what stands before it is one of a list's values, and its
+// argument. The statement is the same however many there are.
+func in[T int64 | string](q session, list []T) (condition string, arg any) {
+	if q.postgres {
+		return ` = ANY(?)`, list
+	}
+	return ` IN (SELECT value FROM json_each(?))`, jsonOf(list)
+}
+
+// each returns the values of a list as a table v with a column value, and its argument.
+func (d *database) each(list []string) (table string, arg any) {
+	if d.postgres {
+		return `unnest(?::text[]) AS v (value)`, list
+	}
+	return `json_each(?) AS v`, jsonOf(list)
+}
+
+func jsonOf[T int64 | string](list []T) string {
+	text, _ := json.Marshal(list) // strings and numbers always can be
+	return string(text)
 }
 
 // column returns the first column of a query's rows.

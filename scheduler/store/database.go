@@ -138,13 +138,12 @@ func lockNamed(kind, name string) int64 {
 
 // lock waits for locks and has them until the transaction ends.
 func (q session) lock(ctx context.Context, keys ...int64) error {
-	if !q.postgres {
+	if !q.postgres || len(keys) == 0 {
 		return nil
 	}
-	for _, key := range keys {
-		if _, err := q.raw.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, key); err != nil {
-			return fmt.Errorf("wait for other replicas: %w", err)
-		}
+	// The rows of unnest, and with them the locks, come in the order of the array.
+	if _, err := q.raw.ExecContext(ctx, `SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key`, keys); err != nil {
+		return fmt.Errorf("wait for other replicas: %w", err)
 	}
 	return nil
 }
@@ -243,7 +242,7 @@ func instant(us int64) time.Time {
 	return time.UnixMicro(us).UTC()
 }
 
-func boolean(b bool) int {
+func boolean(b bool) int64 {
 	if b {
 		return 1
 	}

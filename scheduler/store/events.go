@@ -43,15 +43,16 @@ func (s *Events) After(ctx context.Context, id string, limit int) ([]scheduler.E
 // that sorts after those before it.
 func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
 	err := sizes(q, events, func(part []scheduler.Event) error {
-		args := make([]any, 0, len(part)*11)
+		cells := make([]any, 0, len(part)*11)
 		for _, e := range part {
 			id, err := newID()
 			if err != nil {
 				return err
 			}
-			args = append(args, id, string(e.Kind), micros(e.At), e.By.Name, e.By.Via, e.Environment, e.Run, e.Override, e.Account, e.Reason, e.NextStep)
+			cells = append(cells, id, string(e.Kind), micros(e.At), e.By.Name, e.By.Via, e.Environment, e.Run, e.Override, e.Account, e.Reason, e.NextStep)
 		}
-		_, err := q.exec(ctx, `INSERT INTO events (`+eventColumns+`) VALUES `+rowsOf(len(part), 11), args...)
+		v, args := q.values(11, cells)
+		_, err := q.exec(ctx, `INSERT INTO events (`+eventColumns+`) `+v, args...)
 		return err
 	})
 	if err != nil {

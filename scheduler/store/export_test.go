@@ -23,7 +23,7 @@ func (s *Store) AddCalls(ctx context.Context, runs []scheduler.Run) error {
 			if err != nil {
 				return err
 			}
-			_, err = q.exec(ctx, `INSERT INTO calls (id, kind, account, project, environment, run, at, done, outcome, message, activity_id) VALUES `+rowsOf(1, 11),
+			_, err = q.exec(ctx, `INSERT INTO calls (id, kind, account, project, environment, run, at, done, outcome, message, activity_id) VALUES (`+placeholders(11)+`)`,
 				id, string(r.Action), "main", 1234567, strings.ReplaceAll(uuid.NewString(), "-", ""), r.ID, micros(r.AcceptedAt), micros(r.AcceptedAt),
 				string(scheduler.OutcomeAccepted), "", r.OperationActivityID)
 			if err != nil {

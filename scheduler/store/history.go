@@ -104,16 +104,13 @@ func (s *Runs) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 // missed ones and attempts, in the order in which they were due.
 func (s *Runs) Since(ctx context.Context, environments []string, since time.Time) (map[string][]scheduler.Run, error) {
 	recent := map[string][]scheduler.Run{}
-	err := padded(sorted(environments), func(part []string) error {
-		runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(part))+`)
-			AND fire_at >= ? AND state <> 'missed' ORDER BY `+due+`, id`, append(toAny(part), micros(since))...)
-		for _, r := range runs {
-			recent[r.Environment] = append(recent[r.Environment], r)
-		}
-		return err
-	})
+	these, names := in(s.read(), environments)
+	runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE environment`+these+` AND fire_at >= ? AND state <> 'missed' ORDER BY `+due+`, id`, names, micros(since))
 	if err != nil {
 		return nil, fmt.Errorf("read the runs since %s: %w", since.Format(time.RFC3339), err)
+	}
+	for _, r := range runs {
+		recent[r.Environment] = append(recent[r.Environment], r)
 	}
 	return recent, nil
 }
@@ -126,21 +123,22 @@ func addAttempts(ctx context.Context, q session, runs []scheduler.Run) error {
 		index[runs[i].ID] = &runs[i]
 		of[i] = runs[i].ID
 	}
-	return padded(of, func(part []string) error {
-		rows, err := q.query(ctx, `SELECT run, at, account, outcome, message, activity_id, unseen FROM calls
-			WHERE run IN (`+placeholders(len(part))+`) ORDER BY at, id`, toAny(part)...)
-		return eachRow(rows, err, func(rows *sql.Rows) error {
-			var run string
-			var at, unseen int64
-			var a scheduler.Attempt
-			if err := rows.Scan(&run, &at, &a.Account, &a.Outcome, &a.Message, &a.OperationActivityID, &unseen); err != nil {
-				return err
-			}
-			a.At, a.Unseen = instant(at), unseen != 0
-			r := index[run]
-			r.Attempts = append(r.Attempts, a)
-			return nil
-		})
+	if len(of) == 0 {
+		return nil
+	}
+	these, ids := in(q, of)
+	rows, err := q.query(ctx, `SELECT run, at, account, outcome, message, activity_id, unseen FROM calls WHERE run`+these+` ORDER BY at, id`, ids)
+	return eachRow(rows, err, func(rows *sql.Rows) error {
+		var run string
+		var at, unseen int64
+		var a scheduler.Attempt
+		if err := rows.Scan(&run, &at, &a.Account, &a.Outcome, &a.Message, &a.OperationActivityID, &unseen); err != nil {
+			return err
+		}
+		a.At, a.Unseen = instant(at), unseen != 0
+		r := index[run]
+		r.Attempts = append(r.Attempts, a)
+		return nil
 	})
 }
 
@@ -148,11 +146,10 @@ func addAttempts(ctx context.Context, q session, runs []scheduler.Run) error {
 // first and n at most. Of each environment it reads n entries of the index runs_starts,
 // however many there are.
 func (s *Runs) StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error) {
-	one := `SELECT * FROM (SELECT environment, accepted_at, finished_at FROM runs
-		WHERE environment = ? AND action = 'start' AND state = 'succeeded' AND accepted_at > 0 ORDER BY id DESC LIMIT ` + strconv.Itoa(n) + `) AS starts`
 	took := make(map[string][]time.Duration, len(environments))
 	err := sizes(s.read(), sorted(environments), func(part []string) error {
-		rows, err := s.read().query(ctx, one+strings.Repeat(` UNION ALL `+one, len(part)-1), toAny(part)...)
+		query, args := s.lastStarts(part, n)
+		rows, err := s.read().query(ctx, query, args...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var name string
 			var accepted, finished int64
@@ -165,4 +162,20 @@ func (s *Runs) StartTimes(ctx context.Context, environments []string, n int) (ma
 		return nil, fmt.Errorf("read how long starts took: %w", err)
 	}
 	return took, nil
+}
+
+// lastStarts selects the n last starts of each environment. SQLite has no LATERAL.
+func (s *Runs) lastStarts(environments []string, n int) (query string, args []any) {
+	of := func(environment string) string {
+		return `SELECT * FROM (SELECT environment, accepted_at, finished_at FROM runs
+			WHERE environment = ` + environment + ` AND action = 'start' AND state = 'succeeded' AND accepted_at > 0 ORDER BY id DESC LIMIT ` + strconv.Itoa(n) + `) AS starts`
+	}
+	if s.postgres {
+		v, names := s.each(environments)
+		return `SELECT s.* FROM ` + v + `, LATERAL (` + of(`v.value`) + `) AS s`, []any{names}
+	}
+	for _, name := range environments {
+		args = append(args, name)
+	}
+	return of(`?`) + strings.Repeat(` UNION ALL `+of(`?`), len(environments)-1), args
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -48,12 +47,12 @@ func (s *Holds) Hold(ctx context.Context, holds []scheduler.Hold, events ...sche
 
 // Holds returns the holds that last beyond now, sorted by scope.
 func (s *Holds) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, error) {
-	held, err := holdsOf(ctx, s.read(), now)
+	known, err := readFacts(ctx, s.read(), heldAt(now))
 	if err != nil {
 		return nil, err
 	}
-	list := make([]scheduler.Hold, 0, len(held))
-	for _, h := range held {
+	list := make([]scheduler.Hold, 0, len(known.holds))
+	for _, h := range known.holds {
 		list = append(list, h)
 	}
 	slices.SortFunc(list, func(a, b scheduler.Hold) int { return strings.Compare(a.Scope, b.Scope) })
@@ -64,12 +63,8 @@ func (s *Holds) Holds(ctx context.Context, now time.Time) ([]scheduler.Hold, err
 // only if there was one.
 func (s *Holds) Clear(ctx context.Context, scopes []string, events ...scheduler.Event) error {
 	err := s.tx(ctx, func(q session) error {
-		removed := 0
-		err := padded(scopes, func(part []string) error {
-			n, err := q.exec(ctx, `DELETE FROM holds WHERE scope IN (`+placeholders(len(part))+`)`, toAny(part)...)
-			removed += n
-			return err
-		})
+		these, names := in(q, scopes)
+		removed, err := q.exec(ctx, `DELETE FROM holds WHERE scope`+these, names)
 		if err != nil || removed == 0 {
 			return err
 		}
@@ -87,12 +82,7 @@ func (s *Holds) Clear(ctx context.Context, scopes []string, events ...scheduler.
 func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []string) ([]scheduler.Ticket, error) {
 	var list []scheduler.Ticket
 	err := s.tx(ctx, func(q session) error {
-		ended := 0
-		err := padded(scopes, func(part []string) error {
-			n, err := q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(part))+`)`, append([]any{micros(now), micros(now)}, toAny(part)...)...)
-			ended += n
-			return err
-		})
+		ended, err := endHolds(ctx, q, now, scopes)
 		if err != nil || ended == 0 { // another replica was first, or there was nothing to wait for
 			return err
 		}
@@ -108,11 +98,8 @@ func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []stri
 // Shorten lets the holds of these scopes end at an instant that would end later.
 func (s *Holds) Shorten(ctx context.Context, latest time.Time, scopes []string) error {
 	err := s.tx(ctx, func(q session) error {
-		return padded(scopes, func(part []string) error {
-			_, err := q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope IN (`+placeholders(len(part))+`)`,
-				append([]any{micros(latest), micros(latest)}, toAny(part)...)...)
-			return err
-		})
+		_, err := endHolds(ctx, q, latest, scopes)
+		return err
 	}, lockHolds)
 	if err != nil {
 		return fmt.Errorf("shorten %d holds: %w", len(scopes), err)
@@ -120,21 +107,11 @@ func (s *Holds) Shorten(ctx context.Context, latest time.Time, scopes []string) 
 	return nil
 }
 
-func holdsOf(ctx context.Context, q session, now time.Time) (map[string]scheduler.Hold, error) {
-	holds := map[string]scheduler.Hold{}
-	rows, err := q.query(ctx, `SELECT scope, until, reason FROM holds WHERE until > ?`, micros(now))
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
-		var h scheduler.Hold
-		var until int64
-		err := rows.Scan(&h.Scope, &until, &h.Reason)
-		h.Until = instant(until)
-		holds[h.Scope] = h
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the holds: %w", err)
-	}
-	return holds, nil
+// endHolds lets the holds of scopes end at an instant that would end later, and returns
+// how many did.
+func endHolds(ctx context.Context, q session, at time.Time, scopes []string) (int, error) {
+	these, names := in(q, scopes)
+	return q.exec(ctx, `UPDATE holds SET until = ? WHERE until > ? AND scope`+these, micros(at), micros(at), names)
 }
 
 // unheld returns the accounts that may work for the project; held is the hold that

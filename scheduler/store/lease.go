@@ -38,6 +38,9 @@ func (s *Queue) keepLease(ctx context.Context) {
 			return
 		case <-beat.C:
 		}
+		if s.db.Stats().InUse == 0 {
+			s.warm(ctx)
+		}
 		switch r, err := s.Recover(ctx, time.Now()); {
 		case err != nil && ctx.Err() == nil:
 			s.log.Warn("renewing the lease failed; other replicas may take over", zap.Error(err))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"curfew/lcs"
@@ -45,12 +44,13 @@ func scanCall(rows *sql.Rows) (scheduler.Call, error) {
 // insertCalls writes calls that this process has in flight.
 func insertCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 	err := sizes(q, calls, func(part []scheduler.Call) error {
-		args := make([]any, 0, len(part)*callWidth)
+		cells := make([]any, 0, len(part)*callWidth)
 		for _, c := range part {
-			args = append(args, c.ID, string(c.Kind), c.Account, c.Project, c.Environment, c.Run, micros(c.At), micros(c.Done), string(c.Outcome), c.Message, c.ActivityID,
+			cells = append(cells, c.ID, string(c.Kind), c.Account, c.Project, c.Environment, c.Run, micros(c.At), micros(c.Done), string(c.Outcome), c.Message, c.ActivityID,
 				boolean(c.Unseen), q.replica)
 		}
-		_, err := q.exec(ctx, `INSERT INTO calls (`+callColumns+`, replica) VALUES `+rowsOf(len(part), callWidth), args...)
+		v, args := q.values(callWidth, cells)
+		_, err := q.exec(ctx, `INSERT INTO calls (`+callColumns+`, replica) `+v, args...)
 		return err
 	})
 	if err != nil {
@@ -61,12 +61,13 @@ func insertCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 
 // settleCalls writes how calls ended.
 func settleCalls(ctx context.Context, q session, calls []scheduler.Call) error {
-	err := padded(calls, func(part []scheduler.Call) error {
-		args := make([]any, 0, len(part)*5)
+	err := padded(q, calls, func(part []scheduler.Call) error {
+		cells := make([]any, 0, len(part)*5)
 		for _, c := range part {
-			args = append(args, c.ID, micros(c.Done), string(c.Outcome), c.Message, c.ActivityID)
+			cells = append(cells, c.ID, micros(c.Done), string(c.Outcome), c.Message, c.ActivityID)
 		}
-		_, err := q.exec(ctx, `WITH v (id, done, outcome, message, activity_id) AS (VALUES `+q.typedRows(len(part), "TEXT", "BIGINT", "TEXT", "TEXT", "TEXT")+`)
+		v, args := q.values(5, cells)
+		_, err := q.exec(ctx, `WITH v (id, done, outcome, message, activity_id) AS (`+v+`)
 			UPDATE calls SET done = v.done, outcome = v.outcome, message = v.message, activity_id = v.activity_id FROM v WHERE calls.id = v.id`, args...)
 		return err
 	})
@@ -80,6 +81,17 @@ func settleCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 // written even if its run is stale; it returns the ids of such runs. It asks for no
 // ticket: also a pass that gave way writes how its calls ended.
 func (s *Ledger) Settle(ctx context.Context, list []scheduler.Settlement, emit func([]scheduler.Run) []scheduler.Event) (stale []string, err error) {
+	err = s.tx(ctx, func(q session) error {
+		stale, err = settle(ctx, q, list, emit)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return stale, nil
+}
+
+func settle(ctx context.Context, q session, list []scheduler.Settlement, emit func([]scheduler.Run) []scheduler.Event) (stale []string, err error) {
 	calls := make([]scheduler.Call, len(list))
 	last := map[string]int{} // by run: its place in runs
 	var runs []scheduler.Run
@@ -97,78 +109,24 @@ func (s *Ledger) Settle(ctx context.Context, list []scheduler.Settlement, emit f
 		runs = append(runs, *one.Run)
 		projects = append(projects, one.Run.Project)
 	}
-	err = s.tx(ctx, func(q session) error {
-		if err := lockProjects(ctx, q, sorted(projects)); err != nil {
-			return err
-		}
-		if err := settleCalls(ctx, q, calls); err != nil {
-			return err
-		}
-		saved, left, err := saveRuns(ctx, q, runs)
-		if err != nil {
-			return err
-		}
-		stale = left
-		return emitOf(ctx, q, emit, saved, nil)
-	})
+	if err := lockProjects(ctx, q, sorted(projects)); err != nil {
+		return nil, err
+	}
+	if err := settleCalls(ctx, q, calls); err != nil {
+		return nil, err
+	}
+	saved, stale, err := saveRuns(ctx, q, runs)
 	if err != nil {
 		return nil, err
 	}
-	return stale, nil
+	return stale, emitOf(ctx, q, emit, saved, nil)
 }
 
 // Budgets returns what each account may still do of a kind of call.
 func (s *Ledger) Budgets(ctx context.Context, now time.Time, kind scheduler.CallKind, accounts []string) ([]quota.Budget, error) {
-	var budgets []quota.Budget
-	err := s.tx(ctx, func(q session) error {
-		holds, err := holdsOf(ctx, q, now)
-		if err == nil {
-			budgets, err = budgetsOf(ctx, q, now, kind, holds, accounts)
-		}
-		return err
-	})
-	return budgets, err
-}
-
-// budgetsOf returns what each of the accounts may still do of the kind of call.
-func budgetsOf(ctx context.Context, q session, now time.Time, kind scheduler.CallKind, holds map[string]scheduler.Hold, accounts []string) ([]quota.Budget, error) {
-	accounts = sorted(accounts)
-	taken, err := takenCalls(ctx, q, takenBy{column: "account", values: accounts, where: "kind = ?", args: []any{string(kind)}, since: now.Add(-quota.PerAccount.Window - 2*inFlight)})
+	known, err := readFacts(ctx, s.read(), heldAt(now), takenOf(s.read(), now, kind, accounts))
 	if err != nil {
 		return nil, err
 	}
-	budgets := make([]quota.Budget, len(accounts))
-	for i, a := range accounts {
-		budgets[i] = quota.Budget{Account: a, Taken: taken[a], Held: holds[scheduler.VerbHold(a, kind)].Until}
-	}
-	return budgets, nil
-}
-
-// takenBy selects calls by the values of one column.
-type takenBy struct {
-	column string
-	values []string
-	where  string
-	args   []any
-	since  time.Time
-}
-
-// takenCalls returns, by the value of the column, from when the calls count.
-func takenCalls(ctx context.Context, q session, by takenBy) (map[string][]time.Time, error) {
-	taken := map[string][]time.Time{}
-	err := padded(by.values, func(part []string) error {
-		rows, err := q.query(ctx, `SELECT `+by.column+`, `+countsFrom+` FROM calls WHERE `+by.where+` AND `+by.column+` IN (`+placeholders(len(part))+`) AND at > ? AND `+counts,
-			append(append(slices.Clip(by.args), toAny(part)...), micros(by.since))...)
-		return eachRow(rows, err, func(rows *sql.Rows) error {
-			var value string
-			var at int64
-			err := rows.Scan(&value, &at)
-			taken[value] = append(taken[value], instant(at))
-			return err
-		})
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the calls made: %w", err)
-	}
-	return taken, nil
+	return known.budgets(kind, accounts), nil
 }

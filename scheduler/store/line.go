@@ -38,7 +38,7 @@ func (l *line) place() {
 }
 
 func (l *line) stale(one scheduler.Request) bool {
-	generation, there := l.fresh[one.Run.ID]
+	generation, there := l.generations[one.Run.ID]
 	return !there || generation != one.Run.Generation
 }
 

@@ -45,25 +45,18 @@ func (s *Observations) ReserveMetadata(ctx context.Context, now time.Time, p sch
 
 // metadataSlot applies the limit per project and the holds of the accounts.
 func metadataSlot(ctx context.Context, q session, now time.Time, p scheduler.Contender) (string, scheduler.Wait, error) {
-	holds, err := holdsOf(ctx, q, now)
+	known, err := readFacts(ctx, q, heldAt(now), madeOf(q, now, lcs.CallMetadata, p.ID, []string{""}, quota.Metadata))
 	if err != nil {
 		return "", scheduler.Wait{}, err
 	}
-	free, held := unheld(p.ID, p.Accounts, holds)
+	free, held := unheld(p.ID, p.Accounts, known.holds)
 	if len(free) == 0 {
 		return "", scheduler.Wait{Until: held.Until, Reason: scheduler.WaitAccount, Detail: held.Reason}, nil
 	}
-	if h, ok := holds[scheduler.MetadataHold(p.ID)]; ok {
+	if h, ok := known.holds[scheduler.MetadataHold(p.ID)]; ok {
 		return "", scheduler.Wait{Until: h.Until, Reason: scheduler.WaitMetadata, Detail: h.Reason}, nil
 	}
-	taken, err := takenCalls(ctx, q, takenBy{
-		column: "environment", values: []string{""}, where: "kind = ? AND project = ?", args: []any{string(lcs.CallMetadata), p.ID},
-		since: now.Add(-quota.Metadata.Window - 2*inFlight),
-	})
-	if err != nil {
-		return "", scheduler.Wait{}, err
-	}
-	at := quota.Metadata.Next(now, taken[""], 0)
+	at := quota.Metadata.Next(now, known.made[""], 0)
 	return free[0], scheduler.Wait{Until: at, Reason: scheduler.WaitMetadata, QuotaOnly: true, Detail: "LCS allows 6 metadata calls a minute for a project"}, nil
 }
 
@@ -78,11 +71,12 @@ func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []sche
 			return err
 		}
 		return sizes(q, seen, func(part []scheduler.Observation) error {
-			args := make([]any, 0, len(part)*10)
+			cells := make([]any, 0, len(part)*10)
 			for _, o := range part {
-				args = append(args, o.Project, o.ID, o.Page, micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), o.Misses)
+				cells = append(cells, o.Project, o.ID, int64(o.Page), micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), int64(o.Misses))
 			}
-			_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`) VALUES `+rowsOf(len(part), 10)+`
+			v, args := q.values(10, cells)
+			_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`) `+v+`
 				ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
 				at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
 				display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`, args...)
@@ -112,7 +106,8 @@ func (s *Observations) Observations(ctx context.Context, projects ...int64) ([]s
 	if len(projects) == 0 {
 		return observed(ctx, s.read(), from+` ORDER BY project, page, id`)
 	}
-	return observed(ctx, s.read(), from+` WHERE project IN (`+placeholders(len(projects))+`) ORDER BY project, page, id`, toAny(projects)...)
+	these, ids := in(s.read(), projects)
+	return observed(ctx, s.read(), from+` WHERE project`+these+` ORDER BY project, page, id`, ids)
 }
 
 // lastSeen returns the last observations of environments of a project, by environment.

@@ -26,7 +26,7 @@ func (s *Overrides) Add(ctx context.Context, o scheduler.Override, emit func(sch
 		if o.From = later(o.From, tick); !o.From.Before(o.Until) {
 			return scheduler.ErrOver // this clock is behind the one that ticked
 		}
-		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES `+rowsOf(1, 10),
+		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
 			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
 		if err != nil || emit == nil {
 			return err

@@ -21,25 +21,8 @@ type Passes struct {
 // normalised environment ids by environment.
 func (s *Passes) Load(ctx context.Context, t scheduler.Ticket, id int64, environments map[string]string) (scheduler.Work, error) {
 	var w scheduler.Work
-	err := s.tx(ctx, func(q session) error {
-		if err := s.claim(ctx, q, t); err != nil {
-			return err
-		}
-		var err error
-		if w.Runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE project = ? AND `+unfinished+` ORDER BY rank, id`, t.Project); err != nil {
-			return err
-		}
-		var wanted []string
-		for _, r := range w.Runs {
-			if environment, ok := environments[r.Environment]; ok {
-				wanted = append(wanted, environment)
-			}
-		}
-		wanted = sorted(wanted)
-		if w.LastCalls, err = lastCalls(ctx, q, id, wanted); err != nil {
-			return err
-		}
-		w.Observations, err = lastSeen(ctx, q, id, wanted)
+	err := s.tx(ctx, func(q session) (err error) {
+		w, err = s.load(ctx, q, t, id, environments)
 		return err
 	})
 	if err != nil {
@@ -48,34 +31,50 @@ func (s *Passes) Load(ctx context.Context, t scheduler.Ticket, id int64, environ
 	return w, nil
 }
 
+func (s *Passes) load(ctx context.Context, q session, t scheduler.Ticket, id int64, environments map[string]string) (w scheduler.Work, err error) {
+	if err := s.claim(ctx, q, t); err != nil {
+		return w, err
+	}
+	if w.Runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE project = ? AND `+unfinished+` ORDER BY rank, id`, t.Project); err != nil {
+		return w, err
+	}
+	var wanted []string
+	for _, r := range w.Runs {
+		if environment, ok := environments[r.Environment]; ok {
+			wanted = append(wanted, environment)
+		}
+	}
+	wanted = sorted(wanted)
+	if w.LastCalls, err = lastCalls(ctx, q, id, wanted); err != nil {
+		return w, err
+	}
+	w.Observations, err = lastSeen(ctx, q, id, wanted)
+	return w, err
+}
+
 // claim takes the pass for this process.
 func (s *Passes) claim(ctx context.Context, q session, t scheduler.Ticket) error {
-	own, free, err := s.claimed(ctx, q, t)
-	switch {
-	case err != nil:
+	free, err := q.exec(ctx, `UPDATE projects SET owner = ? WHERE name = ? AND generation = ? AND owner = ''`, s.replica, t.Project, t.Generation)
+	if err != nil || free > 0 {
 		return err
-	case own:
-		return nil
-	case !free:
-		return scheduler.ErrStale
 	}
-	_, err = q.exec(ctx, `UPDATE projects SET owner = ? WHERE name = ?`, s.replica, t.Project)
-	return err
+	return s.holdPass(ctx, q, t)
 }
 
 // lastCalls returns, by environment, the newest call that LCS may have taken.
 func lastCalls(ctx context.Context, q session, project int64, environments []string) (map[string]scheduler.Call, error) {
 	last := make(map[string]scheduler.Call, len(environments))
-	err := padded(environments, func(part []string) error {
-		// Of each environment one entry of the index calls_environment is read.
-		rows, err := q.query(ctx, `WITH v (environment) AS (VALUES `+q.typedRows(len(part), "TEXT")+`)
-			SELECT `+callColumns+` FROM calls WHERE id IN (SELECT (SELECT c.id FROM calls AS c WHERE c.project = ? AND c.environment = v.environment AND c.`+counts+`
-			ORDER BY c.at DESC LIMIT 1) FROM v)`, append(toAny(part), project)...)
-		return eachRow(rows, err, func(rows *sql.Rows) error {
-			c, err := scanCall(rows)
-			last[c.Environment] = c
-			return err
-		})
+	if len(environments) == 0 {
+		return last, nil
+	}
+	// Of each environment one entry of the index calls_environment is read.
+	v, names := q.each(environments)
+	rows, err := q.query(ctx, `SELECT `+callColumns+` FROM calls WHERE id IN (SELECT (SELECT c.id FROM calls AS c WHERE c.project = ? AND c.environment = v.value AND c.`+counts+`
+		ORDER BY c.at DESC LIMIT 1) FROM `+v+`)`, project, names)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		c, err := scanCall(rows)
+		last[c.Environment] = c
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the last calls: %w", err)
@@ -141,14 +140,9 @@ func (s *Passes) Wake(ctx context.Context, projects ...string) ([]scheduler.Tick
 
 // wake issues the tickets of those projects that have work.
 func (t *tickets) wake(ctx context.Context, q session, projects []string) ([]scheduler.Ticket, error) {
-	var busy []string
-	err := padded(sorted(projects), func(part []string) error {
-		in := ` IN (` + placeholders(len(part)) + `)`
-		found, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE project`+in+` AND `+unfinished+`
-			UNION SELECT name FROM projects WHERE name`+in+` AND owner = ?`, append(append(toAny(part), toAny(part)...), t.replica)...)
-		busy = append(busy, found...)
-		return err
-	})
+	these, names := in(q, sorted(projects))
+	busy, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE project`+these+` AND `+unfinished+`
+		UNION SELECT name FROM projects WHERE name`+these+` AND owner = ?`, names, names, t.replica)
 	if err != nil {
 		return nil, err
 	}

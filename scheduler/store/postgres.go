@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	connections    = 6         // of one replica; one more listens
-	idleConnection = time.Hour // a new one costs more than a fire can wait
+	connections    = 6 // of one replica; one more listens. They stay open: a new one costs more than a fire can wait
 	connectTimeout = 5 * time.Second
 )
 
@@ -39,7 +38,7 @@ func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Dri
 		c.RuntimeParams["application_name"] = d.replica
 	}
 	listen.MinConns, listen.MaxConns = 0, 1
-	var options []stdlib.OptionOpenDB
+	options := []stdlib.OptionOpenDB{stdlib.OptionAfterConnect(settings)}
 	if o.Renew != nil {
 		c := &credentials{renew: o.Renew, log: d.log, user: cfg.User, password: cfg.Password}
 		listen.BeforeConnect = c.beforeConnect
@@ -53,11 +52,18 @@ func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Dri
 	d.db = stdlib.OpenDB(*cfg, options...)
 	d.db.SetMaxOpenConns(connections)
 	d.db.SetMaxIdleConns(connections)
-	d.db.SetConnMaxIdleTime(idleConnection)
 	if err := d.ping(ctx); err != nil {
 		return nil, fmt.Errorf("open database %s: %w; check the address, the user and the password, and that the server runs", Place(o.DSN), err)
 	}
 	return riverdatabasesql.NewWithPgxListener(d.db, pool), nil
+}
+
+// settings make the plans of a connection good ones whatever the tables hold: one is made
+// once for each statement, perhaps while the tables are empty or before the server has
+// counted their rows. Each statement of ours finds its rows by an index.
+func settings(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off`)
+	return err
 }
 
 type closer func()

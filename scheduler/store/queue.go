@@ -92,6 +92,7 @@ func (s *Queue) Work(ctx context.Context, start func(scheduler.Ticket)) error {
 	// Ending the context given to River's Start would cut off what it writes.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	s.warm(ctx)
 	if !s.startRiver(ctx, life) {
 		return nil
 	}

@@ -59,23 +59,24 @@ func (s *Queue) Recover(ctx context.Context, now time.Time) (scheduler.Recovered
 }
 
 // cutOff makes calls in flight ambiguous.
-func cutOff(ctx context.Context, q session, now time.Time, calls []string) (n int, err error) {
-	err = padded(calls, func(part []string) error {
-		some, err := q.exec(ctx, `UPDATE calls SET outcome = ?, done = ?, message = ? WHERE outcome = 'pending' AND id IN (`+placeholders(len(part))+`)`,
-			append([]any{string(scheduler.OutcomeAmbiguous), micros(now), "curfew stopped while the call was in flight"}, toAny(part)...)...)
-		n += some
-		return err
-	})
-	return n, err
+func cutOff(ctx context.Context, q session, now time.Time, calls []string) (int, error) {
+	if len(calls) == 0 {
+		return 0, nil
+	}
+	these, ids := in(q, calls)
+	return q.exec(ctx, `UPDATE calls SET outcome = ?, done = ?, message = ? WHERE outcome = 'pending' AND id`+these,
+		string(scheduler.OutcomeAmbiguous), micros(now), "curfew stopped while the call was in flight", ids)
 }
 
 // outdate raises the generation of unfinished runs: what a process that was taken for
 // dead makes of its calls is no longer written.
 func outdate(ctx context.Context, q session, runs []string) error {
-	return padded(runs, func(part []string) error {
-		_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE id IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...)
-		return err
-	})
+	if len(runs) == 0 {
+		return nil
+	}
+	these, ids := in(q, runs)
+	_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE id`+these+` AND `+unfinished, ids)
+	return err
 }
 
 // abandoned returns the calls in flight of dead processes, their runs, and the projects
@@ -98,13 +99,11 @@ func (s *Queue) abandoned(ctx context.Context, q session) (calls, runs, projects
 		return nil, nil, nil, err
 	}
 	runs = sorted(runs)
-	err = padded(runs, func(part []string) error {
-		of, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE id IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...)
-		projects = append(projects, of...)
-		return err
-	})
-	if err != nil {
-		return nil, nil, nil, err
+	if len(runs) > 0 {
+		these, ids := in(q, runs)
+		if projects, err = column(ctx, q, `SELECT DISTINCT project FROM runs WHERE id`+these+` AND `+unfinished, ids); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	var left []string
 	if s.postgres {
@@ -182,24 +181,22 @@ func (s *Queue) live(ctx context.Context, q session) (map[scheduler.Ticket]bool,
 // adopt raises the generation of the unfinished runs of projects that never had a
 // ticket: a process of the version before may still work on them one by one.
 func (s *Queue) adopt(ctx context.Context, q session, projects []string) error {
-	if !s.postgres {
+	if !s.postgres || len(projects) == 0 {
 		return nil
 	}
-	return padded(projects, func(part []string) error {
-		_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished+`
-			AND NOT EXISTS (SELECT 1 FROM projects WHERE name = runs.project)`, toAny(part)...)
-		return err
-	})
+	these, names := in(q, projects)
+	_, err := q.exec(ctx, `UPDATE runs SET generation = generation + 1 WHERE project`+these+` AND `+unfinished+`
+		AND NOT EXISTS (SELECT 1 FROM projects WHERE name = runs.project)`, names)
+	return err
 }
 
 // unfinishedOf counts the unfinished runs of projects.
 func unfinishedOf(ctx context.Context, q session, projects []string) (n int, err error) {
-	err = sizes(q, projects, func(part []string) error {
-		var some int
-		err := q.row(ctx, `SELECT COUNT(*) FROM runs WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished, toAny(part)...).Scan(&some)
-		n += some
-		return err
-	})
+	if len(projects) == 0 {
+		return 0, nil
+	}
+	these, names := in(q, projects)
+	err = q.row(ctx, `SELECT COUNT(*) FROM runs WHERE project`+these+` AND `+unfinished, names).Scan(&n)
 	return n, err
 }
 

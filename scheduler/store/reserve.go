@@ -18,27 +18,27 @@ import (
 func (s *Ledger) Reserve(ctx context.Context, r scheduler.Reservation) (scheduler.Reserved, error) {
 	var res scheduler.Reserved
 	r.Now = instant(micros(r.Now))
-	accounts := slices.Clone(r.Project.Accounts)
-	for _, c := range r.Contenders {
-		accounts = append(accounts, c.Accounts...)
-	}
-	err := s.tx(ctx, func(q session) error {
-		if err := s.holdPass(ctx, q, r.Ticket); err != nil {
-			return err
-		}
-		line, err := newLine(ctx, q, r)
-		if err != nil {
-			return err
-		}
-		line.place()
-		res.Waits = line.waits
-		res.Calls, err = writeReserved(ctx, q, r, line.granted)
+	err := s.tx(ctx, func(q session) (err error) {
+		res, err = s.reserve(ctx, q, r)
 		return err
-	}, lockAccounts(accounts)...)
+	}, lockAccounts(accountsOf(r))...)
 	if err != nil {
 		return scheduler.Reserved{}, fmt.Errorf("reserve %s calls of project %s: %w", r.Kind, r.Ticket.Project, err)
 	}
 	return res, nil
+}
+
+func (s *Ledger) reserve(ctx context.Context, q session, r scheduler.Reservation) (scheduler.Reserved, error) {
+	if err := s.holdPass(ctx, q, r.Ticket); err != nil {
+		return scheduler.Reserved{}, err
+	}
+	line, err := newLine(ctx, q, r)
+	if err != nil {
+		return scheduler.Reserved{}, err
+	}
+	line.place()
+	calls, err := writeReserved(ctx, q, r, line.granted)
+	return scheduler.Reserved{Calls: calls, Waits: line.waits}, err
 }
 
 // A grant is a request with the account that makes its call.
@@ -81,10 +81,8 @@ func writeReserved(ctx context.Context, q session, r scheduler.Reservation, gran
 // A line is all that waits for the same calls as the requests of a reservation, and
 // what there is for them.
 type line struct {
-	r       scheduler.Reservation
-	fresh   map[string]int64          // generations of the project's unfinished runs
-	holds   map[string]scheduler.Hold // by scope
-	made    map[string][]time.Time    // by environment: from when its calls count
+	r scheduler.Reservation
+	facts
 	free    []string                  // the project's accounts that are not held
 	held    scheduler.Hold            // of the others, the one that ends first
 	budgets []quota.Budget            // of all accounts that any contender could use
@@ -117,22 +115,13 @@ func (p place) before(o place) bool { return p.rank < o.rank || p.rank == o.rank
 // newLine reads what a reservation depends on.
 func newLine(ctx context.Context, q session, r scheduler.Reservation) (*line, error) {
 	l := &line{r: r, waits: map[string]scheduler.Wait{}}
-	var err error
-	if l.fresh, err = generations(ctx, q, r.Ticket.Project); err != nil {
-		return nil, err
-	}
-	if l.holds, err = holdsOf(ctx, q, r.Now); err != nil {
-		return nil, err
-	}
 	environments := make([]string, len(r.Requests))
 	for i, one := range r.Requests {
 		environments[i] = one.Environment
 	}
-	// What SQLite is kept from is to read all calls of the kind.
-	l.made, err = takenCalls(ctx, q, takenBy{
-		column: "environment", values: sorted(environments), where: "kind || '' = ? AND project = ?", args: []any{string(r.Kind), r.Project.ID},
-		since: r.Now.Add(-quota.PerEnvironment.Window - 2*inFlight),
-	})
+	var err error
+	l.facts, err = readFacts(ctx, q, generationsOf(r.Ticket.Project), heldAt(r.Now), madeOf(q, r.Now, r.Kind, r.Project.ID, environments, quota.PerEnvironment),
+		takenOf(q, r.Now, r.Kind, accountsOf(r)))
 	if err != nil {
 		return nil, err
 	}
@@ -142,21 +131,13 @@ func newLine(ctx context.Context, q session, r scheduler.Reservation) (*line, er
 	return l, l.contend(ctx, q)
 }
 
-// generations returns those of a project's unfinished runs, by run.
-func generations(ctx context.Context, q session, project string) (map[string]int64, error) {
-	of := map[string]int64{}
-	rows, err := q.query(ctx, `SELECT id, generation FROM runs WHERE project = ? AND `+unfinished, project)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
-		var id string
-		var generation int64
-		err := rows.Scan(&id, &generation)
-		of[id] = generation
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the project's runs: %w", err)
+// accountsOf returns the accounts that any of those who ask for the same calls could use.
+func accountsOf(r scheduler.Reservation) []string {
+	accounts := slices.Clone(r.Project.Accounts)
+	for _, c := range r.Contenders {
+		accounts = append(accounts, c.Accounts...)
 	}
-	return of, nil
+	return sorted(accounts)
 }
 
 // contend reads who waits for the same calls, and what the accounts may still do. A
@@ -183,8 +164,8 @@ func (l *line) contend(ctx context.Context, q session) error {
 	if !listed {
 		l.others = append(l.others, contender{accounts: l.free, own: true})
 	}
-	l.budgets, err = budgetsOf(ctx, q, l.r.Now, l.r.Kind, l.holds, accounts)
-	return err
+	l.budgets = l.facts.budgets(l.r.Kind, accounts)
+	return nil
 }
 
 // placesOfOthers returns the places of the contenders' runs that wait for nothing but
@@ -196,17 +177,19 @@ func (l *line) placesOfOthers(ctx context.Context, q session) (map[string][]plac
 			names = append(names, c.Name)
 		}
 	}
+	if len(names) == 0 {
+		return nil, nil
+	}
 	places := map[string][]place{}
-	err := padded(sorted(names), func(part []string) error {
-		rows, err := q.query(ctx, `SELECT project, rank, id FROM runs WHERE project IN (`+placeholders(len(part))+`) AND `+unfinished+`
-			AND action = ? AND state <> 'verifying' AND not_before <= ? AND waiting IN ('', 'quota')`, append(toAny(part), string(l.r.Kind), micros(l.r.Now))...)
-		return eachRow(rows, err, func(rows *sql.Rows) error {
-			var project string
-			var p place
-			err := rows.Scan(&project, &p.rank, &p.id)
-			places[project] = append(places[project], p)
-			return err
-		})
+	these, projects := in(q, names)
+	rows, err := q.query(ctx, `SELECT project, rank, id FROM runs WHERE project`+these+` AND `+unfinished+`
+		AND action = ? AND state <> 'verifying' AND not_before <= ? AND waiting IN ('', 'quota')`, projects, string(l.r.Kind), micros(l.r.Now))
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var project string
+		var p place
+		err := rows.Scan(&project, &p.rank, &p.id)
+		places[project] = append(places[project], p)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the runs that wait too: %w", err)

@@ -14,7 +14,7 @@ const pruned = 500
 // Prune removes metadata calls and holds that ended before an instant.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	err := s.db.tx(ctx, func(q session) error {
-		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = ? AND at < ?`, string(lcs.CallMetadata), micros(before)); err != nil {
+		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = '`+string(lcs.CallMetadata)+`' AND at < ?`, micros(before)); err != nil {
 			return err
 		}
 		// Those of accounts stay until the account works again: that it is down has been reported.
@@ -36,12 +36,7 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 		if err != nil {
 			return err
 		}
-		err = padded(old, func(part []string) error {
-			n, err := removeRuns(ctx, q, part)
-			gone += n
-			return err
-		})
-		if err != nil {
+		if gone, err = removeRuns(ctx, q, old); err != nil {
 			return err
 		}
 		n, err := q.exec(ctx, `DELETE FROM events WHERE id IN (SELECT id FROM events WHERE at < ? ORDER BY at LIMIT ?)`, micros(before), pruned)
@@ -60,9 +55,12 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 }
 
 func removeRuns(ctx context.Context, q session, runs []string) (gone int, err error) {
-	in := ` IN (` + placeholders(len(runs)) + `)`
-	for _, statement := range []string{`DELETE FROM calls WHERE run` + in, `DELETE FROM runs WHERE id` + in} {
-		n, err := q.exec(ctx, statement, toAny(runs)...)
+	if len(runs) == 0 {
+		return 0, nil
+	}
+	these, ids := in(q, runs)
+	for _, statement := range []string{`DELETE FROM calls WHERE run` + these, `DELETE FROM runs WHERE id` + these} {
+		n, err := q.exec(ctx, statement, ids)
 		if err != nil {
 			return 0, err
 		}

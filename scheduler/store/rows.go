@@ -27,11 +27,11 @@ const (
 	runWidth   = 25
 )
 
-func runValues(r scheduler.Run) []any {
+func runCells(r scheduler.Run) []any {
 	return []any{
 		r.ID, r.Environment, r.Project, r.Schedule, string(r.Action), string(r.Trigger), string(r.State), r.By.Name, r.By.Via,
 		micros(r.FireAt), r.FireAt.Location().String(), micros(r.DueAt), micros(r.CreatedAt), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt),
-		r.OperationActivityID, r.Message, r.SupersededBy, r.Generation, r.Rank, micros(r.NotBefore), string(r.Waiting), r.Tries, micros(r.CalledOff),
+		r.OperationActivityID, r.Message, r.SupersededBy, r.Generation, r.Rank, micros(r.NotBefore), string(r.Waiting), int64(r.Tries), micros(r.CalledOff),
 	}
 }
 
@@ -77,14 +77,14 @@ func scanRun(q session, rows *sql.Rows) (scheduler.Run, error) {
 // ids of the others.
 func saveRuns(ctx context.Context, q session, runs []scheduler.Run) (saved []scheduler.Run, stale []string, err error) {
 	written := make(map[string]bool, len(runs))
-	err = padded(runs, func(part []scheduler.Run) error {
-		args := make([]any, 0, len(part)*11)
+	err = padded(q, runs, func(part []scheduler.Run) error {
+		cells := make([]any, 0, len(part)*11)
 		for _, r := range part {
-			args = append(args, r.ID, r.Generation, string(r.State), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt), r.OperationActivityID, r.Message,
-				micros(r.NotBefore), string(r.Waiting), r.Tries)
+			cells = append(cells, r.ID, r.Generation, string(r.State), micros(r.StartedAt), micros(r.AcceptedAt), micros(r.FinishedAt), r.OperationActivityID, r.Message,
+				micros(r.NotBefore), string(r.Waiting), int64(r.Tries))
 		}
-		done, err := column(ctx, q, `WITH v (id, generation, state, started_at, accepted_at, finished_at, activity_id, message, not_before, waiting, tries) AS (VALUES `+
-			q.typedRows(len(part), "TEXT", "BIGINT", "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT", "TEXT", "BIGINT", "TEXT", "BIGINT")+`)
+		v, args := q.values(11, cells)
+		done, err := column(ctx, q, `WITH v (id, generation, state, started_at, accepted_at, finished_at, activity_id, message, not_before, waiting, tries) AS (`+v+`)
 			UPDATE runs SET state = v.state, started_at = v.started_at, accepted_at = v.accepted_at, finished_at = v.finished_at, activity_id = v.activity_id,
 			message = v.message, not_before = v.not_before, waiting = v.waiting, tries = v.tries FROM v
 			WHERE runs.id = v.id AND runs.generation = v.generation AND `+byID+` RETURNING runs.id`, args...)

@@ -49,12 +49,13 @@ func (s *Runs) SyncRules(ctx context.Context, now time.Time, rules []scheduler.R
 // among them: the schedule file has each once.
 func addRules(ctx context.Context, q session, rules []scheduler.Rule, now time.Time) error {
 	return sizes(q, rules, func(part []scheduler.Rule) error {
-		values := make([]any, 0, len(part)*4)
+		cells := make([]any, 0, len(part)*4)
 		for _, r := range part {
-			values = append(values, r.Name, r.Environment, r.Fingerprint, micros(now))
+			cells = append(cells, r.Name, r.Environment, r.Fingerprint, micros(now))
 		}
-		_, err := q.exec(ctx, `INSERT INTO rules (name, environment, fingerprint, since) VALUES `+rowsOf(len(part), 4)+`
-			ON CONFLICT (name, environment) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since`, values...)
+		v, args := q.values(4, cells)
+		_, err := q.exec(ctx, `INSERT INTO rules (name, environment, fingerprint, since) `+v+`
+			ON CONFLICT (name, environment) DO UPDATE SET fingerprint = excluded.fingerprint, since = excluded.since`, args...)
 		return err
 	})
 }

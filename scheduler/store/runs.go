@@ -177,7 +177,7 @@ func writePart(ctx context.Context, q session, runs []scheduler.Run, now time.Ti
 			return nil, nil, err
 		}
 	}
-	values := make([]any, 0, len(runs)*runWidth)
+	cells := make([]any, 0, len(runs)*runWidth)
 	insert := make(map[string]scheduler.Run, len(runs))
 	for _, r := range runs {
 		r.Generation = 1
@@ -188,11 +188,11 @@ func writePart(ctx context.Context, q session, runs []scheduler.Run, now time.Ti
 			r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, n.id, ""
 			r.Message = "a later run of the environment was there already"
 		}
-		values = append(values, runValues(r)...)
+		cells = append(cells, runCells(r)...)
 		insert[r.ID] = r
 	}
-	inserted, err := column(ctx, q, `INSERT INTO runs (`+runColumns+`) VALUES `+rowsOf(len(runs), runWidth)+`
-		ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING RETURNING id`, values...)
+	v, args := q.values(runWidth, cells)
+	inserted, err := column(ctx, q, `INSERT INTO runs (`+runColumns+`) `+v+` ON CONFLICT (schedule, environment, action, fire_at) DO NOTHING RETURNING id`, args...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,7 +211,7 @@ type dueRun struct {
 
 func newestRuns(ctx context.Context, q session, runs []scheduler.Run) (map[string]dueRun, error) {
 	earliest := runs[0].FireAt
-	names := make([]any, len(runs))
+	names := make([]string, len(runs))
 	for i, r := range runs {
 		names[i] = r.Environment
 		for _, at := range []time.Time{r.FireAt, r.DueAt} {
@@ -221,8 +221,9 @@ func newestRuns(ctx context.Context, q session, runs []scheduler.Run) (map[strin
 		}
 	}
 	newest := map[string]dueRun{}
-	rows, err := q.query(ctx, `SELECT environment, id, `+due+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND state <> 'missed'`,
-		append(names, micros(earliest))...)
+	these, environments := in(q, names)
+	rows, err := q.query(ctx, `SELECT environment, id, `+due+` FROM runs WHERE environment`+these+` AND fire_at > ? AND state <> 'missed'`,
+		environments, micros(earliest))
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var environment string
 		var r dueRun

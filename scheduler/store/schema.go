@@ -137,6 +137,10 @@ CREATE TABLE events (
 	next_step   TEXT NOT NULL
 );
 CREATE INDEX events_at ON events (at);
+`, `
+DROP INDEX IF EXISTS runs_fire_at;
+DROP INDEX IF EXISTS calls_kind;
+CREATE INDEX IF NOT EXISTS calls_metadata ON calls (at) WHERE kind = 'metadata';
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

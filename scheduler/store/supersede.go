@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -18,41 +19,47 @@ func supersede(ctx context.Context, q session, by []scheduler.Run, now time.Time
 			names = append(names, r.Environment)
 		}
 	}
-	var old []scheduler.Run
-	err := padded(names, func(names []string) error {
-		if err := reopenFires(ctx, q, by, names, now); err != nil {
-			return err
-		}
-		// The new ones are among them, and most often nothing else.
-		open, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND `+unfinished+` ORDER BY id`+q.forUpdate(), toAny(names)...)
-		if err != nil {
-			return err
-		}
-		for _, r := range open {
-			next := successor[r.Environment]
-			if next.ID == r.ID {
-				continue
-			}
-			r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, next.ID, ""
-			r.Message = fmt.Sprintf("superseded by the %s of %s", next.Action, next.FireAt.Format(time.RFC3339))
-			r.Generation++
-			old = append(old, r)
-		}
-		return nil
-	})
+	if len(names) == 0 {
+		return nil, nil
+	}
+	if err := reopenFires(ctx, q, by, names, now); err != nil {
+		return nil, err
+	}
+	these, environments := in(q, names)
+	open, err := column(ctx, q, `SELECT id FROM runs WHERE environment`+these+` AND `+unfinished, environments)
 	if err != nil {
 		return nil, err
+	}
+	isLast := make(map[string]bool, len(successor))
+	for _, r := range successor {
+		isLast[r.ID] = true
+	}
+	open = slices.DeleteFunc(open, func(id string) bool { return isLast[id] })
+	if len(open) == 0 { // most often
+		return nil, nil
+	}
+	these, ids := in(q, open)
+	old, err := queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE id`+these+` AND `+byID+` ORDER BY id`+q.forUpdate(), ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range old {
+		r, next := &old[i], successor[old[i].Environment]
+		r.State, r.FinishedAt, r.SupersededBy, r.Waiting = scheduler.Canceled, now, next.ID, ""
+		r.Message = fmt.Sprintf("superseded by the %s of %s", next.Action, next.FireAt.Format(time.RFC3339))
+		r.Generation++
 	}
 	return old, endSuperseded(ctx, q, old, now)
 }
 
 func endSuperseded(ctx context.Context, q session, old []scheduler.Run, now time.Time) error {
 	return sizes(q, old, func(part []scheduler.Run) error {
-		args := make([]any, 0, 3*len(part)+1)
+		cells := make([]any, 0, 3*len(part))
 		for _, r := range part {
-			args = append(args, r.ID, r.SupersededBy, r.Message)
+			cells = append(cells, r.ID, r.SupersededBy, r.Message)
 		}
-		_, err := q.exec(ctx, `WITH ended (id, successor, message) AS (VALUES `+q.typedRows(len(part), "TEXT", "TEXT", "TEXT")+`)
+		v, args := q.values(3, cells)
+		_, err := q.exec(ctx, `WITH ended (id, successor, message) AS (`+v+`)
 			UPDATE runs SET state = 'canceled', finished_at = ?, superseded_by = ended.successor, waiting = '', message = ended.message, generation = generation + 1
 			FROM ended WHERE runs.id = ended.id`, append(args, micros(now))...)
 		if err != nil {
@@ -69,8 +76,8 @@ func reopenFires(ctx context.Context, q session, by []scheduler.Run, names []str
 	for _, r := range by {
 		isNew[r.ID] = true
 	}
-	early, err := column(ctx, q, `SELECT id FROM runs WHERE environment IN (`+placeholders(len(names))+`) AND fire_at > ? AND due_at > 0 AND due_at < fire_at`,
-		append(toAny(names), micros(now))...)
+	these, environments := in(q, names)
+	early, err := column(ctx, q, `SELECT id FROM runs WHERE environment`+these+` AND fire_at > ? AND due_at > 0 AND due_at < fire_at`, environments, micros(now))
 	if err != nil {
 		return fmt.Errorf("read early starts: %w", err)
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,8 +55,13 @@ func (t *tickets) issue(ctx context.Context, q session, projects []string, set s
 	var list []scheduler.Ticket
 	var jobs []river.InsertManyParams
 	err := sizes(q, sorted(projects), func(part []string) error {
-		rows, err := q.query(ctx, `INSERT INTO projects (name, generation, owner) VALUES (?, 1, '')`+strings.Repeat(`, (?, 1, '')`, len(part)-1)+`
-			ON CONFLICT (name) DO UPDATE SET `+set+` RETURNING name, generation, owner`, append(toAny(part), args...)...)
+		cells := make([]any, 0, len(part)*3)
+		for _, name := range part {
+			cells = append(cells, name, int64(1), "")
+		}
+		v, fresh := q.values(3, cells)
+		rows, err := q.query(ctx, `INSERT INTO projects (name, generation, owner) `+v+` ON CONFLICT (name) DO UPDATE SET `+set+` RETURNING name, generation, owner`,
+			append(fresh, args...)...)
 		return eachRow(rows, err, func(rows *sql.Rows) error {
 			var one scheduler.Ticket
 			var owner string
@@ -86,29 +90,18 @@ func lockProjects(ctx context.Context, q session, projects []string) error {
 	if !q.postgres || len(projects) == 0 {
 		return nil
 	}
-	return padded(projects, func(part []string) error {
-		_, err := column(ctx, q, `SELECT name FROM projects WHERE name IN (`+placeholders(len(part))+`) ORDER BY name FOR UPDATE`, toAny(part)...)
-		return err
-	})
+	these, names := in(q, projects)
+	_, err := q.exec(ctx, `SELECT name FROM projects WHERE name`+these+` ORDER BY name FOR UPDATE`, names)
+	return err
 }
 
-// claimed reports whether the ticket is the newest of its project and this process
-// has the pass, and keeps it so until the transaction ends; free: nobody has it.
-func (d *database) claimed(ctx context.Context, q session, t scheduler.Ticket) (own, free bool, err error) {
+// holdPass is ErrStale unless the ticket is the newest of its project and this process
+// has the pass; it keeps it so until the transaction ends.
+func (d *database) holdPass(ctx context.Context, q session, t scheduler.Ticket) error {
 	var generation int64
 	var owner string
-	err = q.row(ctx, `SELECT generation, owner FROM projects WHERE name = ?`+q.forUpdate(), t.Project).Scan(&generation, &owner)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, false, nil
-	}
-	newest := err == nil && generation == t.Generation
-	return newest && owner == d.replica, newest && owner == "", err
-}
-
-// holdPass is ErrStale unless this process has the pass of the ticket.
-func (d *database) holdPass(ctx context.Context, q session, t scheduler.Ticket) error {
-	own, _, err := d.claimed(ctx, q, t)
-	if err == nil && !own {
+	found, err := ignoreNoRows(q.row(ctx, `SELECT generation, owner FROM projects WHERE name = ?`+q.forUpdate(), t.Project).Scan(&generation, &owner))
+	if err == nil && (!found || generation != t.Generation || owner != d.replica) {
 		err = scheduler.ErrStale
 	}
 	return err
