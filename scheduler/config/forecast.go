@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -74,11 +75,18 @@ func (c *Config) Forecasts(batches iter.Seq[plan.Batch]) iter.Seq[Forecast] {
 // counts them apart.
 type forecaster struct {
 	actions  []plan.Action
-	quotas   map[plan.Action]*quota.Forecaster
+	quotas   map[shared]*quota.Forecaster
+	groups   map[string]int      // by project: those that share accounts, directly or through others, have the same
 	accounts map[string][]string // by project
 	project  map[string]string   // by environment
 	auto     map[string]bool     // schedules with a learned lead
 	counts   map[*string][]load  // by the first of the environments of a batch
+}
+
+// shared is an action on projects that share accounts: its calls wait for no others.
+type shared struct {
+	action plan.Action
+	group  int
 }
 
 // A load is calls that a batch asks of a project.
@@ -89,11 +97,8 @@ type load struct {
 
 func newForecaster(c *Config) *forecaster {
 	f := &forecaster{
-		actions: []plan.Action{plan.Stop, plan.Start}, quotas: map[plan.Action]*quota.Forecaster{},
+		actions: []plan.Action{plan.Stop, plan.Start}, quotas: map[shared]*quota.Forecaster{}, groups: groups(c.Projects),
 		accounts: map[string][]string{}, project: make(map[string]string, len(c.Environments)), auto: map[string]bool{}, counts: map[*string][]load{},
-	}
-	for _, a := range f.actions {
-		f.quotas[a] = quota.PerAccount.Forecaster(nil)
 	}
 	for _, p := range c.Projects {
 		f.accounts[p.Name] = p.Accounts
@@ -105,6 +110,40 @@ func newForecaster(c *Config) *forecaster {
 		f.auto[s.Name] = s.Lead.Auto
 	}
 	return f
+}
+
+// groups numbers the projects that share accounts.
+func groups(projects []Project) map[string]int {
+	of := map[string]int{} // by account
+	for i, p := range projects {
+		for _, account := range p.Accounts {
+			other, known := of[account]
+			of[account] = i
+			if !known || other == i {
+				continue
+			}
+			for a, group := range of {
+				if group == other {
+					of[a] = i
+				}
+			}
+		}
+	}
+	list := make(map[string]int, len(projects))
+	for i, p := range projects {
+		if list[p.Name] = i; len(p.Accounts) > 0 {
+			list[p.Name] = of[p.Accounts[0]]
+		}
+	}
+	return list
+}
+
+// forecaster returns what carries the calls of a group on.
+func (f *forecaster) forecaster(s shared) *quota.Forecaster {
+	if f.quotas[s] == nil {
+		f.quotas[s] = quota.PerAccount.Forecaster(nil)
+	}
+	return f.quotas[s]
 }
 
 // loads counts the calls of a batch by project, in the order of their names.
@@ -132,27 +171,36 @@ func (f *forecaster) loads(b plan.Batch) []load {
 func (f *forecaster) instant(same []plan.Batch, yield func(Forecast) bool) bool {
 	for _, action := range f.actions {
 		var batches []plan.Batch
-		var demands []quota.Demand
+		demands := map[int][]quota.Demand{}
 		for _, b := range same {
 			if b.Action != action || action == plan.Start && f.auto[b.Schedule] {
 				continue
 			}
 			batches = append(batches, b)
 			for _, l := range f.loads(b) {
-				demands = append(demands, quota.Demand{At: b.At, Until: b.Next, Accounts: f.accounts[l.project], Calls: l.calls})
+				g := f.groups[l.project]
+				demands[g] = append(demands[g], quota.Demand{At: b.At, Until: b.Next, Accounts: f.accounts[l.project], Calls: l.calls})
 			}
 		}
-		if len(demands) == 0 {
-			continue
-		}
-		for _, q := range f.quotas[action].Fire(same[0].At, demands) {
-			forecast := Forecast{Forecast: q, Action: action, batches: batches, project: f.project}
-			for _, b := range batches {
-				f.add(&forecast, b)
-			}
-			if !yield(forecast) {
+		for _, g := range slices.Sorted(maps.Keys(demands)) {
+			if !f.yieldAll(f.forecaster(shared{action, g}).Fire(same[0].At, demands[g]), Forecast{Action: action, batches: batches, project: f.project}, yield) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// yieldAll yields forecasts that have the rest in common.
+func (f *forecaster) yieldAll(list []quota.Forecast, common Forecast, yield func(Forecast) bool) bool {
+	for _, q := range list {
+		forecast := common
+		forecast.Forecast = q
+		for _, b := range common.batches {
+			f.add(&forecast, b)
+		}
+		if !yield(forecast) {
+			return false
 		}
 	}
 	return true

@@ -31,41 +31,78 @@ func (f *forecaster) forecast(ctx context.Context, w scheduler.Written, now time
 	if len(fired) == 0 {
 		return
 	}
-	s := f.current.load()
 	open, err := f.runs.Unfinished(ctx)
 	for _, action := range []plan.Action{plan.Stop, plan.Start} {
-		var budgets []quota.Budget
-		fire := s.demands(now, w.Runs, func(r scheduler.Run) bool { return r.Action == action && fired[r.ID] })
-		if len(fire) == 0 {
-			continue
-		}
 		if err == nil {
-			budgets, err = f.calls.Budgets(ctx, now, kindOf(action), s.accountNames())
+			fire := callsOf(w.Runs, func(r scheduler.Run) bool { return r.Action == action && fired[r.ID] })
+			earlier := callsOf(open, func(r scheduler.Run) bool { return r.Action == action && !fired[r.ID] && r.WaitsForCall(now) })
+			err = f.forecastOf(ctx, action, fire, earlier, now)
 		}
-		if err != nil {
-			f.record.log.Warn("not known how long the fire takes", zap.Error(err))
-			return
-		}
-		earlier := s.demands(now, open, func(r scheduler.Run) bool { return r.Action == action && !fired[r.ID] && r.WaitsForCall(now) })
-		limits := quota.PerAccount.Forecaster(budgets)
-		limits.Fire(now, earlier)
-		f.record.bottlenecks(action, limits.Fire(now, fire))
+	}
+	if err != nil && !done(ctx) {
+		f.record.log.Warn("not known how long the fire takes", zap.Error(err))
 	}
 }
 
-// demands counts the calls of some of the runs by project.
-func (s *snapshot) demands(now time.Time, runs []scheduler.Run, some func(scheduler.Run) bool) []quota.Demand {
+// callsOf counts some of the runs by project.
+func callsOf(runs []scheduler.Run, some func(scheduler.Run) bool) map[string]int {
 	calls := map[string]int{}
 	for _, r := range runs {
 		if some(r) {
 			calls[r.Project]++
 		}
 	}
-	var list []quota.Demand
+	return calls
+}
+
+// forecastOf forecasts the calls of one kind, by project, for each group of projects that
+// share accounts by itself.
+func (f *forecaster) forecastOf(ctx context.Context, action plan.Action, fire, earlier map[string]int, now time.Time) error {
+	groups, accounts := f.groups(fire)
+	if len(groups) == 0 {
+		return nil
+	}
+	all, err := f.calls.Budgets(ctx, now, kindOf(action), accounts)
+	if err != nil {
+		return err
+	}
+	budgets := make(map[string]quota.Budget, len(all))
+	for _, b := range all {
+		budgets[b.Account] = b
+	}
+	for _, group := range groups {
+		var own []quota.Budget
+		var first, then []quota.Demand
+		for _, c := range group {
+			for _, a := range c.Accounts {
+				if b, ok := budgets[a]; ok {
+					own = append(own, b)
+					delete(budgets, a) // an account is of one group, and may be of several of its projects
+				}
+			}
+			first = append(first, quota.Demand{At: now, Accounts: c.Accounts, Calls: earlier[c.Name]})
+			then = append(then, quota.Demand{At: now, Accounts: c.Accounts, Calls: fire[c.Name]})
+		}
+		limits := quota.PerAccount.Forecaster(own)
+		limits.Fire(now, first)
+		f.record.bottlenecks(action, limits.Fire(now, then))
+	}
+	return nil
+}
+
+// groups returns the groups of the projects that a fire calls, and their accounts.
+func (f *forecaster) groups(fire map[string]int) (groups [][]scheduler.Contender, accounts []string) {
+	s := f.current.load()
+	seen := map[string]bool{}
 	for _, p := range s.Projects {
-		if n := calls[p.Name]; n > 0 {
-			list = append(list, quota.Demand{At: now, Accounts: p.AccountNames(), Calls: n})
+		if fire[p.Name] == 0 || seen[p.Name] {
+			continue
+		}
+		groups = append(groups, s.contenders[p.Name])
+		for _, c := range s.contenders[p.Name] {
+			seen[c.Name] = true
+			accounts = append(accounts, c.Accounts...)
 		}
 	}
-	return list
+	return groups, accounts
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,6 +17,9 @@ const (
 	fastBeat     = time.Second      // and while pages are read for a fire
 	refreshRests = 20 * time.Second // without a fire to come, a project's page is read at most this often: half of its calls stay free for runs
 	atOnce       = 32               // projects are refreshed at a time
+	perBeat      = 80               // pages are read in one beat when no fire is near, after a start too
+	downAfter    = 10               // refreshes that fail in a row: LCS is down, and one project a beat finds out when it is back
+	firstBeat    = time.Second      // after the start, which is busy enough
 	aheadMargin  = 10 * time.Second // before a fire, its pages are read this much earlier
 	// pagesPerSecond bounds the refreshes of all projects together: with thousands of
 	// environments each is read less often, so that an idle daemon stays idle.
@@ -32,6 +36,8 @@ type refresher struct {
 	notBefore map[int64]time.Time // by project: LCS lets no page be read before
 	settled   map[int64]time.Time // by project: nothing is to be read for a fire before
 	coming    coming
+	first     int          // where the next beat begins
+	failed    atomic.Int64 // refreshes in a row; written by reads
 }
 
 // coming are the environments of fires to come, by project; it is worked out again after
@@ -46,6 +52,11 @@ type coming struct {
 func (r *refresher) run(ctx context.Context) error {
 	var reads sync.WaitGroup
 	defer reads.Wait()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-time.After(firstBeat):
+	}
 	for {
 		next := slowBeat
 		if r.beat(ctx, &reads) {
@@ -66,12 +77,20 @@ func (r *refresher) run(ctx context.Context) error {
 func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool) {
 	s := r.current.load()
 	r.comingFires(s, time.Now())
-	for _, p := range s.Projects {
+	share, start := perBeat, r.first
+	if r.failed.Load() >= downAfter {
+		share = 1
+	}
+	for i := range s.Projects {
+		p := s.Projects[(start+i)%len(s.Projects)]
 		now := time.Now()
-		t, ok, near := r.due(ctx, s, p, now)
+		t, ok, near := r.due(ctx, s, p, now, share > 0)
 		fast = fast || near
 		if !ok {
 			continue
+		}
+		if share--; share == 0 {
+			r.first = (start + i + 1) % len(s.Projects) // the others are first in the next beat
 		}
 		c, wait, err := r.observer.reserve(ctx, p, t, now)
 		if c == nil {
@@ -83,10 +102,21 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		r.slots <- struct{}{}
 		reads.Go(func() {
 			defer func() { <-r.slots }()
-			r.warn(ctx, p, r.observer.read(ctx, p, t, *c).err)
+			got := r.observer.read(ctx, p, t, *c)
+			r.warn(ctx, p, got.err)
+			r.count(got)
 		})
 	}
 	return fast
+}
+
+// count notes whether LCS answers refreshes at all.
+func (r *refresher) count(got reading) {
+	if got.failed || got.wait.Reason == scheduler.WaitAccount {
+		r.failed.Add(1)
+	} else {
+		r.failed.Store(0)
+	}
 }
 
 func (r *refresher) warn(ctx context.Context, p scheduler.Project, err error) {
@@ -96,15 +126,15 @@ func (r *refresher) warn(ctx context.Context, p scheduler.Project, err error) {
 }
 
 // due returns what to read of a project now, marked as being read, and reports whether a
-// fire is near.
-func (r *refresher) due(ctx context.Context, s *snapshot, p scheduler.Project, now time.Time) (t choice, ok, near bool) {
+// fire is near. Without a share of the beat it is only what a fire needs.
+func (r *refresher) due(ctx context.Context, s *snapshot, p scheduler.Project, now time.Time, share bool) (t choice, ok, near bool) {
 	limited := r.notBefore[p.ID].After(now)
 	if fires := r.coming.fires[p.Name]; len(fires) > 0 {
 		if t, ok, near = r.beforeFires(ctx, s, p, fires, now, limited); ok || near {
 			return t, ok, near
 		}
 	}
-	if limited || now.Sub(r.read[p.ID]) < refreshRests {
+	if !share || limited || now.Sub(r.read[p.ID]) < refreshRests {
 		return choice{}, false, false
 	}
 	page, ok := r.observer.nextPage(p.ID, r.interval(s), now)

@@ -163,15 +163,6 @@ func (s *snapshot) observed(all []scheduler.Observation) map[string]scheduler.Ob
 	return byName
 }
 
-// accountNames are the accounts of all projects.
-func (s *snapshot) accountNames() []string {
-	var names []string
-	for _, p := range s.Projects {
-		names = append(names, p.AccountNames()...)
-	}
-	return names
-}
-
 // windowBegin is the instant by which a start was to have succeeded, zero when nobody
 // asked for that.
 func (s *snapshot) windowBegin(r scheduler.Run) time.Time {
