@@ -223,7 +223,7 @@ func (s *site) get(path string) string {
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil || res.StatusCode != http.StatusOK {
-		s.t.Fatalf("GET %s = %d, %v: %s", path, res.StatusCode, err, b)
+		s.t.Fatalf("GET %s = %d, %v: %s\n%s", path, res.StatusCode, err, b, s.log)
 	}
 	return string(b)
 }

@@ -223,8 +223,14 @@ func (x *weather) oracle(i int, r scheduler.Run, asked []lcssim.Request, next ti
 	}
 	for _, f := range x.serviced[i] {
 		late := r.AcceptedAt.Add(x.w.setup.Defaults.VerifyTimeout)
-		if accepted == 1 && !late.Before(f.From) && late.Before(f.Until) && !f.From.After(r.AcceptedAt.Add(3*time.Minute+x.round())) {
+		if accepted != 1 || late.Before(f.From) || !late.Before(f.Until) {
+			continue
+		}
+		if !f.From.After(r.AcceptedAt.Add(3 * time.Minute)) {
 			return scheduler.Failed, "servicing hid the state until verify_timeout had passed"
+		}
+		if !f.From.After(r.AcceptedAt.Add(3*time.Minute+x.round())) && r.State == scheduler.Failed {
+			return scheduler.Failed, "servicing came before the environment's page was read"
 		}
 	}
 	if x.w.setup.Defaults.Deadline <= r.FinishedAt.Sub(r.FireAt) && accepted == 0 && !inState(r, asked, r.FinishedAt) {
