@@ -13,6 +13,7 @@ import (
 func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
 	needs := urgentFirst(o.needs(moves))
 	if len(needs) == 0 {
+		o.others = nil
 		return time.Time{}
 	}
 	if o.readAfter.Until.After(o.now) {
@@ -32,6 +33,7 @@ func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
 			o.readAfter = wait
 			return wait.Until
 		}
+		o.others = nil // this read is reported
 		o.reads++
 		go o.observe(ctx, o.project, from, *c)
 	}

@@ -88,6 +88,7 @@ type observer struct {
 // A scan is how far the metadata of a project is read.
 type scan struct {
 	reading  map[target]bool
+	changed  chan struct{} // closed when a read of the project ends
 	last     int                              // page read last of a scan that is not at its end
 	pages    int                              // that the last whole scan had
 	ended    time.Time                        // when that was
@@ -104,7 +105,7 @@ type scan struct {
 func (o *observer) scanOf(project int64) *scan {
 	s := o.scans[project]
 	if s == nil {
-		s = &scan{reading: map[target]bool{}, latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, tried: map[target]time.Time{}, retry: map[target]time.Time{}}
+		s = &scan{reading: map[target]bool{}, changed: make(chan struct{}), latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, tried: map[target]time.Time{}, retry: map[target]time.Time{}}
 		o.scans[project] = s
 	}
 	return s
@@ -264,7 +265,17 @@ func (o *observer) reserve(ctx context.Context, p scheduler.Project, from choice
 func (o *observer) drop(project int64, from choice) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	delete(o.scanOf(project).reading, key(from.target))
+	s := o.scanOf(project)
+	delete(s.reading, key(from.target))
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// changed returns a channel that is closed when the next read of a project ends.
+func (o *observer) changed(project int64) <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.scanOf(project).changed
 }
 
 // read makes a reserved metadata call.

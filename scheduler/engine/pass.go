@@ -45,6 +45,7 @@ type pass struct {
 	asked      time.Time                        // when the ledger was last asked for calls
 	readAfter  scheduler.Wait                   // no metadata call before
 	reads      int                              // in flight
+	others     <-chan struct{}                  // closed when a read ends that is not of this pass; nil when none is awaited
 	reloadAt   time.Time                        // somebody else is about to change what is loaded; zero when not
 }
 
@@ -165,6 +166,7 @@ func (p *pass) await(ctx context.Context, next time.Time) {
 	select {
 	case <-p.wake:
 	case <-timer:
+	case <-p.others:
 	case <-ended:
 	case a := <-p.answers:
 		p.settle(ctx, p.gather(a))

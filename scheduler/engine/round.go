@@ -45,6 +45,7 @@ type round struct {
 func (p *pass) advance(ctx, life context.Context) (time.Time, error) {
 	s := p.w.current.load()
 	o := &round{pass: p, s: s, project: s.projects[p.name], now: time.Now()}
+	p.others = p.w.observer.changed(o.project.ID) // before what is read there is taken in
 	o.good = p.w.observer.goodFor(o.project.ID)
 	p.observed(p.w.observer.latest(o.project.ID))
 	moves := make([]*move, 0, len(p.runs))
