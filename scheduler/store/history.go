@@ -43,6 +43,9 @@ func (s *Runs) List(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run
 	where, args := conditions(f)
 	var runs []scheduler.Run
 	err := s.tx(ctx, func(q session) (err error) {
+		if err := q.planAgain(ctx); err != nil { // how rare a state is decides
+			return err
+		}
 		runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, limit+1)...)
 		if err != nil {
 			return err

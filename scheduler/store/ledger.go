@@ -81,7 +81,7 @@ func settleCalls(ctx context.Context, q session, calls []scheduler.Call) error {
 // written even if its run is stale; it returns the ids of such runs. It asks for no
 // ticket: also a pass that gave way writes how its calls ended.
 func (s *Ledger) Settle(ctx context.Context, list []scheduler.Settlement, emit func([]scheduler.Run) []scheduler.Event) (stale []string, err error) {
-	err = s.tx(ctx, func(q session) error {
+	err = s.tx(ctx, func(q session) (err error) {
 		stale, err = settle(ctx, q, list, emit)
 		return err
 	})

@@ -66,6 +66,15 @@ func settings(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// planAgain has the statements of a transaction planned for their arguments.
+func (q session) planAgain(ctx context.Context) error {
+	if !q.postgres {
+		return nil
+	}
+	_, err := q.exec(ctx, `SET LOCAL plan_cache_mode = force_custom_plan`)
+	return err
+}
+
 type closer func()
 
 func (f closer) Close() error {
