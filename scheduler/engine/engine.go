@@ -140,7 +140,7 @@ func (e *Engine) compose(o Options) {
 	}
 	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
-	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current}
+	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
@@ -170,6 +170,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return e.clock.run(ctx) })
 	g.Go(func() error { return e.tick(ctx) })
+	g.Go(func() error { return e.forecasts.run(ctx, e.worker.calm) })
 	g.Go(func() error { return e.keepHouse(ctx) })
 	g.Go(func() error { return e.refresher.run(ctx) })
 	g.Go(func() error {
@@ -247,9 +248,10 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) error {
 		return err
 	}
 	e.worker.start(w.Tickets...)
-	e.forecasts.forecast(ctx, w, micros(now))
+	e.forecasts.later(w, micros(now))
 	return nil
 }
+
 
 // keepHouse corrects drift, frees accounts and keeps the database small, until ctx ends.
 func (e *Engine) keepHouse(ctx context.Context) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -18,6 +19,58 @@ type forecaster struct {
 	calls   CallStore
 	record  *recorder
 	current *snapshots
+	wake    chan struct{} // there is something to forecast
+
+	mu    sync.Mutex // guards fires; written by ticks
+	fires []fire
+}
+
+// A fire is what a tick wrote.
+type fire struct {
+	written scheduler.Written
+	at      time.Time
+}
+
+// later has a fire forecast when its calls are made.
+func (f *forecaster) later(w scheduler.Written, now time.Time) {
+	if len(w.Runs) == 0 {
+		return
+	}
+	f.mu.Lock()
+	f.fires = append(f.fires, fire{w, now})
+	f.mu.Unlock()
+	signal(f.wake)
+}
+
+// run says of fires how long they take, once their calls are made: calm returns a channel
+// that is closed then, and nil when none is about to be made.
+func (f *forecaster) run(ctx context.Context, calm func() <-chan struct{}) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-f.wake:
+		}
+		if made := calm(); made != nil {
+			select {
+			case <-ctx.Done():
+			case <-made:
+			case <-time.After(settleLate):
+			}
+		}
+		for _, one := range f.take() {
+			f.forecast(ctx, one.written, one.at)
+		}
+	}
+}
+
+// take returns the fires to forecast.
+func (f *forecaster) take() []fire {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.fires
+	f.fires = nil
+	return list
 }
 
 // forecast logs what the limits mean for the runs of a tick.

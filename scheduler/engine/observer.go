@@ -88,7 +88,7 @@ type observer struct {
 // A scan is how far the metadata of a project is read.
 type scan struct {
 	reading  map[target]bool
-	changed  chan struct{} // closed when a read of the project ends
+	changed  chan struct{}                    // closed when a read of the project ends
 	last     int                              // page read last of a scan that is not at its end
 	pages    int                              // that the last whole scan had
 	ended    time.Time                        // when that was

@@ -14,7 +14,7 @@ import (
 const (
 	retryDelay = 5 * time.Second        // after a round that could not read or write the database
 	shortest   = 100 * time.Millisecond // between two rounds that nothing but time causes
-	settleLate = time.Second            // an answer is written no later than this for the calls of other passes
+	settleLate = 3 * time.Second        // an answer is written no later than this for the calls of other passes
 	recheck    = time.Minute            // what waits for quota asks again after this: others may have left the queue
 )
 

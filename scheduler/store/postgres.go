@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	connections    = 6 // of one replica; one more listens. They stay open: a new one costs more than a fire can wait
+	connections    = 4 // of one replica; one more listens. They stay open: a new one costs more than a fire can wait
 	connectTimeout = 5 * time.Second
 )
 

@@ -13,15 +13,16 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// warm opens every connection to PostgreSQL and rehearses on those that are new, so that a
-// fire opens none and finds its statements parsed and planned.
+// warm opens the connections to PostgreSQL, but for one that others can use meanwhile, and
+// rehearses on those that are new, so that a fire opens none and finds its statements
+// parsed and planned.
 func (s *Queue) warm(ctx context.Context) {
 	if !s.postgres {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, txTimeout)
 	defer cancel()
-	for range connections {
+	for range connections - 1 {
 		conn, err := s.db.Conn(ctx) // one that the server has ended is replaced
 		if err != nil {
 			return // whoever needs one says so
