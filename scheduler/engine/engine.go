@@ -252,7 +252,6 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-
 // keepHouse corrects drift, frees accounts and keeps the database small, until ctx ends.
 func (e *Engine) keepHouse(ctx context.Context) error {
 	t := time.NewTicker(housekeeping)
