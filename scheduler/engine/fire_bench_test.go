@@ -205,11 +205,13 @@ func fire(b *testing.B, l *instantLCS, dsn string, n int) (last, cpu time.Durati
 func benchSetup(b *testing.B, l *instantLCS, n int, at time.Time) *scheduler.Setup {
 	setup := &scheduler.Setup{Defaults: scheduler.Defaults{CatchUp: time.Hour, Deadline: time.Hour, VerifyTimeout: time.Hour, Order: "cost"}}
 	var names []string
+	transport := lcs.NewTransport() // one for all clients, as the daemon has
+	b.Cleanup(transport.CloseIdleConnections)
 	for i := range n {
 		project := fmt.Sprintf("p%d", i/perProject)
 		if i%perProject == 0 {
 			account := "account-" + project
-			client, err := lcs.NewClient(l.URL, token("good-"+account), nil)
+			client, err := lcs.NewClient(l.URL, token("good-"+account), &lcs.ClientOptions{Transport: transport})
 			if err != nil {
 				b.Fatal(err)
 			}
