@@ -89,7 +89,7 @@ func (o *round) readyNow(asking []*move) int {
 			m.wait = w
 		case m.ready:
 			ready++
-			m.wait = scheduler.Wait{Until: o.now.Add(retryDelay), Reason: scheduler.WaitTurn, Detail: "other calls are in flight", QuotaOnly: true}
+			m.wait = scheduler.Wait{Until: o.now.Add(retryDelay)} // where there are too many calls in flight, for a moment: not worth a word
 		}
 	}
 	return ready

@@ -14,7 +14,7 @@ import (
 
 const (
 	stopWait    = 6 * time.Second // calls in flight may take this long after a stop: the daemon must be gone after 10
-	callsAtOnce = 512             // of all projects: each is a connection
+	callsAtOnce = 1024            // of all projects: each is a connection
 	callsOfOne  = 150             // of one project, so that a slow one leaves room for others
 	fewSlots    = 64              // passes that wait for slots are woken when there are so many
 )
@@ -88,6 +88,9 @@ func (w *worker) deliver(t scheduler.Ticket) {
 	w.mu.Lock()
 	p := w.running[t.Project]
 	known := p != nil && t.Generation <= p.newest.Generation
+	for _, other := range w.issued {
+		known = known || other.Project == t.Project && t.Generation <= other.Generation
+	}
 	w.mu.Unlock()
 	if !known {
 		w.start(t)
