@@ -39,16 +39,20 @@ func heldAt(now time.Time) selection {
 // takenOf selects the calls of a kind that count for accounts.
 func takenOf(q session, now time.Time, kind scheduler.CallKind, accounts []string) selection {
 	these, names := in(q, accounts)
-	return selection{`SELECT 'taken', account, ` + countsFrom + `, '' FROM calls WHERE account` + these + ` AND kind = ? AND at > ? AND ` + counts,
-		[]any{names, string(kind), micros(now.Add(-quota.PerAccount.Window - 2*inFlight))}}
+	return selection{
+		`SELECT 'taken', account, ` + countsFrom + `, '' FROM calls WHERE account` + these + ` AND kind = ? AND at > ? AND ` + counts,
+		[]any{names, string(kind), micros(now.Add(-quota.PerAccount.Window - 2*inFlight))},
+	}
 }
 
 // madeOf selects the calls of a kind that count for environments of a project, within
 // the window of a limit.
 func madeOf(q session, now time.Time, kind scheduler.CallKind, project int64, environments []string, limit quota.Limit) selection {
 	these, ids := in(q, environments)
-	return selection{`SELECT 'made', environment, ` + countsFrom + `, '' FROM calls WHERE project = ? AND environment` + these + ` AND kind = ? AND at > ? AND ` + counts,
-		[]any{project, ids, string(kind), micros(now.Add(-limit.Window - 2*inFlight))}}
+	return selection{
+		`SELECT 'made', environment, ` + countsFrom + `, '' FROM calls WHERE project = ? AND environment` + these + ` AND kind = ? AND at > ? AND ` + counts,
+		[]any{project, ids, string(kind), micros(now.Add(-limit.Window - 2*inFlight))},
+	}
 }
 
 // readFacts reads what is selected.
