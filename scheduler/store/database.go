@@ -85,8 +85,8 @@ func (q session) row(ctx context.Context, query string, args ...any) *sql.Row {
 }
 
 // bind numbers the placeholders where the database wants that. No query of this
-// package has a question mark in a literal, and each comes in a few sizes only: what
-// was bound once is kept.
+// package has a question mark in a literal, and their number is limited: what was bound
+// once is kept.
 func (d *database) bind(query string) string {
 	if !d.postgres {
 		return query

@@ -58,3 +58,13 @@ func (s *Store) AddCall(ctx context.Context, c scheduler.Call) error {
 		return insertCalls(ctx, q, []scheduler.Call{c})
 	})
 }
+
+// Rehearse does what is done on each new connection before the first fire.
+func (s *Store) Rehearse(ctx context.Context) error {
+	conn, err := s.db.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	return s.Queue.warmOne(ctx, conn)
+}
