@@ -82,7 +82,7 @@ func newQueue(d *database, driver riverdriver.Driver[*sql.Tx], logger *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("prepare River: %w", err)
 	}
-	return &Queue{d, &tickets{d, client}, w}, nil
+	return &Queue{d, &tickets{d, client, make(chan struct{}, 1)}, w}, nil
 }
 
 // Work calls start for each ticket until ctx ends; start returns at once. Replicas take
@@ -92,6 +92,9 @@ func (s *Queue) Work(ctx context.Context, start func(scheduler.Ticket)) error {
 	// Ending the context given to River's Start would cut off what it writes.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
+	if !s.postgres {
+		return s.workAtNeed(ctx, life)
+	}
 	s.warm(ctx)
 	if !s.startRiver(ctx, life) {
 		return nil
@@ -99,6 +102,55 @@ func (s *Queue) Work(ctx context.Context, start func(scheduler.Ticket)) error {
 	s.keepLease(ctx)
 	<-ctx.Done()
 	defer s.endLease(life)
+	return s.stopRiver(ctx)
+}
+
+// workAtNeed has River run while there are tickets. One process has a SQLite file, and
+// issues all of its tickets itself; between fires River would only cost processor time.
+func (s *Queue) workAtNeed(ctx, life context.Context) error {
+	for {
+		if !s.startRiver(ctx, life) {
+			return nil
+		}
+		s.untilHandedOut(ctx)
+		if err := s.stopRiver(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.tickets.issued:
+		}
+	}
+}
+
+// untilHandedOut waits until no ticket is left, or ctx ends; it removes those that were
+// handed out, which River does only while it runs.
+func (s *Queue) untilHandedOut(ctx context.Context) {
+	check := time.NewTicker(defaultPoll)
+	defer check.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-check.C:
+		}
+		var left int
+		err := s.read().row(ctx, `SELECT COUNT(*) FROM river_job WHERE queue = ? AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled')`, projectQueue).Scan(&left)
+		if err == nil && left == 0 {
+			_, err = s.read().exec(ctx, `DELETE FROM river_job WHERE queue = ? AND state = 'completed'`, projectQueue)
+		}
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.log.Warn("tickets not counted; trying again", zap.Error(err))
+		case err == nil && left == 0:
+			return
+		}
+	}
+}
+
+// stopRiver stops River; what it still writes ends within a second or is cut off.
+func (s *Queue) stopRiver(ctx context.Context) error {
 	soft, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	err := s.tickets.river.Stop(soft)

@@ -29,7 +29,8 @@ func (ticketArgs) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue:
 // ticket of a project is the newest, and which process has its pass.
 type tickets struct {
 	*database
-	river *river.Client[*sql.Tx]
+	river  *river.Client[*sql.Tx]
+	issued chan struct{} // there are new tickets
 }
 
 const (
@@ -75,6 +76,10 @@ func (t *tickets) issue(ctx context.Context, q session, projects []string, set s
 	})
 	if err == nil && len(jobs) > 0 { // ready at once: River wakes future ones only every five seconds
 		_, err = t.river.InsertManyFastTx(ctx, q.tx, jobs)
+		select {
+		case t.issued <- struct{}{}:
+		default:
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("issue the tickets of %d projects: %w", len(projects), err)
