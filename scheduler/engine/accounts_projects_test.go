@@ -19,7 +19,7 @@ import (
 
 const otherProject = 7654321
 
-// withSecond gives the office an account in addition to main, of another user and mode.
+// withSecond adds an account to the office, next to main, of another user and mode.
 func (o *office) withSecond(options auth.Options) {
 	o.accounts = []string{"main", "second"}
 	o.world.credential = func(account string) azcore.TokenCredential {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/quota"
@@ -21,7 +22,7 @@ const (
 	leadHorizon   = 24 * time.Hour   // no environment is started earlier than this before its window
 	leadMargin    = 30 * time.Second // for the beat of the ticks and a read of the state
 	leadSpacing   = time.Minute      // beyond LCS's window: calls count from their answers
-	onPage        = 7                // environments, of LCS's metadata
+	onPage        = lcs.PageSize     // environments, of LCS's metadata
 	perPage       = 10 * time.Second // 6 metadata calls a minute
 )
 

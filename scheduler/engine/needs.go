@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -11,7 +10,7 @@ import (
 
 // readNeeds reads what runs need, the most urgent first, and returns when to read more.
 func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
-	needs := urgentFirst(o.needs(moves))
+	needs := o.needs(moves)
 	if len(needs) == 0 {
 		o.others = nil
 		return time.Time{}
@@ -51,16 +50,11 @@ func (o *round) afterCalls() time.Time {
 	return now
 }
 
-// An orderedNeed is a need with what makes it more urgent than others.
-type orderedNeed struct {
-	need
-	class int
-}
-
-// needs are those of the round: before a call, of a run that verifies and was not read for
-// long, and of the others that verify.
-func (o *round) needs(moves []*move) []orderedNeed {
-	var list []orderedNeed
+// needs are those of the round, the most urgent first: before a call, or of a run that
+// verifies and was not read for long; then of the others that verify, the one read longest
+// ago first.
+func (o *round) needs(moves []*move) []need {
+	var list []need
 	for _, m := range moves {
 		if m.need.seen.ID == "" || o.calling[m.run.ID] || m.run.State.Finished() {
 			continue
@@ -68,36 +62,26 @@ func (o *round) needs(moves []*move) []orderedNeed {
 		if w := o.waits[m.run.ID]; m.request && !m.ready && w.Until.After(o.now) {
 			m.need.at = w.Until.Add(-o.good / 2) // its turn is later
 		}
-		class := 0
+		m.need.poll = m.poll && o.now.Sub(m.need.seen.At) < o.s.Defaults.VerifyTimeout/verifyReads
+		list = append(list, m.need)
+	}
+	slices.SortStableFunc(list, func(a, b need) int {
 		switch {
-		case m.poll && o.now.Sub(m.need.seen.At) >= o.s.Defaults.VerifyTimeout/verifyReads:
-		case m.poll:
-			class = 1
-		}
-		m.need.poll = class == 1
-		list = append(list, orderedNeed{m.need, class})
-	}
-	return list
-}
-
-// urgentFirst sorts needs: by class; of those that verify, the one read longest ago first.
-func urgentFirst(list []orderedNeed) []need {
-	slices.SortStableFunc(list, func(a, b orderedNeed) int {
-		if a.class == 1 && b.class == 1 {
+		case a.poll && b.poll:
 			return a.seen.At.Compare(b.seen.At)
+		case a.poll:
+			return 1
+		case b.poll:
+			return -1
 		}
-		return cmp.Compare(a.class, b.class)
+		return 0
 	})
-	needs := make([]need, len(list))
-	for i, n := range list {
-		needs[i] = n.need
-	}
-	return needs
+	return list
 }
 
 // observe makes one metadata call and reports it to the pass.
 func (p *pass) observe(ctx context.Context, project scheduler.Project, from choice, c scheduler.Call) {
-	r := reading{target: from.target, failed: true}
+	r := reading{failed: true}
 	defer func() {
 		if bug := recover(); bug != nil {
 			p.w.record.panicked("a metadata call", bug)

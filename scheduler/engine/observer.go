@@ -51,7 +51,6 @@ type need struct {
 
 // A reading is what came of one metadata call: observations, or a wait.
 type reading struct {
-	target target
 	seen   []scheduler.Observation
 	wait   scheduler.Wait
 	failed bool // this target could not be read; others may be
@@ -281,7 +280,6 @@ func (o *observer) changed(project int64) <-chan struct{} {
 // read makes a reserved metadata call.
 func (o *observer) read(ctx context.Context, p scheduler.Project, from choice, c scheduler.Call) (r reading) {
 	t := from.target
-	r.target = t
 	defer o.drop(p.ID, from)
 	page, err := o.ask(ctx, p, c.Account, t)
 	c.Done = time.Now()

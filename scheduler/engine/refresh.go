@@ -120,9 +120,7 @@ func (r *refresher) count(got reading) {
 }
 
 func (r *refresher) warn(ctx context.Context, p scheduler.Project, err error) {
-	if err != nil && !done(ctx) {
-		r.observer.record.log.Warn("project not refreshed", zap.String("project", p.Name), zap.Error(err))
-	}
+	warn(ctx, r.observer.record.log.With(zap.String("project", p.Name)), "project not refreshed", err)
 }
 
 // due returns what to read of a project now, marked as being read, and reports whether a
@@ -173,7 +171,6 @@ func (r *refresher) comingFires(s *snapshot, now time.Time) {
 // beforeFires returns the page to read for the fires of a project that come soon: from the
 // instant at which the rest of its pages can just be read in time.
 func (r *refresher) beforeFires(ctx context.Context, s *snapshot, p scheduler.Project, fires map[string]time.Time, now time.Time, limited bool) (t choice, ok, near bool) {
-	last := map[string]scheduler.Observation{}
 	if now.Before(r.settled[p.ID]) {
 		return choice{}, false, false
 	}
@@ -184,6 +181,7 @@ func (r *refresher) beforeFires(ctx context.Context, s *snapshot, p scheduler.Pr
 	if err != nil {
 		return choice{}, false, false // the run itself says what is wrong
 	}
+	last := make(map[string]scheduler.Observation, len(seen))
 	for _, o := range seen {
 		last[o.ID] = o
 	}
