@@ -23,6 +23,7 @@ import (
 const (
 	workers       = 16              // tickets at a time: a worker only starts a pass
 	defaultPoll   = 5 * time.Second // for tickets that nobody was notified of
+	ownPasses     = time.Second     // in which this process starts the passes of its own tickets
 	fetchCooldown = 20 * time.Millisecond
 	startTimeout  = time.Minute     // for a start of a pass, which returns at once
 	stopTimeout   = 8 * time.Second // the daemon must be gone after 10
@@ -92,21 +93,20 @@ func (s *Queue) Work(ctx context.Context, start func(scheduler.Ticket)) error {
 	// Ending the context given to River's Start would cut off what it writes.
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	if !s.postgres {
-		return s.workAtNeed(ctx, life)
-	}
 	s.warm(ctx)
-	if !s.startRiver(ctx, life) {
-		return nil
-	}
-	s.keepLease(ctx)
-	<-ctx.Done()
-	defer s.endLease(life)
-	return s.stopRiver(ctx)
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		s.keepLease(ctx)
+	}()
+	err := s.workAtNeed(ctx, life)
+	<-kept
+	s.endLease(life)
+	return err
 }
 
-// workAtNeed has River run while there are tickets. One process has a SQLite file, and
-// issues all of its tickets itself; between fires River would only cost processor time.
+// workAtNeed has River run while there are tickets: between fires it would only cost
+// processor time.
 func (s *Queue) workAtNeed(ctx, life context.Context) error {
 	for {
 		if !s.startRiver(ctx, life) {
@@ -116,12 +116,44 @@ func (s *Queue) workAtNeed(ctx, life context.Context) error {
 		if err := s.stopRiver(ctx); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if !s.untilIssued(ctx) {
 			return nil
-		case <-s.tickets.issued:
 		}
 	}
+}
+
+// untilIssued waits until there are tickets, and reports whether there are: ctx may end
+// before. A process starts the passes of its own tickets at once, so River is not
+// needed in the moment of a fire. The tickets of other replicas are polled for.
+func (s *Queue) untilIssued(ctx context.Context) bool {
+	var others <-chan time.Time
+	if s.postgres {
+		poll := time.NewTicker(defaultPoll)
+		defer poll.Stop()
+		others = poll.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.tickets.issued:
+			select {
+			case <-ctx.Done():
+			case <-time.After(ownPasses):
+			}
+			return ctx.Err() == nil
+		case <-others:
+			if left, err := s.countTickets(ctx); err != nil || left > 0 {
+				return ctx.Err() == nil
+			}
+		}
+	}
+}
+
+// countTickets counts the tickets that wait to be handed out, or are just then.
+func (s *Queue) countTickets(ctx context.Context) (left int, err error) {
+	err = s.read().row(ctx, `SELECT COUNT(*) FROM river_job WHERE queue = ? AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled')`, projectQueue).Scan(&left)
+	return left, err
 }
 
 // untilHandedOut waits until no ticket is left, or ctx ends; it removes those that were
@@ -135,8 +167,7 @@ func (s *Queue) untilHandedOut(ctx context.Context) {
 			return
 		case <-check.C:
 		}
-		var left int
-		err := s.read().row(ctx, `SELECT COUNT(*) FROM river_job WHERE queue = ? AND state IN ('available', 'pending', 'retryable', 'running', 'scheduled')`, projectQueue).Scan(&left)
+		left, err := s.countTickets(ctx)
 		if err == nil && left == 0 {
 			_, err = s.read().exec(ctx, `DELETE FROM river_job WHERE queue = ? AND state = 'completed'`, projectQueue)
 		}
