@@ -56,6 +56,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		".":      {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"engine": {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"store":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"report": {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
 		"web":    {"curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan"},
 		"plan":   {},
 		"quota":  {"curfew/lcs"},

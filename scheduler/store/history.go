@@ -118,6 +118,25 @@ func (s *Runs) Since(ctx context.Context, environments []string, since time.Time
 	return recent, nil
 }
 
+// RunIDs returns, by environment, the ids of the runs whose fire is from from (inclusive)
+// to to (exclusive), in the order of their fires.
+func (s *Runs) RunIDs(ctx context.Context, environments []string, from, to time.Time) (map[string][]string, error) {
+	ids := map[string][]string{}
+	these, names := in(s.read(), environments)
+	rows, err := s.read().query(ctx, `SELECT environment, id FROM runs WHERE environment`+these+` AND fire_at >= ? AND fire_at < ? ORDER BY environment, fire_at, id`,
+		names, micros(from), micros(to))
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var name, id string
+		err := rows.Scan(&name, &id)
+		ids[name] = append(ids[name], id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the runs from %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), err)
+	}
+	return ids, nil
+}
+
 // addAttempts fills in the calls of each run, oldest first.
 func addAttempts(ctx context.Context, q session, runs []scheduler.Run) error {
 	index := make(map[string]*scheduler.Run, len(runs))

@@ -71,22 +71,30 @@ func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []sche
 			return err
 		}
 		return sizes(q, seen, func(part []scheduler.Observation) error {
-			cells := make([]any, 0, len(part)*10)
-			for _, o := range part {
-				cells = append(cells, o.Project, o.ID, int64(o.Page), micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), int64(o.Misses))
+			if err := endSpans(ctx, q, part); err != nil {
+				return err
 			}
-			v, args := q.values(10, cells)
-			_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`) `+v+`
-				ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
-				at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
-				display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`, args...)
-			return err
+			return replaceObservations(ctx, q, part)
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("write %d observations: %w", len(seen), err)
 	}
 	return nil
+}
+
+func replaceObservations(ctx context.Context, q session, seen []scheduler.Observation) error {
+	cells := make([]any, 0, len(seen)*11)
+	for _, o := range seen {
+		cells = append(cells, o.Project, o.ID, int64(o.Page), micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), int64(o.Misses), micros(o.At))
+	}
+	v, args := q.values(11, cells)
+	_, err := q.exec(ctx, `INSERT INTO observations (`+observationColumns+`, since) `+v+`
+		ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
+		since = CASE WHEN observations.since > 0 AND observations.condition = excluded.condition AND excluded.at <= observations.at + `+holds+` THEN observations.since ELSE excluded.at END,
+		at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
+		display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`, args...)
+	return err
 }
 
 // newest returns the last observation of each environment, sorted: no two writers

@@ -28,7 +28,7 @@ func (s *Store) Prune(ctx context.Context, before time.Time) error {
 }
 
 // PruneHistory removes a batch of the runs that ended before an instant, with their
-// calls, and of the overrides and events; it returns how many rows it removed.
+// calls, and of the overrides, spans and events; it returns how many rows it removed.
 func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error) {
 	gone := 0
 	err := s.db.tx(ctx, func(q session) error {
@@ -44,9 +44,14 @@ func (s *Store) PruneHistory(ctx context.Context, before time.Time) (int, error)
 			return err
 		}
 		gone += n
-		n, err = q.exec(ctx, `DELETE FROM overrides WHERE until_at < ?`, micros(before))
-		gone += n
-		return err
+		for _, statement := range []string{`DELETE FROM overrides WHERE until_at < ?`, `DELETE FROM spans WHERE until_at < ?`} {
+			n, err := q.exec(ctx, statement, micros(before))
+			if err != nil {
+				return err
+			}
+			gone += n
+		}
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("prune the history: %w", err)

@@ -141,6 +141,26 @@ CREATE INDEX events_at ON events (at);
 DROP INDEX IF EXISTS runs_fire_at;
 DROP INDEX IF EXISTS calls_kind;
 CREATE INDEX IF NOT EXISTS calls_metadata ON calls (at) WHERE kind = 'metadata';
+`, `
+ALTER TABLE observations ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
+CREATE TABLE spans (
+	id        TEXT NOT NULL,
+	project   BIGINT NOT NULL,
+	from_at   BIGINT NOT NULL,
+	until_at  BIGINT NOT NULL,
+	condition TEXT NOT NULL,
+	PRIMARY KEY (id, project, from_at)
+);
+CREATE INDEX spans_until ON spans (until_at);
+CREATE TABLE savings (
+	month          TEXT NOT NULL,
+	environment    TEXT NOT NULL,
+	hours_off      DOUBLE PRECISION NOT NULL,
+	saved          DOUBLE PRECISION NOT NULL,
+	lost_failed    DOUBLE PRECISION NOT NULL,
+	lost_overrides DOUBLE PRECISION NOT NULL,
+	PRIMARY KEY (month, environment)
+);
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

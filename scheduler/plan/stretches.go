@@ -1,0 +1,125 @@
+package plan
+
+import (
+	"iter"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Stretch is a time in which one thing is wanted of an environment, and by one rule:
+// From is part of it, To is not.
+type Stretch struct {
+	From, To time.Time
+	Wanted   Wanted
+	Because  string // the rule that decides at From
+}
+
+// Stretches yields what is wanted of the environment from from to to, without gaps: it
+// changes at the fires of All.
+func (p *Plan) Stretches(environment string, from, to time.Time) iter.Seq[Stretch] {
+	return func(yield func(Stretch) bool) {
+		if !from.Before(to) {
+			return
+		}
+		begin := from
+		for f := range p.All(from.Add(time.Nanosecond), to, environment) {
+			if !yield(p.stretch(environment, begin, f.At)) {
+				return
+			}
+			begin = f.At
+		}
+		yield(p.stretch(environment, begin, to))
+	}
+}
+
+func (p *Plan) stretch(environment string, from, to time.Time) Stretch {
+	d := p.Wanted(environment, from)
+	return Stretch{From: from, To: to, Wanted: d.Wanted, Because: d.Because}
+}
+
+// A Mark is something that a person wants to know of a day: a holiday, or a change of
+// the clocks.
+type Mark struct {
+	At   time.Time // in the zone of the schedule
+	Text string
+}
+
+// Marks returns the days of the environment's calendars that begin from from (inclusive)
+// to to (exclusive), and the changes of the clocks in its zones, sorted by instant and
+// text, each once.
+func (p *Plan) Marks(environment string, from, to time.Time) []Mark {
+	g := p.group[environment]
+	if g == nil {
+		return nil
+	}
+	var list []Mark
+	zones := map[string]bool{}
+	add := func(loc *time.Location, c *Calendar) {
+		if !zones[loc.String()] {
+			zones[loc.String()] = true
+			list = append(list, clockChanges(loc, from, to)...)
+		}
+		if c != nil {
+			list = append(list, c.marks(loc, from, to)...)
+		}
+	}
+	for _, r := range g.windows {
+		add(r.loc, r.calendar)
+	}
+	for _, r := range g.triggers {
+		add(r.loc, r.calendar)
+	}
+	slices.SortFunc(list, func(a, b Mark) int {
+		if n := a.At.Compare(b.At); n != 0 {
+			return n
+		}
+		return strings.Compare(a.Text, b.Text)
+	})
+	return slices.CompactFunc(list, func(a, b Mark) bool { return a.At.Equal(b.At) && a.Text == b.Text })
+}
+
+// marks returns the days of the calendar that begin in the range, in a zone.
+func (c *Calendar) marks(loc *time.Location, from, to time.Time) []Mark {
+	var list []Mark
+	for d := DateOf(from.In(loc)); ; d = d.AddDays(1) {
+		at := d.In(loc)
+		if !at.Before(to) {
+			return list
+		}
+		if name, ok := c.holiday(d.number()); ok && !at.Before(from) {
+			list = append(list, Mark{at, name})
+		}
+	}
+}
+
+// clockChanges returns the instants in the range at which the clocks of a zone change.
+func clockChanges(loc *time.Location, from, to time.Time) []Mark {
+	var list []Mark
+	c := newClock(loc)
+	for at := instantOf(from).seconds(); ; {
+		before := c.at(at)
+		if before.end >= instantOf(to).seconds() {
+			return list
+		}
+		after := c.at(before.end)
+		at = before.end
+		if after.offset == before.offset {
+			continue // the zone has another name, and the same clock
+		}
+		list = append(list, Mark{time.Unix(at, 0).In(loc), shiftText(loc, at, after.offset-before.offset)})
+	}
+}
+
+// shiftText describes a change of the clocks at a second of Unix time, by some seconds.
+func shiftText(loc *time.Location, at, by int64) string {
+	const layout = "15:04"
+	after := time.Unix(at, 0).In(loc)
+	_, offset := after.Zone()
+	before := after.In(time.FixedZone("", offset-int(by)))
+	direction := "forward"
+	if by < 0 {
+		direction = "back"
+	}
+	return "clocks go " + direction + " from " + before.Format(layout) + " to " + after.Format(layout)
+}

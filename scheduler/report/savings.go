@@ -1,0 +1,102 @@
+package report
+
+import (
+	"context"
+	"time"
+
+	"curfew/lcs"
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+// Sums are what was saved against an environment that is always on, and what was not.
+// Money is in the currency of the schedule file.
+type Sums struct {
+	HoursOff      float64 // that LCS showed it stopped
+	Saved         float64
+	LostFailed    float64 // LCS showed it running although it was wanted stopped
+	LostOverrides float64 // only an override kept it running
+}
+
+// Add adds other sums.
+func (s *Sums) Add(other Sums) {
+	s.HoursOff += other.HoursOff
+	s.Saved += other.Saved
+	s.LostFailed += other.LostFailed
+	s.LostOverrides += other.LostOverrides
+}
+
+// Savings calls each with the sums of each environment from since to now. They come from
+// what LCS showed, not from what was wanted: time without an observation counts for
+// nothing.
+func Savings(ctx context.Context, s Subject, since, now time.Time, each func(Environment, Sums) error) error {
+	return s.parts(ctx, since, now, func(p part) error {
+		for _, e := range p.environments {
+			if err := each(e, s.sums(e, p.spans[e.Name], since, now)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *Subject) sums(e Environment, spans []scheduler.Span, since, now time.Time) Sums {
+	var sums Sums
+	var off, failed, overridden time.Duration
+	if len(spans) == 0 {
+		return sums
+	}
+	running := make([]scheduler.Span, 0, len(spans))
+	for _, span := range spans {
+		switch span.Condition {
+		case lcs.Stopped:
+			off += span.Until.Sub(span.From)
+		case lcs.Running:
+			running = append(running, span)
+		}
+	}
+	for stretch := range s.Plan.Stretches(e.Name, since, now) {
+		switch stretch.Wanted {
+		case plan.Stopped:
+			failed += within(running, stretch.From, stretch.To)
+		case plan.Running:
+			overridden += s.onlyOverridden(e.Name, running, stretch)
+		}
+	}
+	sums.HoursOff = off.Hours()
+	sums.Saved, sums.LostFailed, sums.LostOverrides = off.Hours()*e.CostPerHour, failed.Hours()*e.CostPerHour, overridden.Hours()*e.CostPerHour
+	return sums
+}
+
+// onlyOverridden returns how long it ran in a stretch in which it was wanted running, while
+// the schedule file alone wanted it stopped.
+func (s *Subject) onlyOverridden(name string, running []scheduler.Span, stretch plan.Stretch) time.Duration {
+	var sum time.Duration
+	if s.Plan == s.Schedules {
+		return 0
+	}
+	for alone := range s.Schedules.Stretches(name, stretch.From, stretch.To) {
+		if alone.Wanted == plan.Stopped {
+			sum += within(running, alone.From, alone.To)
+		}
+	}
+	return sum
+}
+
+// within returns how much of the spans lies from from to to.
+func within(spans []scheduler.Span, from, to time.Time) time.Duration {
+	var sum time.Duration
+	for _, span := range spans {
+		begin, end := span.From, span.Until
+		if begin.Before(from) {
+			begin = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		if begin.Before(end) {
+			sum += end.Sub(begin)
+		}
+	}
+	return sum
+}
