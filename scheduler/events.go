@@ -1,11 +1,15 @@
 package scheduler
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // An Actor is who caused a change.
 type Actor struct {
 	Name string // a signed-in user, "" for the others
 	Via  string // schedule, token, or how else the request came
+	From string // the network address that a request came from; kept with events alone
 }
 
 // The actors that have no name.
@@ -40,6 +44,7 @@ const (
 	EventThrottled   EventKind = "throttled"   // LCS answered 429
 	EventDrift       EventKind = "drift"
 	EventOverride    EventKind = "override" // made, ended, released, or stale
+	EventRequest     EventKind = "request"  // a person asked for a run
 	EventReload      EventKind = "reload"   // a schedule file is active
 	EventConfig      EventKind = "config"   // a schedule file was refused
 )
@@ -57,4 +62,36 @@ type Event struct {
 	Account     string
 	Reason      string // what happened, in a sentence
 	NextStep    string // what a person can do, "" when there is nothing to do
+	Change      Change
+}
+
+// A Change is what the audit keeps of an event that somebody caused. It is empty for the
+// others.
+type Change struct {
+	Action        ChangeAction
+	Environments  string // their names, one a line
+	Before, After string // what was changed, in words
+}
+
+// A ChangeAction is what somebody did.
+type ChangeAction string
+
+// The changes that people make.
+const (
+	ChangeStart   ChangeAction = "start"
+	ChangeStop    ChangeAction = "stop"
+	ChangeCancel  ChangeAction = "cancel"
+	ChangeApprove ChangeAction = "approve"
+	ChangeKeep    ChangeAction = "keep"
+	ChangeSkip    ChangeAction = "skip"
+	ChangeRelease ChangeAction = "release"
+	ChangeReload  ChangeAction = "reload"
+)
+
+// Names returns the environments that a change is about.
+func (c Change) Names() []string {
+	if c.Environments == "" {
+		return nil
+	}
+	return strings.Split(c.Environments, "\n")
 }

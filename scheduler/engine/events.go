@@ -42,8 +42,29 @@ func approval(by scheduler.Actor, now time.Time) Emit {
 		if len(runs) == 0 {
 			return nil
 		}
-		return []scheduler.Event{ofRun(newEvent(scheduler.EventApproval, now, by, fmt.Sprintf("approved: %d runs go on", len(runs))), runs[0], "")}
+		e := ofRun(newEvent(scheduler.EventApproval, now, by, fmt.Sprintf("approved: %d runs go on", len(runs))), runs[0], "")
+		e.Change = changeOf(scheduler.ChangeApprove, "waits for an approval", "goes on", environmentsOf(runs)...)
+		return []scheduler.Event{e}
 	}
+}
+
+// requested returns the event of a run that a person asked for.
+func requested(run scheduler.Run, by scheduler.Actor, now time.Time) scheduler.Event {
+	e := ofRun(newEvent(scheduler.EventRequest, now, by, string(run.Action)+" asked for by hand"), run, "")
+	e.Change = changeOf(scheduler.ChangeAction(run.Action), "", string(run.State), run.Environment)
+	return e
+}
+
+func changeOf(action scheduler.ChangeAction, before, after string, environments ...string) scheduler.Change {
+	return scheduler.Change{Action: action, Environments: strings.Join(environments, "\n"), Before: before, After: after}
+}
+
+func environmentsOf(runs []scheduler.Run) []string {
+	names := make([]string, len(runs))
+	for i, r := range runs {
+		names[i] = r.Environment
+	}
+	return names
 }
 
 // throttled is the event of a 429.
@@ -68,6 +89,28 @@ func ofOverride(o scheduler.Override, at time.Time, by scheduler.Actor, what str
 	e := newEvent(scheduler.EventOverride, at, by, fmt.Sprintf("%s: keep %s %s until %s", what, strings.Join(o.Environments, ", "), o.Keep, o.Until.UTC().Format(time.RFC3339)))
 	e.Override = o.ID
 	return e
+}
+
+// overrideMade is the event of an override that somebody made.
+func overrideMade(o scheduler.Override, at time.Time) scheduler.Event {
+	e := ofOverride(o, at, o.By, "override made")
+	e.Change = changeOf(scheduler.ChangeKeep, "", keeps(o), o.Environments...)
+	return e
+}
+
+// overrideReleased is the event of an override that somebody ended.
+func overrideReleased(o scheduler.Override, at time.Time, by scheduler.Actor) scheduler.Event {
+	e := ofOverride(o, at, by, "override released")
+	e.Change = changeOf(scheduler.ChangeRelease, "keep "+string(o.Keep), keeps(o), o.Environments...)
+	return e
+}
+
+func keeps(o scheduler.Override) string {
+	text := fmt.Sprintf("keep %s from %s until %s", o.Keep, o.From.UTC().Format(time.RFC3339), o.Until.UTC().Format(time.RFC3339))
+	if o.Reason != "" {
+		text += ": " + o.Reason
+	}
+	return text
 }
 
 // downEvent is the event of an account that cannot be used.

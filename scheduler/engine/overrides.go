@@ -38,7 +38,7 @@ func (e *Engine) Override(ctx context.Context, o scheduler.Override) (scheduler.
 	o.Environments = slices.Compact(o.Environments)
 	o.ID, o.CreatedAt, o.Until = overrideID(), now, micros(o.Until)
 	o, err := e.stores.Overrides.Add(ctx, o, func(o scheduler.Override) []scheduler.Event {
-		return []scheduler.Event{ofOverride(o, now, o.By, "override made")}
+		return []scheduler.Event{overrideMade(o, now)}
 	})
 	if err != nil {
 		return o, err
@@ -76,7 +76,7 @@ func (s *snapshot) checkOverride(o scheduler.Override, now time.Time) error {
 func (e *Engine) Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error) {
 	now := micros(time.Now())
 	o, err := e.stores.Overrides.End(ctx, id, now, func(o scheduler.Override) []scheduler.Event {
-		return []scheduler.Event{ofOverride(o, now, by, "override released")}
+		return []scheduler.Event{overrideReleased(o, now, by)}
 	})
 	if err != nil {
 		return o, err

@@ -53,6 +53,10 @@ func (r *record) check() {
 	for _, e := range events {
 		want := r.event
 		want.ID, want.At = e.ID, e.At
+		if !strings.Contains(e.Change.After, want.Change.After) || (e.Change.After == "") != (want.Change.After == "") {
+			w.t.Errorf("change = %+v, want it to end as %q", e.Change, want.Change.After)
+		}
+		want.Change.After = e.Change.After
 		if !strings.Contains(e.Reason, want.Reason) || (want.NextStep == "") != (e.NextStep == "") || !strings.Contains(e.NextStep, want.NextStep) || e.Reason == "" || e.At.IsZero() {
 			w.t.Errorf("event = %+v, want it to say %q, with the next step %q", e, want.Reason, want.NextStep)
 		}
@@ -177,7 +181,9 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 			until("2000-01-03 19:10:00")
-			r.event = scheduler.Event{Kind: scheduler.EventApproval, By: anna, Environment: runs[0].Environment, Run: runs[0].ID, Reason: "approved: 2 runs"}
+			r.event = scheduler.Event{Kind: scheduler.EventApproval, By: anna, Environment: runs[0].Environment, Run: runs[0].ID, Reason: "approved: 2 runs", Change: scheduler.Change{
+				Action: scheduler.ChangeApprove, Environments: runs[0].Environment + "\n" + runs[1].Environment, Before: "waits for an approval", After: "goes on",
+			}}
 			r.line, r.lines, r.by = "run approved", 2, anna.Name // a line for each run
 		}},
 		{"drift is corrected", func(t *testing.T, r *record) {
@@ -194,12 +200,40 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 			r.event = scheduler.Event{Kind: scheduler.EventDrift, By: scheduler.BySchedule, Environment: envName(0), Run: r.w.only().ID, Reason: "LCS showed Stopped"}
 			r.line = "environment drifted; correcting"
 		}},
+		{"a person asks for a run", func(t *testing.T, r *record) {
+			kept(t, r)
+			r.before()
+			run, err := r.w.engine.Request(t.Context(), envName(0), plan.Stop, anna)
+			if err != nil {
+				t.Fatal(err)
+			}
+			until("2000-01-03 10:01:00")
+			r.event = scheduler.Event{Kind: scheduler.EventRequest, By: anna, Environment: envName(0), Run: run.ID, Reason: "stop asked for by hand", Change: scheduler.Change{
+				Action: scheduler.ChangeStop, Environments: envName(0), After: "queued",
+			}}
+			r.line, r.by = "run queued", anna.Name
+		}},
+		{"a person cancels a run", func(t *testing.T, r *record) {
+			held(t, r)
+			until("2000-01-03 19:01:00")
+			r.before()
+			run, err := r.w.engine.Cancel(t.Context(), r.w.runs()[1].ID, anna)
+			if err != nil {
+				t.Fatal(err)
+			}
+			until("2000-01-03 19:02:00")
+			r.event = scheduler.Event{Kind: scheduler.EventCanceled, By: anna, Environment: run.Environment, Run: run.ID, Reason: "canceled by anna@contoso.com", Change: scheduler.Change{
+				Action: scheduler.ChangeCancel, Environments: run.Environment, Before: "unfinished", After: "canceled",
+			}}
+			r.line = "run canceled"
+		}},
 		{"an override is made", func(t *testing.T, r *record) {
 			kept(t, r)
 			r.before()
 			r.overrides(anna, monday(12, 0))
 			until("2000-01-03 10:01:00")
 			r.event.By, r.event.Reason = anna, "override made: "+r.event.Reason
+			r.event.Change = scheduler.Change{Action: scheduler.ChangeKeep, Environments: envName(0), After: "keep running from 2000-01-03T"}
 			r.line, r.by = "override made", anna.Name
 		}},
 		{"an override is released by somebody else", func(t *testing.T, r *record) {
@@ -212,6 +246,7 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 			}
 			until("2000-01-03 12:30:00") // its end would have been before
 			r.event.By, r.event.Reason = anna, "override released: "+r.event.Reason
+			r.event.Change = scheduler.Change{Action: scheduler.ChangeRelease, Environments: envName(0), Before: "keep running", After: "keep running from 2000-01-03T"}
 			r.line, r.by = "override released", anna.Name
 		}},
 		{"an override expires", func(t *testing.T, r *record) {

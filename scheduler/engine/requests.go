@@ -37,8 +37,16 @@ func (e *Engine) Request(ctx context.Context, environment string, action plan.Ac
 	if err != nil {
 		return scheduler.Run{}, err
 	}
-	r.Trigger, r.Rank, r.By = scheduler.TriggerManual, quota.Before(r.Rank), by
-	w, err := e.stores.Requests.InsertManual(ctx, r, e.record.changedBy(by))
+	r.Trigger, r.Rank, r.By = scheduler.TriggerManual, quota.Before(r.Rank), scheduler.Actor{Name: by.Name, Via: by.Via}
+	w, err := e.stores.Requests.InsertManual(ctx, r, func(changed []scheduler.Run) []scheduler.Event {
+		list := e.record.changedBy(by)(changed)
+		for _, run := range changed {
+			if run.ID == r.ID {
+				list = append(list, requested(run, by, at))
+			}
+		}
+		return list
+	})
 	if err != nil {
 		return scheduler.Run{}, err
 	}
@@ -52,7 +60,15 @@ func (e *Engine) Request(ctx context.Context, environment string, action plan.Ac
 
 // Cancel ends an unfinished run. A call that LCS has accepted goes on there.
 func (e *Engine) Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error) {
-	w, err := e.stores.Requests.Cancel(ctx, id, micros(time.Now()), "canceled by "+person(by), e.record.changedBy(by))
+	w, err := e.stores.Requests.Cancel(ctx, id, micros(time.Now()), "canceled by "+person(by), func(changed []scheduler.Run) []scheduler.Event {
+		list := e.record.changedBy(by)(changed)
+		for i := range list {
+			if list[i].Run == id {
+				list[i].Change = changeOf(scheduler.ChangeCancel, "unfinished", string(scheduler.Canceled), list[i].Environment)
+			}
+		}
+		return list
+	})
 	if err != nil {
 		return first(w.Runs), err
 	}

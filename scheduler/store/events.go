@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"curfew/scheduler"
 )
@@ -11,7 +12,9 @@ import (
 // Events is the outbox: what is to be delivered, written with what caused it.
 type Events struct{ *database }
 
-const eventColumns = `id, kind, at, by_name, by_via, environment, run, override, account, reason, next_step`
+const eventColumns = `id, kind, at, by_name, by_via, environment, run, override, account, reason, next_step, by_from, change, environments, was, became`
+
+const eventWidth = 16
 
 // Append writes events that no other change causes.
 func (s *Events) Append(ctx context.Context, events ...scheduler.Event) error {
@@ -23,35 +26,53 @@ func (s *Events) After(ctx context.Context, id string, limit int) ([]scheduler.E
 	if limit <= 0 || limit > maxLimit {
 		limit = maxLimit
 	}
-	var events []scheduler.Event
-	rows, err := s.read().query(ctx, `SELECT `+eventColumns+` FROM events WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
-	err = eachRow(rows, err, func(rows *sql.Rows) error {
-		var e scheduler.Event
-		var at int64
-		err := rows.Scan(&e.ID, &e.Kind, &at, &e.By.Name, &e.By.Via, &e.Environment, &e.Run, &e.Override, &e.Account, &e.Reason, &e.NextStep)
-		e.At = instant(at)
-		events = append(events, e)
-		return err
-	})
+	events, err := queryEvents(ctx, s.read(), `SELECT `+eventColumns+` FROM events WHERE id > ? ORDER BY id LIMIT ?`, id, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read the events: %w", err)
 	}
 	return events, nil
 }
 
+// Audit returns the changes that somebody made since an instant, newest first: at most
+// limit, and before the one whose id is before, "" for the newest.
+func (s *Events) Audit(ctx context.Context, since time.Time, before string, limit int) ([]scheduler.Event, error) {
+	events, err := queryEvents(ctx, s.read(), `SELECT `+eventColumns+` FROM events WHERE change <> '' AND id >= ? AND (? = '' OR id < ?) ORDER BY id DESC LIMIT ?`,
+		firstID(since), before, before, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the audit: %w", err)
+	}
+	return events, nil
+}
+
+func queryEvents(ctx context.Context, q session, query string, args ...any) ([]scheduler.Event, error) {
+	var events []scheduler.Event
+	rows, err := q.query(ctx, query, args...)
+	err = eachRow(rows, err, func(rows *sql.Rows) error {
+		var e scheduler.Event
+		var at int64
+		err := rows.Scan(&e.ID, &e.Kind, &at, &e.By.Name, &e.By.Via, &e.Environment, &e.Run, &e.Override, &e.Account, &e.Reason, &e.NextStep,
+			&e.By.From, &e.Change.Action, &e.Change.Environments, &e.Change.Before, &e.Change.After)
+		e.At = instant(at)
+		events = append(events, e)
+		return err
+	})
+	return events, err
+}
+
 // addEvents writes events within the transaction of what caused them, each with an id
 // that sorts after those before it.
 func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
 	err := sizes(q, events, func(part []scheduler.Event) error {
-		cells := make([]any, 0, len(part)*11)
+		cells := make([]any, 0, len(part)*eventWidth)
 		for _, e := range part {
 			id, err := newID()
 			if err != nil {
 				return err
 			}
-			cells = append(cells, id, string(e.Kind), micros(e.At), e.By.Name, e.By.Via, e.Environment, e.Run, e.Override, e.Account, e.Reason, e.NextStep)
+			cells = append(cells, id, string(e.Kind), micros(e.At), e.By.Name, e.By.Via, e.Environment, e.Run, e.Override, e.Account, e.Reason, e.NextStep,
+				e.By.From, string(e.Change.Action), e.Change.Environments, e.Change.Before, e.Change.After)
 		}
-		v, args := q.values(11, cells)
+		v, args := q.values(eventWidth, cells)
 		_, err := q.exec(ctx, `INSERT INTO events (`+eventColumns+`) `+v, args...)
 		return err
 	})

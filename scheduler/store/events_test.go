@@ -14,8 +14,8 @@ import (
 func TestEventsAreReadInTheOrderInWhichTheyWereWritten(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		want := scheduler.Event{
-			Kind: scheduler.EventFailed, At: t0, By: scheduler.Actor{Name: "anna", Via: "page"}, Environment: "dev-01", Run: "r", Override: "o", Account: "main",
-			Reason: "LCS refused it", NextStep: "ask LCS",
+			Kind: scheduler.EventFailed, At: t0, By: scheduler.Actor{Name: "anna", Via: "page", From: "10.0.0.1"}, Environment: "dev-01", Run: "r", Override: "o", Account: "main",
+			Reason: "LCS refused it", NextStep: "ask LCS", Change: scheduler.Change{Action: scheduler.ChangeKeep, Environments: "dev-01\ndev-02", Before: "a", After: "b"},
 		}
 		if err := b.Events.Append(t.Context()); err != nil {
 			t.Errorf("Append of nothing = %v", err)
@@ -54,6 +54,42 @@ func TestEventsAreReadInTheOrderInWhichTheyWereWritten(t *testing.T) {
 		}
 		if n != 300 {
 			t.Errorf("%d events, want 301", n+1)
+		}
+	})
+}
+
+func TestAuditIsTheChangesNewestFirst(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		var all []scheduler.Event
+		for i := range 9 {
+			e := scheduler.Event{Kind: scheduler.EventOverride, At: t0, Reason: fmt.Sprint(i)}
+			if i%2 == 0 { // the others nobody caused
+				e.Change = scheduler.Change{Action: scheduler.ChangeKeep, After: fmt.Sprint(i)}
+			}
+			all = append(all, e)
+		}
+		began := time.Now().Add(-time.Second)
+		if err := b.Events.Append(t.Context(), all...); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for before := ""; ; {
+			page, err := b.Events.Audit(t.Context(), began, before, 2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, e := range page {
+				got, before = append(got, e.Change.After), e.ID
+			}
+		}
+		if want := []string{"8", "6", "4", "2", "0"}; !slices.Equal(got, want) {
+			t.Errorf("audit = %v, want %v", got, want)
+		}
+		if page, err := b.Events.Audit(t.Context(), began.Add(time.Hour), "", 2); len(page) != 0 || err != nil {
+			t.Errorf("audit since later = %v, %v; want nothing", page, err)
 		}
 	})
 }

@@ -152,6 +152,12 @@ CREATE TABLE spans (
 	PRIMARY KEY (id, project, from_at)
 );
 CREATE INDEX spans_until ON spans (until_at);
+ALTER TABLE events ADD COLUMN by_from TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN change TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN environments TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN was TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN became TEXT NOT NULL DEFAULT '';
+CREATE INDEX events_changes ON events (id) WHERE change <> '';
 CREATE TABLE savings (
 	month          TEXT NOT NULL,
 	environment    TEXT NOT NULL,
