@@ -1,0 +1,243 @@
+// Package pages are what a browser shows: what should run and does, tonight and in the
+// week, the runs, the savings and the daemon's health. Each works without JavaScript.
+package pages
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/report"
+)
+
+// An Engine is what the pages show.
+type Engine interface {
+	Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error)
+	Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error)
+	Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
+	FindRun(ctx context.Context, id string) (scheduler.Run, error)
+	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
+	Ready(ctx context.Context) error
+}
+
+// Reports are what the pages show of past and coming time.
+type Reports interface {
+	// Timeline calls each with the row of each environment named, of all when none is.
+	Timeline(ctx context.Context, from, to time.Time, names []string, each func(report.Row) error) error
+	// Savings calls each with the sums of each environment since an instant.
+	Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error
+	// Explain returns what is wanted of an environment at an instant, step by step.
+	Explain(environment string, at time.Time) plan.Decision
+	// Place returns the zone of the schedule file and the name of its currency.
+	Place() (zone *time.Location, currency string)
+}
+
+// A Preview is what a schedule file that somebody pastes would do. Nothing is saved.
+type Preview struct {
+	Problems []Problem
+	Changes  []Change // empty when there are problems
+	Fires    int      // that the file has in the coming Days
+	Days     int
+}
+
+// A Problem is an error or a warning at a place of the file.
+type Problem struct {
+	Line, Column int
+	Warning      bool
+	Message      string
+}
+
+// A Change is what is different for one environment, in a week.
+type Change struct {
+	Environment  string
+	Gained, Lost int     // fires
+	Hours        float64 // that it runs longer
+	Money        float64
+}
+
+// Options are what the pages are made of.
+type Options struct {
+	Engine  Engine
+	Reports Reports
+	// Preview checks a pasted file. Nil: there is no such page.
+	Preview func(ctx context.Context, text string) (Preview, error)
+	Logger  *zap.Logger
+	Version string
+	Demo    bool
+	Now     func() time.Time // time.Now when nil
+}
+
+// Pages answer the requests of browsers.
+type Pages struct {
+	opts   Options
+	log    *zap.Logger
+	all    map[string]*template.Template // by page
+	assets map[string]asset              // by path
+	links  map[string]string             // by name: the path, which names the content
+}
+
+type asset struct {
+	content []byte
+	kind    string
+}
+
+//go:embed templates static
+var files embed.FS
+
+// New makes the pages.
+func New(o Options) (*Pages, error) {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	p := &Pages{opts: o, log: o.Logger.Named("pages"), all: map[string]*template.Template{}, assets: map[string]asset{}, links: map[string]string{}}
+	if err := p.readAssets(); err != nil {
+		return nil, fmt.Errorf("prepare the pages: %w", err)
+	}
+	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem"} {
+		t, err := template.New("layout.html").Funcs(template.FuncMap{"asset": func(name string) string { return p.links[name] }}).
+			ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
+		if err != nil {
+			return nil, fmt.Errorf("prepare the pages: %w", err)
+		}
+		p.all[name] = t
+	}
+	return p, nil
+}
+
+// readAssets reads the style sheets and scripts. Their addresses change with their
+// content, so that a browser may keep them for good.
+func (p *Pages) readAssets() error {
+	kinds := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+	return fs.WalkDir(files, "static", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := files.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		name, kind, _ := strings.Cut(entry.Name(), ".")
+		address := "/static/" + name + "-" + hex.EncodeToString(sum[:6]) + "." + kind
+		p.assets[address] = asset{content, kinds[kind]}
+		p.links[entry.Name()] = address
+		return nil
+	})
+}
+
+// Routes returns the pages by their patterns.
+func (p *Pages) Routes() map[string]http.HandlerFunc {
+	routes := map[string]http.HandlerFunc{
+		"GET /{$}":                 p.show("tonight", "Tonight and the week", p.tonight),
+		"GET /environments/{name}": p.show("environment", "", p.environment),
+		"GET /runs":                p.show("runs", "Runs", p.runs),
+		"GET /runs/{id}":           p.show("run", "Run", p.run),
+		"GET /savings":             p.show("savings", "Savings", p.savings),
+		"GET /savings.csv":         p.savingsCSV,
+		"GET /health":              p.show("health", "Health", p.health),
+		"GET /static/{file}":       p.static,
+	}
+	if p.opts.Preview != nil {
+		routes["GET /plan"] = p.show("plan", "Plan", p.planForm)
+		routes["POST /plan"] = p.show("plan", "Plan", p.planResult)
+	}
+	return routes
+}
+
+func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
+	a, ok := p.assets[r.URL.Path]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", a.kind)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.content))
+}
+
+// A Frame is what every page has around its own part.
+type Frame struct {
+	Title, Page, Version, Zone string
+	Demo                       bool
+	Preview                    bool // there is a page to paste a file into
+	Now                        Moment
+	Body                       any
+}
+
+// A notFound is a page about something that is not there.
+type notFound struct{ what, next string }
+
+func (e *notFound) Error() string { return e.what }
+
+// A badQuery is a filter that cannot be read.
+type badQuery struct{ message string }
+
+func (e *badQuery) Error() string { return e.message }
+
+// show makes a handler of a function that returns the page's own part. A page is written
+// whole or not at all, and has an ETag: one that has not changed is not sent again.
+func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c := p.clock()
+		status := http.StatusOK
+		body, err := f(r, c)
+		var missing *notFound
+		var bad *badQuery
+		switch {
+		case err == nil:
+		case errors.As(err, &missing):
+			status, name, title, body = http.StatusNotFound, "problem", missing.what, problem{missing.what, missing.next}
+		case errors.As(err, &bad):
+			status, name, title, body = http.StatusBadRequest, "problem", "This address cannot be read", problem{"This address cannot be read", bad.message}
+		case r.Context().Err() != nil:
+			return // nobody waits for it any more
+		default:
+			p.log.Error("page not shown", zap.String("path", r.URL.Path), zap.Error(err))
+			status, name, title, body = http.StatusInternalServerError, "problem", "curfew could not answer", problem{"curfew could not answer", "The daemon's log says why."}
+		}
+		if t, ok := body.(interface{ title() string }); ok {
+			title = t.title()
+		}
+		p.write(w, r, status, name, Frame{
+			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now), Body: body,
+		})
+	}
+}
+
+type problem struct{ What, Next string }
+
+func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name string, f Frame) {
+	var b bytes.Buffer
+	if err := p.all[name].Execute(&b, f); err != nil {
+		p.log.Error("page not shown", zap.String("page", name), zap.Error(err))
+		http.Error(w, "curfew could not answer; the daemon's log says why", http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	sum := sha256.Sum256(b.Bytes())
+	h.Set("ETag", `W/"`+hex.EncodeToString(sum[:8])+`"`)
+	h.Set("Cache-Control", "private, no-cache")
+	if status == http.StatusOK && r.Method == http.MethodGet && strings.Contains(r.Header.Get("If-None-Match"), h.Get("ETag")) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
