@@ -29,6 +29,7 @@ type Setup struct {
 	Environments []Environment
 	Projects     []Project
 	Defaults     Defaults
+	Currency     string // of CostPerHour, for display
 }
 
 // A Rule is what one schedule or exception says of one environment; its Fingerprint

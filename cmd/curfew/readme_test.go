@@ -14,8 +14,8 @@ import (
 	"curfew/scheduler"
 )
 
-// pages are the README and the pages that it leads to.
-var pages = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
+// documents are the README and the pages that it leads to.
+var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
 
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
@@ -51,7 +51,7 @@ func commandsOf(text string) []string {
 func TestEveryCommandOfTheREADMEWorks(t *testing.T) {
 	t.Parallel()
 	var lines []string
-	for _, name := range pages {
+	for _, name := range documents {
 		for _, line := range commandsOf(page(t, name)) {
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
@@ -130,7 +130,7 @@ func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 // TestLinksOfThePagesLeadSomewhere checks the links between the files of the
 // repository.
 func TestLinksOfThePagesLeadSomewhere(t *testing.T) {
-	for _, name := range pages {
+	for _, name := range documents {
 		for _, link := range mdLink.FindAllStringSubmatch(page(t, name), -1) {
 			target, _, _ := strings.Cut(link[1], "#")
 			if target == "" || strings.Contains(target, "://") {
@@ -174,7 +174,7 @@ func read(t *testing.T, path string) string {
 
 func TestScheduleFilesOfTheREADMEAreValid(t *testing.T) {
 	var blocks [][]string
-	for _, name := range pages {
+	for _, name := range documents {
 		blocks = append(blocks, yamlBlock.FindAllStringSubmatch(page(t, name), -1)...)
 	}
 	if len(blocks) == 0 {

@@ -26,6 +26,7 @@ import (
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/pages"
 )
 
 const defaultListen = "127.0.0.1:8080"
@@ -141,7 +142,11 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: acting, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload})
+	shown, err := pages.New(pages.Options{Engine: acting, Reports: reports{acting, st}, Logger: d.log, Version: version, Demo: d.demo})
+	if err != nil {
+		return err
+	}
+	site := web.New(web.Options{Engine: acting, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload, Pages: shown.Routes()})
 	d.announce(listener.Addr())
 	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)

@@ -130,7 +130,7 @@ func (c *clients) ends(date string) {
 // newSetup returns the engine's side of a schedule file.
 func newSetup(cfg *config.Config, p *plan.Plan, c *clients) (*scheduler.Setup, error) {
 	s := &scheduler.Setup{
-		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{},
+		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Currency: cfg.Currency, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{},
 		Defaults: scheduler.Defaults{
 			CatchUp: cfg.Defaults.CatchUp, Deadline: cfg.Defaults.Deadline, VerifyTimeout: cfg.Defaults.VerifyTimeout, Order: cfg.Defaults.Order,
 			MaxStops: cfg.Defaults.MaxStopsPerFire,

@@ -100,7 +100,7 @@ type Engine struct {
 	refresher *refresher
 	observer  *observer
 	accounts  *accounts
-	retain    time.Duration
+	house     *housekeeper
 	draining  *atomic.Bool // no new calls
 }
 
@@ -121,7 +121,7 @@ func New(o Options) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		stores: o.Stores, current: &snapshots{}, draining: &atomic.Bool{}, retain: orDefault(o.Retention, defaultRetention),
+		stores: o.Stores, current: &snapshots{}, draining: &atomic.Bool{},
 	}
 	e.current.active.Store(s)
 	e.record = &recorder{log: o.Logger.Named("engine"), metrics: m, store: o.Stores.Events, current: e.current}
@@ -145,6 +145,10 @@ func (e *Engine) compose(o Options) {
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
 		draining: e.draining, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
+	}
+	e.house = &housekeeper{
+		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, worker: e.worker, record: e.record,
+		retain: orDefault(o.Retention, defaultRetention),
 	}
 }
 
@@ -171,7 +175,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.clock.run(ctx) })
 	g.Go(func() error { return e.tick(ctx) })
 	g.Go(func() error { return e.forecasts.run(ctx, e.worker.calm) })
-	g.Go(func() error { return e.keepHouse(ctx) })
+	g.Go(func() error { return e.house.run(ctx) })
 	g.Go(func() error { return e.refresher.run(ctx) })
 	g.Go(func() error {
 		defer endQueue() // passes first: another replica takes over what they leave
@@ -250,60 +254,4 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) error {
 	e.worker.start(w.Tickets...)
 	e.forecasts.later(w, micros(now))
 	return nil
-}
-
-// keepHouse corrects drift, frees accounts and keeps the database small, until ctx ends.
-func (e *Engine) keepHouse(ctx context.Context) error {
-	t := time.NewTicker(housekeeping)
-	defer t.Stop()
-	for pass := 1; ; pass++ {
-		tickets, err := e.enforcer.correct(ctx, e.observer.recent(), time.Now())
-		e.worker.start(tickets...)
-		warn(ctx, e.record.log, "drift not corrected; retrying on the next pass", err)
-		tickets, err = e.accounts.recheck(ctx, time.Now())
-		e.worker.start(tickets...)
-		warn(ctx, e.record.log, "account check failed; retrying on the next pass", err)
-		if pass%sweep == 1 {
-			e.accounts.renewLogins(ctx, time.Now())
-		}
-		if pass%sweep == 0 {
-			e.reissue(ctx)
-			warn(ctx, e.record.log, "old rows not removed; retrying on the next sweep", e.prune(ctx, time.Now()))
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
-}
-
-func warn(ctx context.Context, log *zap.Logger, message string, err error) {
-	if err != nil && !done(ctx) {
-		log.Warn(message, zap.Error(err))
-	}
-}
-
-// prune removes what is no longer kept: metadata calls, and history, of which it takes a
-// few batches at a time.
-func (e *Engine) prune(ctx context.Context, now time.Time) error {
-	if err := e.stores.Upkeep.Prune(ctx, now.Add(-ledgerKept)); err != nil {
-		return err
-	}
-	for range pruneBatches {
-		n, err := e.stores.Upkeep.PruneHistory(ctx, now.Add(-e.retain))
-		if err != nil || n == 0 {
-			return err
-		}
-	}
-	return nil
-}
-
-func (e *Engine) reissue(ctx context.Context) {
-	lost, err := e.stores.Queue.Reissue(ctx)
-	warn(ctx, e.record.log, "lost tickets not looked for", err)
-	if len(lost) > 0 {
-		e.record.log.Warn("reissued lost tickets", zap.Int("projects", len(lost)))
-		e.worker.start(lost...)
-	}
 }

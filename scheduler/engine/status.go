@@ -30,6 +30,26 @@ func (e *Engine) Fires(from, to time.Time) iter.Seq[plan.Fire] {
 	return e.current.load().plan.All(from, to)
 }
 
+// Plans returns the active setup, and its plan with the overrides that end at since or
+// later, the ended ones too: for looking back.
+func (e *Engine) Plans(ctx context.Context, since time.Time) (*scheduler.Setup, *plan.Plan, error) {
+	s := e.current.load()
+	all, err := e.stores.Overrides.Since(ctx, since)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s, err = s.withOverrides(scheduler.Cursor{Overrides: all}); err != nil {
+		return nil, nil, err
+	}
+	return s.Setup, s.plan, nil
+}
+
+// Place returns the zone of the active file and the name of its currency.
+func (e *Engine) Place() (*time.Location, string) {
+	s := e.current.load()
+	return s.zone(), s.Currency
+}
+
 // Accounts returns what is known of every account that a project uses.
 func (e *Engine) Accounts(ctx context.Context) ([]scheduler.AccountStatus, error) {
 	return e.accounts.statuses(ctx)

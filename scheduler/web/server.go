@@ -65,6 +65,8 @@ type Options struct {
 	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) error
+	// Pages are what browsers show, by their patterns. They change nothing.
+	Pages map[string]http.HandlerFunc
 }
 
 // A Server answers HTTP requests.
@@ -126,7 +128,9 @@ func (s *Server) Handler(addr net.Addr) http.Handler {
 	}
 	mux.Handle("POST /-/reload", change(s.reply(http.StatusOK, s.reload)))
 	mux.Handle("/api/", read(s.notFound()))
-	mux.Handle("GET /{$}", read(s.page))
+	for pattern, page := range s.opts.Pages {
+		mux.Handle(pattern, read(page))
+	}
 	return secured(mux)
 }
 
@@ -165,7 +169,7 @@ func secured(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -74,16 +74,29 @@ func (c *clock) lane(a *Axis, row report.Row) Lane {
 		if s.Wanted != plan.Running {
 			continue
 		}
-		l.Wanted = append(l.Wanted, c.bar(a, s.From, s.To, "wanted-"+string(s.Wanted), "wanted "+string(s.Wanted), s.Because))
+		l.Wanted = join(l.Wanted, c.bar(a, s.From, s.To, "wanted-"+string(s.Wanted), "wanted "+string(s.Wanted), s.Because))
 	}
 	for _, s := range row.Observed {
-		l.Observed = append(l.Observed, c.bar(a, s.From, s.Until, "seen-"+string(s.Condition), "LCS showed "+conditionText(s), ""))
+		l.Observed = join(l.Observed, c.bar(a, s.From, s.Until, "seen-"+string(s.Condition), "LCS showed "+conditionText(s), ""))
 	}
 	for _, m := range row.Marks {
 		x := a.x(m.At)
 		l.Marks = append(l.Marks, Bar{X: x, Width: 0, Class: "mark", Text: m.At.Format("Mon 2 Jan") + ": " + m.Text})
 	}
 	return l
+}
+
+// narrow is a width that nobody can point at: bars so near to each other are drawn as one.
+const narrow = 4
+
+// join adds a bar to a lane. One that can hardly be seen becomes part of the one before.
+func join(list []Bar, next Bar) []Bar {
+	if last := len(list) - 1; last >= 0 && next.X-list[last].X-list[last].Width < narrow && (next.Width < narrow || list[last].Width < narrow) && list[last].Class == next.Class {
+		list[last].Width = next.X + next.Width - list[last].X
+		list[last].Text = "changes often; the page of the environment has each"
+		return list
+	}
+	return append(list, next)
 }
 
 func conditionText(s scheduler.Span) string {

@@ -63,9 +63,12 @@ func (p *Pages) environmentPage(r *http.Request, c *clock, s scheduler.Environme
 	if s.CostPerHour > 0 {
 		e.CostPerHour = money(s.CostPerHour, currency)
 	}
-	d := p.opts.Reports.Explain(s.Name, c.now)
+	d, err := p.opts.Reports.Explain(r.Context(), s.Name, c.now)
+	if err != nil {
+		return nil, err
+	}
 	e.Because, e.Steps = d.Because, d.Steps
-	err := p.opts.Reports.Timeline(r.Context(), e.Axis.From, e.Axis.To, []string{s.Name}, func(row report.Row) error {
+	err = p.opts.Reports.Timeline(r.Context(), e.Axis.From, e.Axis.To, []string{s.Name}, func(row report.Row) error {
 		e.Lane = c.lane(&e.Axis, row)
 		for _, w := range row.Wanted {
 			if !w.To.After(c.now) {

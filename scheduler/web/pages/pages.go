@@ -40,7 +40,7 @@ type Reports interface {
 	// Savings calls each with the sums of each environment since an instant.
 	Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error
 	// Explain returns what is wanted of an environment at an instant, step by step.
-	Explain(environment string, at time.Time) plan.Decision
+	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
 	// Place returns the zone of the schedule file and the name of its currency.
 	Place() (zone *time.Location, currency string)
 }

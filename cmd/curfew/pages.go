@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"curfew/scheduler/engine"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/report"
+	"curfew/scheduler/store"
+)
+
+// reports answers what pages show of past and coming time, by the active file and what
+// the database keeps.
+type reports struct {
+	engine *engine.Engine
+	store  *store.Store
+}
+
+// past is what the database keeps of what happened.
+type past struct {
+	*store.Observations
+	*store.Runs
+}
+
+func (r reports) subject(ctx context.Context, since time.Time, names ...string) (report.Subject, error) {
+	setup, withOverrides, err := r.engine.Plans(ctx, since)
+	if err != nil {
+		return report.Subject{}, err
+	}
+	s := report.Subject{Plan: withOverrides, Schedules: setup.Plan, Location: setup.Location, Past: past{r.store.Observations, r.store.Runs}}
+	projects := make(map[string]int64, len(setup.Projects))
+	for _, p := range setup.Projects {
+		projects[p.Name] = p.ID
+	}
+	wanted := make(map[string]bool, len(names))
+	for _, name := range names {
+		wanted[name] = true
+	}
+	for _, e := range setup.Environments {
+		if len(names) == 0 || wanted[e.Name] {
+			s.Environments = append(s.Environments, report.Environment{Environment: e, ProjectID: projects[e.Project]})
+		}
+	}
+	return s, nil
+}
+
+// Timeline calls each with the row of each environment named, of all when none is.
+func (r reports) Timeline(ctx context.Context, from, to time.Time, names []string, each func(report.Row) error) error {
+	s, err := r.subject(ctx, from, names...)
+	if err != nil {
+		return err
+	}
+	return report.Timeline(ctx, s, from, to, time.Now(), each)
+}
+
+// Savings calls each with the sums of each environment since an instant.
+func (r reports) Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error {
+	s, err := r.subject(ctx, since)
+	if err != nil {
+		return err
+	}
+	return report.Savings(ctx, s, since, time.Now(), each)
+}
+
+// Explain returns what is wanted of an environment at an instant, step by step.
+func (r reports) Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error) {
+	_, p, err := r.engine.Plans(ctx, at)
+	if err != nil {
+		return plan.Decision{}, err
+	}
+	return p.Wanted(environment, at), nil
+}
+
+// Place returns the zone of the schedule file and the name of its currency.
+func (r reports) Place() (*time.Location, string) { return r.engine.Place() }
