@@ -57,7 +57,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"engine":    {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"store":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"report":    {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
-		"web":       {"curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan"},
+		"web":       {"curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
 		"web/pages": {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
 		"plan":      {},
 		"quota":     {"curfew/lcs"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"curfew/scheduler"
 	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
@@ -74,3 +75,8 @@ func (r reports) Explain(ctx context.Context, environment string, at time.Time) 
 
 // Place returns the zone of the schedule file and the name of its currency.
 func (r reports) Place() (*time.Location, string) { return r.engine.Place() }
+
+// Audit returns the changes that people made since an instant, newest first.
+func (r reports) Audit(ctx context.Context, since time.Time, before string, limit int) ([]scheduler.Event, error) {
+	return r.store.Events.Audit(ctx, since, before, limit)
+}

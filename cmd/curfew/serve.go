@@ -142,11 +142,12 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	shown, err := pages.New(pages.Options{Engine: acting, Reports: reports{acting, st}, Logger: d.log, Version: version, Demo: d.demo})
+	past := reports{acting, st}
+	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Logger: d.log, Version: version, Demo: d.demo})
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: acting, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload, Pages: shown.Routes()})
+	site := web.New(web.Options{Engine: acting, Reports: past, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload, Pages: shown.Routes()})
 	d.announce(listener.Addr())
 	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)

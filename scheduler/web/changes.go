@@ -29,7 +29,7 @@ func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
 		if _, err := query(r); err != nil {
 			return nil, err
 		}
-		run, err := s.opts.Engine.Request(r.Context(), r.PathValue("name"), action, scheduler.ByToken)
+		run, err := s.opts.Engine.Request(r.Context(), r.PathValue("name"), action, by(r))
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,7 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"), scheduler.ByToken)
+	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"), by(r))
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) approve(r *http.Request) (any, error) {
 		return nil, err
 	}
 	id := r.PathValue("id")
-	runs, err := s.opts.Engine.Approve(r.Context(), id, scheduler.ByToken)
+	runs, err := s.opts.Engine.Approve(r.Context(), id, by(r))
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,7 @@ func (s *Server) override(r *http.Request) (any, error) {
 		return nil, err
 	}
 	o, err := s.opts.Engine.Override(r.Context(), scheduler.Override{
-		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason, By: scheduler.ByToken,
+		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason, By: by(r),
 	})
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (s *Server) release(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	o, err := s.opts.Engine.Release(r.Context(), r.PathValue("id"), scheduler.ByToken)
+	o, err := s.opts.Engine.Release(r.Context(), r.PathValue("id"), by(r))
 	if err != nil {
 		return nil, err
 	}

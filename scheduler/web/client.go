@@ -129,6 +129,39 @@ func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 	return page.Items, err
 }
 
+// Savings returns what was saved since an instant; since the daemon's default when it is
+// zero.
+func (c *Client) Savings(ctx context.Context, since time.Time) (Savings, error) {
+	var found Savings
+	path := "/api/v1/savings"
+	if !since.IsZero() {
+		path += "?since=" + url.QueryEscape(since.Format(time.RFC3339))
+	}
+	err := c.get(ctx, path, &found)
+	return found, err
+}
+
+// Audit returns the changes that people made since an instant, newest first, from as many
+// pages as there are.
+func (c *Client) Audit(ctx context.Context, since time.Time) ([]AuditEntry, error) {
+	values := url.Values{}
+	if !since.IsZero() {
+		values.Set("since", since.Format(time.RFC3339))
+	}
+	all := []AuditEntry{}
+	for {
+		var page List[AuditEntry]
+		if err := c.get(ctx, "/api/v1/audit?"+values.Encode(), &page); err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.NextCursor == nil {
+			return all, nil
+		}
+		values.Set("cursor", *page.NextCursor)
+	}
+}
+
 // Override makes an override.
 func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, error) {
 	var made Override

@@ -55,6 +55,7 @@ type Shown interface {
 // Options are what a Server is made of.
 type Options struct {
 	Engine   Engine
+	Reports  Reports
 	Gatherer prometheus.Gatherer
 	Logger   *zap.Logger
 	Version  string
@@ -155,6 +156,9 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/overrides", s.reply(http.StatusOK, s.overrides)},
 		{"POST", "/api/v1/overrides", s.reply(http.StatusCreated, s.override)},
 		{"DELETE", "/api/v1/overrides/{id}", s.reply(http.StatusOK, s.release)},
+		{"GET", "/api/v1/timeline", s.reply(http.StatusOK, s.timeline)},
+		{"GET", "/api/v1/savings", s.reply(http.StatusOK, s.savings)},
+		{"GET", "/api/v1/audit", s.reply(http.StatusOK, s.audit)},
 		{"GET", "/api/v1/accounts", s.reply(http.StatusOK, s.accounts)},
 		{"POST", "/api/v1/reload", s.reply(http.StatusOK, s.reload)},
 		{"GET", "/api/v1/openapi.json", s.openAPI},
