@@ -68,13 +68,16 @@ func demo(ctx context.Context, e env, o serveOptions) (err error) {
 		return err
 	}
 	began := time.Now().Add(-time.Minute) // as if it had been running for a minute: the first fires are due at once
+	history, err := newDemoHistory(cfg, p, began)
+	if err != nil {
+		return err
+	}
 	d := &daemon{env: e, log: log, cfg: cfg, plan: p, listen: o.listen, database: database{dsn: filepath.Join(dir, "curfew.db")}, demo: true, interval: demoInterval}
 	d.prepare = func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error {
 		if _, err := s.Runs.SyncRules(ctx, began, rules); err != nil {
 			return err
 		}
-		_, err := s.Runs.CommitTick(ctx, scheduler.Cursor{}, began, nil, nil)
-		return err
+		return history.keep(ctx, s, began)
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return serveSim(ctx, listener, newDemoSim(cfg, p, began)) })
@@ -102,7 +105,7 @@ func newDemoSim(cfg *config.Config, p *plan.Plan, at time.Time) *lcssim.Sim {
 	}
 	for _, e := range cfg.Environments {
 		state := lcssim.Finished
-		if p.Wanted(e.Name, at).Wanted == plan.Stopped {
+		if p.Wanted(e.Name, at).Wanted == plan.Stopped && e.Name != demoFailing {
 			state = lcssim.Stopped
 		}
 		sim.AddEnvironment(ids[e.Project], lcssim.Environment{ID: e.ID, Name: e.Name, State: state})

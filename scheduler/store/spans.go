@@ -60,3 +60,22 @@ func (s *Observations) Spans(ctx context.Context, from, now time.Time, ids ...st
 	}
 	return list, nil
 }
+
+// Backfill keeps spans that no observation of this database showed.
+func (s *Observations) Backfill(ctx context.Context, spans []scheduler.Span) error {
+	err := s.tx(ctx, func(q session) error {
+		return sizes(q, spans, func(part []scheduler.Span) error {
+			cells := make([]any, 0, len(part)*5)
+			for _, one := range part {
+				cells = append(cells, one.ID, one.Project, micros(one.From), micros(one.Until), string(one.Condition))
+			}
+			v, args := q.values(5, cells)
+			_, err := q.exec(ctx, `INSERT INTO spans (id, project, from_at, until_at, condition) `+v, args...)
+			return err
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("write %d spans: %w", len(spans), err)
+	}
+	return nil
+}

@@ -57,6 +57,7 @@ type Bar struct {
 	X, Width int
 	Class    string
 	Text     string
+	Often    bool // it stands for several that are too near to each other
 }
 
 // A Lane is the drawing of one environment's row, and what it says in words.
@@ -93,7 +94,7 @@ const narrow = 4
 func join(list []Bar, next Bar) []Bar {
 	if last := len(list) - 1; last >= 0 && next.X-list[last].X-list[last].Width < narrow && (next.Width < narrow || list[last].Width < narrow) && list[last].Class == next.Class {
 		list[last].Width = next.X + next.Width - list[last].X
-		list[last].Text = "changes often; the page of the environment has each"
+		list[last].Text, list[last].Often = "changes often; the page of the environment has each", true
 		return list
 	}
 	return append(list, next)
