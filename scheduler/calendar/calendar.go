@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/rickar/cal/v2"
 
 	"curfew/scheduler/plan"
 )
@@ -36,12 +39,13 @@ func New(src Source) (*plan.Calendar, error) {
 	sum := sha256.New()
 	d := &days{}
 	if src.Country != "" {
-		c, ok := lookup(src.Country, src.Region)
+		code := strings.ToUpper(src.Country)
+		rules, ok := lookup(code, src.Region)
 		if !ok {
 			return nil, fmt.Errorf("no holidays are known of country %q, region %q; want codes of Countries and Regions, or dates", src.Country, src.Region)
 		}
-		d.country = c
-		c.sum(sum)
+		d.rules = rules
+		fmt.Fprintf(sum, "country %s-%s, edition %d\n", code, src.Region, edition)
 	}
 	var err error
 	if d.ranges, err = sorted(src.Ranges, sum); err != nil {
@@ -77,10 +81,10 @@ func sorted(list []Range, sum hash.Hash) ([]Range, error) {
 
 // days answers for one calendar. A year is worked out when it is first asked for.
 type days struct {
-	country country
-	ranges  []Range // ascending by First
-	except  []Range
-	years   sync.Map // of int to map[plan.Date]string; never changed once stored
+	rules  []*cal.Holiday
+	ranges []Range // ascending by First
+	except []Range
+	years  sync.Map // of int to map[plan.Date]string; never changed once stored
 }
 
 func (d *days) holiday(date plan.Date) (string, bool) {
@@ -95,7 +99,7 @@ func (d *days) holiday(date plan.Date) (string, bool) {
 // year names the days of one year. What the file says of a day beats what the
 // country calls it, and the earlier range beats the later.
 func (d *days) year(year int) map[plan.Date]string {
-	found := d.country.year(year)
+	found := holidays(d.rules, year)
 	for _, r := range slices.Backward(d.ranges) {
 		r.eachDay(year, func(day plan.Date) {
 			if found[day] == "" || r.Name != "" {

@@ -1,8 +1,6 @@
 package calendar
 
 import (
-	"fmt"
-	"hash"
 	"maps"
 	"slices"
 	"strings"
@@ -11,7 +9,6 @@ import (
 	"github.com/rickar/cal/v2"
 	"github.com/rickar/cal/v2/at"
 	"github.com/rickar/cal/v2/be"
-	"github.com/rickar/cal/v2/ch"
 	"github.com/rickar/cal/v2/cy"
 	"github.com/rickar/cal/v2/cz"
 	"github.com/rickar/cal/v2/de"
@@ -38,12 +35,15 @@ import (
 )
 
 // A country is the rules of the days off that its law gives nearly everyone, and those
-// of its regions, each with what the whole country has. The zero value has none.
+// of its regions, each with what the whole country has.
 type country struct {
-	code    string
-	rules   []*cal.Holiday
-	regions map[string][]*cal.Holiday // by ISO 3166-2 code, without the country
+	rules   func() []*cal.Holiday
+	regions func() map[string][]*cal.Holiday // by ISO 3166-2 code, without the country; nil for none
 }
+
+// edition is part of the fingerprint of each calendar with a country. It is raised when
+// a list changes.
+const edition = 2
 
 // Countries are the codes (ISO 3166-1 alpha-2, upper case, ascending) of which the
 // national holidays are known.
@@ -51,7 +51,12 @@ func Countries() []string { return slices.Sorted(maps.Keys(countries())) }
 
 // Regions are the codes of the regions of a country of which the holidays are known,
 // ascending.
-func Regions(code string) []string { return slices.Sorted(maps.Keys(countries()[code].regions)) }
+func Regions(code string) []string {
+	if c := countries()[code]; c.regions != nil {
+		return slices.Sorted(maps.Keys(c.regions()))
+	}
+	return nil
+}
 
 // CountryMeant returns the code of the standard that code stands for, be it another
 // code of the same country such as UK or DNK, and whether there is such a country.
@@ -67,79 +72,72 @@ func CountryMeant(code string) (iso string, ok bool) {
 // lists of our own are in national.go and regional.go, with what they mend.
 func countries() map[string]country {
 	return map[string]country{
-		"AR": {rules: argentina()},
-		"AT": {rules: at.Holidays},
-		"AU": {rules: australia(), regions: australianStates()},
-		"BE": {rules: be.Holidays},
-		"BG": {rules: bulgaria()},
-		"BR": {rules: brazil()},
-		"CA": {rules: canada(), regions: canadianProvinces()},
-		"CH": {rules: []*cal.Holiday{ch.Neujahr, ch.Auffahrt, ch.Bundesfeiertag, ch.Weihnachtstag}, regions: cantons()},
-		"CY": {rules: cy.Holidays},
-		"CZ": {rules: cz.Holidays},
-		"DE": {rules: de.Holidays, regions: germanStates()},
-		"DK": {rules: denmark()},
-		"EE": {rules: ee.Holidays},
-		"ES": {rules: es.Holidays},
-		"FI": {rules: fi.Holidays},
-		"FR": {rules: fr.Holidays, regions: frenchParts()},
-		"GB": {rules: gb.Holidays, regions: britishParts()},
-		"GR": {rules: greece()},
-		"HR": {rules: hr.Holidays},
-		"HU": {rules: hungary()},
-		"IE": {rules: ie.Holidays},
-		"IS": {rules: iceland()},
-		"IT": {rules: it.Holidays},
-		"JP": {rules: jp.Holidays},
-		"LT": {rules: lithuania()},
-		"LU": {rules: luxembourg()},
-		"LV": {rules: latvia()},
-		"MT": {rules: mt.Holidays},
-		"MW": {rules: malawi()},
-		"MX": {rules: mexico()},
-		"NC": {rules: nc.Holidays},
-		"NL": {rules: netherlands()},
-		"NO": {rules: norway()},
-		"NZ": {rules: newZealand()},
-		"PL": {rules: poland()},
-		"PT": {rules: pt.Holidays, regions: portugueseParts()},
-		"RO": {rules: ro.Holidays},
-		"RS": {rules: serbia()},
-		"RU": {rules: russia()},
-		"SE": {rules: se.Holidays},
-		"SI": {rules: si.Holidays},
-		"SK": {rules: slovakia()},
-		"UA": {rules: ukraine()},
-		"US": {rules: us.Holidays},
-		"ZA": {rules: za.Holidays},
+		"AR": {rules: argentina},
+		"AT": {rules: as(at.Holidays)},
+		"AU": {rules: australia, regions: australianStates},
+		"BE": {rules: as(be.Holidays)},
+		"BG": {rules: bulgaria},
+		"BR": {rules: brazil},
+		"CA": {rules: canada, regions: canadianProvinces},
+		"CH": {rules: switzerland, regions: cantons},
+		"CY": {rules: as(cy.Holidays)},
+		"CZ": {rules: as(cz.Holidays)},
+		"DE": {rules: as(de.Holidays), regions: germanStates},
+		"DK": {rules: denmark},
+		"EE": {rules: as(ee.Holidays)},
+		"ES": {rules: as(es.Holidays)},
+		"FI": {rules: as(fi.Holidays)},
+		"FR": {rules: as(fr.Holidays), regions: frenchParts},
+		"GB": {rules: as(gb.Holidays), regions: britishParts},
+		"GR": {rules: greece},
+		"HR": {rules: as(hr.Holidays)},
+		"HU": {rules: hungary},
+		"IE": {rules: as(ie.Holidays)},
+		"IS": {rules: iceland},
+		"IT": {rules: as(it.Holidays)},
+		"JP": {rules: as(jp.Holidays)},
+		"LT": {rules: lithuania},
+		"LU": {rules: luxembourg},
+		"LV": {rules: latvia},
+		"MT": {rules: as(mt.Holidays)},
+		"MW": {rules: malawi},
+		"MX": {rules: mexico},
+		"NC": {rules: as(nc.Holidays)},
+		"NL": {rules: netherlands},
+		"NO": {rules: norway},
+		"NZ": {rules: newZealand},
+		"PL": {rules: poland},
+		"PT": {rules: as(pt.Holidays), regions: portugueseParts},
+		"RO": {rules: as(ro.Holidays)},
+		"RS": {rules: serbia},
+		"RU": {rules: russia},
+		"SE": {rules: as(se.Holidays)},
+		"SI": {rules: as(si.Holidays)},
+		"SK": {rules: slovakia},
+		"UA": {rules: ukraine},
+		"US": {rules: as(us.Holidays)},
+		"ZA": {rules: as(za.Holidays)},
 	}
 }
 
-// lookup returns the country, or its region when one is given.
-func lookup(code, region string) (country, bool) {
-	code = strings.ToUpper(code)
+// as is a list of the library.
+func as(list []*cal.Holiday) func() []*cal.Holiday {
+	return func() []*cal.Holiday { return list }
+}
+
+// lookup returns the rules of the country, or of its region when one is given.
+func lookup(code, region string) ([]*cal.Holiday, bool) {
 	c, ok := countries()[code]
-	c.code = code
-	if region != "" {
-		c.rules, ok = c.regions[region]
-		c.code += "-" + region
+	switch {
+	case !ok:
+		return nil, false
+	case region == "":
+		return c.rules(), true
+	case c.regions == nil:
+		return nil, false
 	}
-	return c, ok
-}
-
-// year names the days of one year.
-func (c country) year(year int) map[plan.Date]string { return holidays(c.rules, year) }
-
-// sum adds the holidays to a fingerprint: a new version of curfew may know other days.
-func (c country) sum(sum hash.Hash) {
-	const first, last = 2025, 2035
-	fmt.Fprintf(sum, "country %s\n", c.code)
-	for year := first; year <= last; year++ {
-		days := c.year(year)
-		for _, day := range slices.SortedFunc(maps.Keys(days), plan.Date.Compare) {
-			fmt.Fprintf(sum, "%s\n", day)
-		}
-	}
+	rules, ok := c.regions()[region]
+	return rules, ok
 }
 
 // holidays names the days of one year. The neighbouring years are read too: a

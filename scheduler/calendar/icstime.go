@@ -92,12 +92,12 @@ func (e errYear) Error() string {
 
 // stamp reads one date of the property.
 func (z *zones) stamp(p property, text string) (stamp, error) {
-	text = strings.ToUpper(strings.TrimSpace(text))
-	if p.kind == "DATE" && len(text) > len("20060102") && text[len("20060102")] == 'T' {
+	text = strings.TrimSpace(text)
+	if p.kind == "DATE" && len(text) > len("20060102") && text[len("20060102")]|0x20 == 't' {
 		text = text[:len("20060102")]
 	}
 	for _, layout := range []string{"20060102", "20060102T150405", "20060102T150405Z", "20060102T1504", "20060102T1504Z"} {
-		t, err := time.Parse(layout, text)
+		t, err := time.Parse(layout, strings.ToUpper(text))
 		if err != nil {
 			continue
 		}

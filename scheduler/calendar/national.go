@@ -10,6 +10,7 @@ import (
 	"github.com/rickar/cal/v2/bg"
 	"github.com/rickar/cal/v2/br"
 	"github.com/rickar/cal/v2/ca"
+	"github.com/rickar/cal/v2/ch"
 	"github.com/rickar/cal/v2/dk"
 	"github.com/rickar/cal/v2/gr"
 	"github.com/rickar/cal/v2/hu"
@@ -133,6 +134,11 @@ func canada() []*cal.Holiday {
 // denmark: 5 June is a day off of some trades and authorities only.
 func denmark() []*cal.Holiday {
 	return with(without(dk.Holidays, dk.Grundlovsdag), easter(0, "Påskedag"), easter(49, "Pinsedag"))
+}
+
+// switzerland is what all cantons share.
+func switzerland() []*cal.Holiday {
+	return []*cal.Holiday{ch.Neujahr, ch.Auffahrt, ch.Bundesfeiertag, ch.Weihnachtstag}
 }
 
 func greece() []*cal.Holiday {

@@ -91,7 +91,7 @@ func cantons() map[string][]*cal.Holiday {
 		h.CalcOffset = days
 		return h
 	}
-	common := []*cal.Holiday{ch.Neujahr, ch.Auffahrt, ch.Bundesfeiertag, ch.Weihnachtstag}
+	common := switzerland()
 	friday := with(common, ch.Karfreitag)
 	mondays := with(friday, ch.Ostermontag, ch.Pfingstmontag)
 	labour := with(mondays, ch.TagderArbeit, stephen)

@@ -42,14 +42,20 @@ func (d *decoder) country(f *fields) string {
 	if !ok || slices.Contains(k.words, code) {
 		return code
 	}
-	switch meant, known := calendar.CountryMeant(code); {
-	case slices.Contains(k.words, meant):
-		d.errorf(n, msgCountry, cut(code), "did you mean \""+meant+"\"?")
-	case known:
-		d.errorf(n, msgCountryNotOffered, cut(code), strings.Join(k.words, " "))
-	default:
-		d.errorf(n, msgCountry, cut(code), d.meant(code, k.words))
+	all := strings.Join(k.words, " ")
+	meant, known := calendar.CountryMeant(code)
+	if known && !slices.Contains(k.words, meant) {
+		d.errorf(n, msgCountryNotOffered, cut(code), all)
+		return ""
 	}
+	if !known {
+		meant = d.nearest(code, k.words)
+	}
+	hint := "want one of " + all
+	if meant != "" {
+		hint = "did you mean \"" + meant + "\"?"
+	}
+	d.errorf(n, msgCountry, cut(code), hint)
 	return ""
 }
 

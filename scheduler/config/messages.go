@@ -82,12 +82,12 @@ const (
 	msgCountry           message = "no country has the code %q; %s"
 	msgCountryNotOffered message = "the holidays of country %q are not known; want dates or ics for them, or one of %s"
 	msgRegionAlone       message = "region means nothing without country; want both"
-	msgNoRegions         message = "no regional holidays of %s are known, and %q is none; want country alone, and dates or ics for what the region has"
+	msgNoRegions         message = "the regional holidays of %s are not known; want it without region, and dates or ics for what %q has besides"
 	msgRegion            message = "no region of %s has the code %q, or its holidays are not known; want one of %s"
 	msgDateRange         message = "range %q ends before it begins; want the earlier day first"
 	msgICSRead           message = "ics %q cannot be read: %s; want an iCalendar file"
 	msgICS               message = "%s"
-	msgICSShort          message = "of ics %q, %s shorter than a day takes no day off; only what covers a whole day does"
+	msgICSShort          message = "ics %q has %s that took no day off: only an event that covers a whole day does"
 )
 
 // Of schedules and exceptions.
