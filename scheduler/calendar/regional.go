@@ -51,7 +51,7 @@ func canadianProvinces() map[string][]*cal.Holiday {
 		"NU": with(all, ca.VictoriaDay, since(2020, fixed(time.July, 9, "Nunavut Day")), august("Civic Holiday"), since(2022, truth), ca.ThanksgivingDay, remembrance),
 		"ON": with(all, february("Family Day"), ca.VictoriaDay, ca.ThanksgivingDay, ca.BoxingDay),
 		"PE": with(all, february("Islander Day"), since(2022, truth), remembrance),
-		"QC": with(all, called("Journée nationale des patriotes", ca.VictoriaDay), observed(fixed(time.June, 24, "Fête nationale"), sunday(1)), ca.ThanksgivingDay),
+		"QC": with(all, called("Journée nationale des patriotes", ca.VictoriaDay), observed(fixed(time.June, 24, "Fête nationale"), sunday(1)), ca.ThanksgivingDay), //nolint:misspell // French
 		"SK": with(all, february("Family Day"), ca.VictoriaDay, august("Saskatchewan Day"), ca.ThanksgivingDay, remembrance),
 		"YT": with(all, ca.VictoriaDay, indigenous, nth(time.August, 3, time.Monday, "Discovery Day"), since(2023, truth), ca.ThanksgivingDay, remembrance),
 	}
@@ -104,7 +104,7 @@ func cantons() map[string][]*cal.Holiday {
 		"BL": labour,
 		"BS": labour,
 		"FR": friday,
-		"GE": with(mondays, afterSunday(1, 4, "Jeûne genevois"), fixed(time.December, 31, "Restauration de la République")),
+		"GE": with(mondays, afterSunday(1, 4, "Jeûne genevois"), fixed(time.December, 31, "Restauration de la République")), //nolint:misspell // French
 		"GL": with(mondays, naefels, ch.Allerheiligen, stephen),
 		"GR": with(common, ch.Ostermontag, ch.Pfingstmontag, stephen),
 		"JU": with(mondays, ch.Berchtoldstag, ch.TagderArbeit, ch.Fronleichnam, fixed(time.June, 23, "Commémoration du plébiscite"), ch.MariaHimmelfahrt, ch.Allerheiligen),
