@@ -3,6 +3,7 @@ package calendar
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,7 +93,9 @@ func (r reader) describe(e *event) {
 		return all
 	}
 	summary := text(ical.PropSummary)
-	e.texts.all = append(append(append(e.texts.all, summary...), text(ical.PropCategories)...), text(ical.PropDescription)...)
+	for _, s := range slices.Concat(summary, text(ical.PropCategories), text(ical.PropDescription)) {
+		e.texts.all = append(e.texts.all, forGlob(s))
+	}
 	if len(summary) > 0 {
 		e.texts.name = cut(strings.TrimSpace(summary[0]))
 	}

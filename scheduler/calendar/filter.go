@@ -27,7 +27,7 @@ func (t *texts) match(patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool {
 		pattern = forGlob(pattern)
 		return slices.ContainsFunc(t.all, func(text string) bool {
-			ok, err := path.Match(pattern, forGlob(text))
+			ok, err := path.Match(pattern, text)
 			return ok && err == nil
 		})
 	})

@@ -11,7 +11,7 @@ import (
 // texts are what a filter reads of an event.
 type texts struct {
 	name string   // for display
-	all  []string // SUMMARY, each of CATEGORIES, DESCRIPTION
+	all  []string // SUMMARY, each of CATEGORIES, DESCRIPTION, fit for globs
 }
 
 // An occurrence is the days that one repetition covers whole.

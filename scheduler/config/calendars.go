@@ -24,6 +24,9 @@ func (d *decoder) decodeCalendars(f *fields) {
 		for _, n := range f.oneOrMore("ics") {
 			src.Ranges = append(src.Ranges, d.ics(n)...)
 		}
+		if name == "" {
+			return // nothing can refer to it
+		}
 		if c, err := calendar.New(src); err == nil {
 			d.built[name] = c // whatever New refuses has been reported
 		}
@@ -66,7 +69,7 @@ func (d *decoder) region(f *fields, country string) string {
 		return ""
 	}
 	code, ok := d.text(n, "region", f.section.key("region").want)
-	switch known := calendar.Regions(country); {
+	switch known := d.regionsOf(country); {
 	case !ok || slices.Contains(known, code):
 		return code
 	case !f.has("country"):
@@ -78,6 +81,16 @@ func (d *decoder) region(f *fields, country string) string {
 		d.errorf(n, msgRegion, country, cut(code), strings.Join(known, " "))
 	}
 	return ""
+}
+
+// regionsOf looks the regions of a country up once.
+func (d *decoder) regionsOf(country string) []string {
+	known, ok := d.regions[country]
+	if !ok {
+		known = calendar.Regions(country)
+		d.regions[country] = known
+	}
+	return known
 }
 
 // ranges reads a list of days and ranges.

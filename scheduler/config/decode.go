@@ -39,6 +39,7 @@ type decoder struct {
 	texts        map[string]string // of names that many entries repeat
 
 	built      map[string]*plan.Calendar // by name
+	regions    map[string][]string       // by country, once asked for
 	icsFiles   map[string]*calendar.ICS  // by path, once read; nil for one that cannot be
 	schedules  []scheduleEntry
 	exceptions []*yaml.Node // as those of cfg

@@ -78,6 +78,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		patterns:     map[string]*regexp.Regexp{},
 		texts:        map[string]string{},
 		built:        map[string]*plan.Calendar{},
+		regions:      map[string][]string{},
 		icsFiles:     map[string]*calendar.ICS{},
 	}
 }
