@@ -9,6 +9,7 @@ import (
 	"github.com/rickar/cal/v2"
 	"github.com/rickar/cal/v2/at"
 	"github.com/rickar/cal/v2/be"
+	"github.com/rickar/cal/v2/bg"
 	"github.com/rickar/cal/v2/cy"
 	"github.com/rickar/cal/v2/cz"
 	"github.com/rickar/cal/v2/de"
@@ -21,8 +22,12 @@ import (
 	"github.com/rickar/cal/v2/ie"
 	"github.com/rickar/cal/v2/it"
 	"github.com/rickar/cal/v2/jp"
+	"github.com/rickar/cal/v2/lt"
+	"github.com/rickar/cal/v2/lv"
 	"github.com/rickar/cal/v2/mt"
 	"github.com/rickar/cal/v2/nc"
+	"github.com/rickar/cal/v2/no"
+	"github.com/rickar/cal/v2/pl"
 	"github.com/rickar/cal/v2/pt"
 	"github.com/rickar/cal/v2/ro"
 	"github.com/rickar/cal/v2/se"
@@ -76,7 +81,7 @@ func countries() map[string]country {
 		"AT": {rules: as(at.Holidays)},
 		"AU": {rules: australia, regions: australianStates},
 		"BE": {rules: as(be.Holidays)},
-		"BG": {rules: bulgaria},
+		"BG": {rules: as(bg.Holidays)},
 		"BR": {rules: brazil},
 		"CA": {rules: canada, regions: canadianProvinces},
 		"CH": {rules: switzerland, regions: cantons},
@@ -96,17 +101,17 @@ func countries() map[string]country {
 		"IS": {rules: iceland},
 		"IT": {rules: as(it.Holidays)},
 		"JP": {rules: as(jp.Holidays)},
-		"LT": {rules: lithuania},
+		"LT": {rules: as(lt.Holidays)},
 		"LU": {rules: luxembourg},
-		"LV": {rules: latvia},
+		"LV": {rules: as(lv.Holidays)},
 		"MT": {rules: as(mt.Holidays)},
 		"MW": {rules: malawi},
 		"MX": {rules: mexico},
 		"NC": {rules: as(nc.Holidays)},
 		"NL": {rules: netherlands},
-		"NO": {rules: norway},
+		"NO": {rules: as(no.Holidays)},
 		"NZ": {rules: newZealand},
-		"PL": {rules: poland},
+		"PL": {rules: as(pl.Holidays)},
 		"PT": {rules: as(pt.Holidays), regions: portugueseParts},
 		"RO": {rules: as(ro.Holidays)},
 		"RS": {rules: serbia},

@@ -7,7 +7,6 @@ import (
 	"github.com/rickar/cal/v2"
 	"github.com/rickar/cal/v2/ar"
 	"github.com/rickar/cal/v2/au"
-	"github.com/rickar/cal/v2/bg"
 	"github.com/rickar/cal/v2/br"
 	"github.com/rickar/cal/v2/ca"
 	"github.com/rickar/cal/v2/ch"
@@ -15,15 +14,11 @@ import (
 	"github.com/rickar/cal/v2/gr"
 	"github.com/rickar/cal/v2/hu"
 	"github.com/rickar/cal/v2/is"
-	"github.com/rickar/cal/v2/lt"
 	"github.com/rickar/cal/v2/lu"
-	"github.com/rickar/cal/v2/lv"
 	"github.com/rickar/cal/v2/mw"
 	"github.com/rickar/cal/v2/mx"
 	"github.com/rickar/cal/v2/nl"
-	"github.com/rickar/cal/v2/no"
 	"github.com/rickar/cal/v2/nz"
-	"github.com/rickar/cal/v2/pl"
 	"github.com/rickar/cal/v2/ru"
 	"github.com/rickar/cal/v2/sk"
 	"github.com/rickar/cal/v2/ua"
@@ -116,11 +111,6 @@ func australia() []*cal.Holiday {
 	return []*cal.Holiday{au.NewYear, au.AustraliaDay, au.GoodFriday, au.EasterMonday, au.AnzacDay, au.ChristmasDay, au.BoxingDay}
 }
 
-// bulgaria: Labour Code, article 154, lists Holy Saturday and Easter Sunday too.
-func bulgaria() []*cal.Holiday {
-	return with(bg.Holidays, orthodox(-1, "Велика събота"), orthodox(0, "Великден"))
-}
-
 // brazil: Carnival and Corpus Christi are optional by the yearly decree of the federal
 // government (ponto facultativo), and holidays of some cities only.
 func brazil() []*cal.Holiday { return without(br.Holidays, br.Carnaval, br.CorpusChristi) }
@@ -133,7 +123,7 @@ func canada() []*cal.Holiday {
 
 // denmark: 5 June is a day off of some trades and authorities only.
 func denmark() []*cal.Holiday {
-	return with(without(dk.Holidays, dk.Grundlovsdag), easter(0, "Påskedag"), easter(49, "Pinsedag"))
+	return without(dk.Holidays, dk.Grundlovsdag)
 }
 
 // switzerland is what all cantons share.
@@ -153,23 +143,12 @@ func hungary() []*cal.Holiday {
 
 // iceland: act 88/1971 gives 24 and 31 December from 13:00 only.
 func iceland() []*cal.Holiday {
-	return with(without(is.Holidays, is.Adfangadagur, is.Gamarsdagur), easter(0, "Páskadagur"), easter(49, "Hvítasunnudagur"))
-}
-
-// lithuania: Labour Code, article 123, lists some Sundays too.
-func lithuania() []*cal.Holiday {
-	return with(lt.Holidays, easter(0, "Šv. Velykos"),
-		nth(time.May, 1, time.Sunday, "Motinos diena"), nth(time.June, 1, time.Sunday, "Tėvo diena"))
+	return without(is.Holidays, is.Adfangadagur, is.Gamarsdagur)
 }
 
 // luxembourg: Europe Day is a holiday since 2019.
 func luxembourg() []*cal.Holiday {
 	return with(lu.Holidays, since(2019, fixed(time.May, 9, "Europadag")))
-}
-
-// latvia: the act on holidays lists some Sundays too.
-func latvia() []*cal.Holiday {
-	return with(lv.Holidays, nth(time.May, 2, time.Sunday, "Mātes diena"), easter(49, "Vasarsvētki"))
 }
 
 // malawi: after a Christmas on a Saturday, Monday and Tuesday are off. Eid al-Fitr, which
@@ -214,22 +193,13 @@ func netherlands() []*cal.Holiday {
 		}
 		return on(year, time.May, 5)
 	})
-	return with(list, king, liberation, easter(0, "Eerste Paasdag"), easter(49, "Eerste Pinksterdag"))
-}
-
-func norway() []*cal.Holiday {
-	return with(no.Holidays, easter(0, "Første påskedag"), easter(49, "Første pinsedag"))
+	return with(list, king, liberation)
 }
 
 // newZealand: Matariki is a holiday since 2022, on the days that its act lists until 2052.
 func newZealand() []*cal.Holiday {
 	matariki := nz.Matariki.Clone(&cal.Holiday{StartYear: 2022, EndYear: 2052})
 	return with(without(nz.Holidays, nz.QueensBirthday), matariki, called("King's Birthday", nz.QueensBirthday))
-}
-
-// poland: the act of 18 January 1951 lists the two Sundays too.
-func poland() []*cal.Holiday {
-	return with(pl.Holidays, easter(0, "pierwszy dzień Wielkiej Nocy"), easter(49, "pierwszy dzień Zielonych Świątek"))
 }
 
 // serbia: of the secular holidays, one on a Sunday gives the next working day.
