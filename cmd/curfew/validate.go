@@ -50,7 +50,7 @@ func printDiagnostics(e env, all config.Diagnostics, summaries []string, form st
 		return printJSON(e.stdout, all)
 	}
 	for _, d := range all {
-		if _, err := fmt.Fprintln(e.stdout, d); err != nil {
+		if _, err := fmt.Fprintln(e.stdout, d.Text()); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Severity is how bad a problem is.
@@ -23,6 +24,7 @@ type Diagnostic struct {
 	Column   int      `json:"column"`
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"`
+	Excerpt  string   `json:"excerpt,omitempty"` // the line, and under it a caret at the column; "" where the line may hold a secret
 }
 
 // String writes the problem as file:line:col: message, which editors can follow.
@@ -32,6 +34,14 @@ func (d Diagnostic) String() string {
 		prefix = "warning: "
 	}
 	return fmt.Sprintf("%s:%d:%d: %s%s", d.File, d.Line, d.Column, prefix, d.Message)
+}
+
+// Text is String, with the excerpt on lines of its own.
+func (d Diagnostic) Text() string {
+	if d.Excerpt == "" {
+		return d.String()
+	}
+	return d.String() + "\n    " + strings.ReplaceAll(d.Excerpt, "\n", "\n    ")
 }
 
 // Diagnostics are all problems of a file, sorted by file, line and column.

@@ -10,7 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v4"
 
 	"curfew/scheduler/calendar"
 	"curfew/scheduler/plan"
@@ -84,6 +84,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 
 func (d *decoder) result() (*Config, Diagnostics) {
 	diags := d.diags.sorted()
+	d.addExcerpts(diags)
 	if diags.HasErrors() {
 		return nil, diags
 	}

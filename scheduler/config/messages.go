@@ -14,7 +14,7 @@ const (
 	msgEmpty            message = "the file is empty; want version: 1, environments and schedules"
 	msgSeveralDocuments message = "a second document begins here; want one document in a file"
 	msgSyntax           message = "this is not valid YAML: %s"
-	msgTab              message = "the line is indented with a tab; want spaces"
+	msgOddSpace         message = "%s stands here; want an ordinary space, or none"
 	msgTooDeep          message = "values are nested more than %d deep; want the structure of a schedule file"
 	msgTag              message = "the value has a YAML tag; want it without"
 	msgAliasLoop        message = "the alias stands for something that contains it; want a value"
@@ -59,6 +59,7 @@ const (
 // Of accounts, projects and environments.
 const (
 	msgSecretInClear   message = "%s is written in the file; want " + wantSecret + ", and a new secret, since this one has been seen"
+	msgVariable        message = "%s is a variable, which is not replaced in the file; want %s"
 	msgSecretKey       message = "unknown key in %s; want " + wantSecret
 	msgSecretBoth      message = "%s has to have either file or env; want one of them"
 	msgEnvName         message = "env is not the name of an environment variable; want letters, digits and _"

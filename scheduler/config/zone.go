@@ -7,7 +7,7 @@ import (
 	"time"
 	_ "time/tzdata" // a container without zones reads the same file in the same way
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // zoneNames are the names of the IANA zones, one a line, for "did you mean". A zone
