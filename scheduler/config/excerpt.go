@@ -83,7 +83,7 @@ func (e *excerpter) excerpt(p place) string {
 	if !whole {
 		shown = append(shown, []rune(" …")...)
 	}
-	if from := p.column - maxShown*2/3; from > 0 {
+	if from := p.column - maxShown*2/3; from > 0 && len(shown) > maxShown {
 		shown = append([]rune("…"), shown[from:]...)
 		p.column -= from - 1
 	}

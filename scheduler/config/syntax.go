@@ -197,6 +197,9 @@ func (f *finder) comma() (fault, bool) {
 	if before := f.before(f.mark); f.mark.line > f.begin.line && !strings.ContainsAny(before, ",[{") {
 		return f.at(place{f.mark.line, indent(before) + 1}, "want a comma at the end of the line before"), true
 	}
+	if f.source.at(f.mark) == ':' {
+		return f.at(f.mark, `want quotes around a value that has ": " in it, or a comma before its key`), true
+	}
 	return f.at(f.mark, "want a comma before this, or quotes around the value if this belongs to it"), true
 }
 
