@@ -211,11 +211,31 @@ func (d *decoder) text(n *yaml.Node, what, want string) (string, bool) {
 		d.errorf(n, msgBlank, what, want)
 		return "", false
 	}
+	if n.Style == 0 && d.pasted(n, what) {
+		return "", false
+	}
 	if len(n.Value) > maxText || strings.ContainsFunc(n.Value, unicode.IsControl) {
 		d.errorf(n, msgStrangeText, what, maxText, want)
 		return "", false
 	}
 	return n.Value, true
+}
+
+// pasted reports what text pasted from a document has around it: white space that is no
+// space, and quotes that YAML does not know.
+func (d *decoder) pasted(n *yaml.Node, what string) bool {
+	runes := []rune(n.Value)
+	for _, i := range []int{0, len(runes) - 1} {
+		if isOddSpace(runes[i]) {
+			d.errorIn(n, len(string(runes[:i])), msgOddSpace, nameOfSpace(runes[i]))
+			return true
+		}
+	}
+	if strings.ContainsRune("“”„‘’‚«»", runes[0]) {
+		d.errorf(n, msgTypographic, what, string(runes[0]))
+		return true
+	}
+	return false
 }
 
 // maxText bounds a single value, in bytes.

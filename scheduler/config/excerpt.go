@@ -101,8 +101,9 @@ func (d *decoder) addExcerpts(list Diagnostics) {
 	}
 	e := newExcerpter(newSource(d.src))
 	for i := range list[:min(len(list), maxExcerpts)] {
-		if at := (place{list[i].Line, list[i].Column}); list[i].File == d.file && at != (place{1, 1}) {
-			list[i].Excerpt = e.excerpt(at)
+		p := &list[i]
+		if at := (place{p.Line, p.Column}); p.File == d.file && p.Severity != Note && at != (place{1, 1}) {
+			p.Excerpt = e.excerpt(at)
 		}
 	}
 }

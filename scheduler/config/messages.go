@@ -15,6 +15,7 @@ const (
 	msgSeveralDocuments message = "a second document begins here; want one document in a file"
 	msgSyntax           message = "this is not valid YAML: %s"
 	msgOddSpace         message = "%s stands here; want an ordinary space, or none"
+	msgTypographic      message = "%s begins with %s, which YAML does not take for a quote; want \" or '"
 	msgTooDeep          message = "values are nested more than %d deep; want the structure of a schedule file"
 	msgTag              message = "the value begins with !, which makes it a YAML tag; want it without, or in quotes"
 	msgAliasLoop        message = "the alias stands for something that contains it; want a value"

@@ -84,7 +84,8 @@ func (f *finder) control() (fault, bool) {
 }
 
 // oddSpace finds the first odd white space where only structure can be: before the
-// first key of a line, after a hyphen or a comma, or on either side of a colon.
+// first key of a line, after a hyphen, a comma, a bracket or a quote, or on either side
+// of a colon.
 func (f *finder) oddSpace() (fault, bool) {
 	for n := 1; n <= min(f.mark.line, len(f.lines)); n++ {
 		if column := oddSpaceIn(f.line(n)); column > 0 {
@@ -105,7 +106,7 @@ func oddSpaceIn(line string) int {
 	leading := true
 	for i, r := range runes {
 		if isOddSpace(r) {
-			afterMark := i > 0 && strings.ContainsRune(":,[{", runes[i-1])
+			afterMark := i > 0 && strings.ContainsRune(":,[]{}\"'", runes[i-1])
 			beforeColon := i+1 < len(runes) && runes[i+1] == ':'
 			if leading || afterMark || beforeColon {
 				return i + 1
