@@ -207,8 +207,14 @@ func (f *finder) comma() (fault, bool) {
 // indicator finds a value whose first character means something to YAML. The parser may
 // have read it, and stopped later in the line.
 func (f *finder) indicator() (fault, bool) {
-	const marks = "*&!|>%@`?"
+	const (
+		marks   = "*&!|>%@`?"
+		longest = 5000 // characters of a line that people write
+	)
 	line := []rune(f.line(f.mark.line))
+	if len(line) > longest {
+		return fault{}, false
+	}
 	for i, r := range line[:min(f.mark.column, len(line))] {
 		p := place{f.mark.line, i + 1}
 		if strings.ContainsRune(marks, r) && f.beginsValue(p) && (p == f.mark || p == f.begin || f.context != "" || r == '*') {
