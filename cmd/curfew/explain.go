@@ -28,7 +28,7 @@ func newExplain(e env, path *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return explain(e, cfg, p, explainOptions{args[0], at, form.value})
+			return explain(e, cfg, p, explainOptions{config.Normal(args[0]), at, form.value})
 		},
 	}
 	c.Flags().StringVar(&at, "at", "", "at this instant: "+instantForms+" (now)")

@@ -17,7 +17,7 @@ func load(path string, opts config.Options, stderr io.Writer) (*config.Config, *
 	if diags.HasErrors() {
 		errs := diags.Errors()
 		for _, d := range errs {
-			_, _ = fmt.Fprintln(stderr, d)
+			_, _ = fmt.Fprintln(stderr, d.Text())
 		}
 		return nil, nil, diags, coded{fmt.Errorf("%s: %s; nothing was started or stopped", path, count(len(errs), "error")), exitInvalid}
 	}
@@ -36,7 +36,7 @@ func loadQuietly(path string, stderr io.Writer) (*config.Config, *plan.Plan, err
 		return nil, nil, err
 	}
 	for _, d := range diags.Warnings() {
-		_, _ = fmt.Fprintln(stderr, d)
+		_, _ = fmt.Fprintln(stderr, d.Text())
 	}
 	return cfg, p, nil
 }

@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Severity is how bad a problem is.
 type Severity string
 
-// A file with an error is refused; one with warnings is used. A note says what was
-// done, and asks for nothing.
+// A file with an error is refused; one with warnings is used. A note says what is so, and
+// asks for nothing.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
@@ -25,6 +26,7 @@ type Diagnostic struct {
 	Column   int      `json:"column"`
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"`
+	Excerpt  string   `json:"excerpt,omitempty"` // the line, and under it a caret at the column; "" where the line may hold a secret
 }
 
 // String writes the problem as file:line:col: message, which editors can follow.
@@ -34,6 +36,14 @@ func (d Diagnostic) String() string {
 		prefix = string(d.Severity) + ": "
 	}
 	return fmt.Sprintf("%s:%d:%d: %s%s", d.File, d.Line, d.Column, prefix, d.Message)
+}
+
+// Text is String, with the excerpt on lines of its own.
+func (d Diagnostic) Text() string {
+	if d.Excerpt == "" {
+		return d.String()
+	}
+	return d.String() + "\n    " + strings.ReplaceAll(d.Excerpt, "\n", "\n    ")
 }
 
 // Diagnostics are all problems of a file, sorted by file, line and column.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/tools/txtar"
 )
 
 // perMiB is what a file may take to be read or refused, plus a start of the same
@@ -24,6 +26,13 @@ func FuzzParse(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(src)
+	}
+	broken, err := txtar.ParseFile("testdata/faults.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range broken.Files {
+		f.Add(file.Data)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		began := time.Now()

@@ -85,6 +85,7 @@ func newDecoder(file, dir string, opts Options) *decoder {
 
 func (d *decoder) result() (*Config, Diagnostics) {
 	diags := d.diags.sorted()
+	d.addExcerpts(diags)
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -191,7 +191,7 @@ func TestNoMessageNamesAGoType(t *testing.T) {
 }
 
 func TestDiagnosticAsJSON(t *testing.T) {
-	got, err := json.Marshal(Diagnostic{"a.yaml", 3, 9, Warning, "m"})
+	got, err := json.Marshal(Diagnostic{File: "a.yaml", Line: 3, Column: 9, Severity: Warning, Message: "m"})
 	want := `{"file":"a.yaml","line":3,"column":9,"severity":"warning","message":"m"}`
 	if err != nil || string(got) != want {
 		t.Errorf("Marshal = %s, %v, want %s", got, err, want)

@@ -78,6 +78,7 @@ func (d *decoder) selected(f *fields) []string {
 // was mistyped must not be taken for one that happens to match nothing.
 func (d *decoder) match(n *yaml.Node, selector string) []int {
 	s := d.selection
+	selector = Normal(selector)
 	var found []int
 	tag, isTag := strings.CutPrefix(selector, "tag:")
 	switch {
