@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	_ "time/tzdata" // the container has no zone files
 
 	"github.com/spf13/cobra"
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"time"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -73,7 +72,6 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		projects:     newNames("project"),
 		environments: newNames("environment"),
 		calendars:    newNames("calendar"),
-		zones:        map[string]*time.Location{},
 		spellings:    maxSpellings,
 		patterns:     map[string]*regexp.Regexp{},
 		texts:        map[string]string{},
