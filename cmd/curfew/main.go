@@ -66,7 +66,7 @@ func run(ctx context.Context, e env, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	if errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, errClosedPipe) {
 		return exitDone // the reader of our output has seen enough
 	}
 	if !errors.Is(err, errReported) {

@@ -175,9 +175,10 @@ func isPartial(f *fields, key string) bool {
 	return false
 }
 
-// absolute is path as seen from the directory of the schedule file.
+// absolute is path as seen from the directory of the schedule file. On Windows, a
+// path such as /run/secrets has no drive and is not below that directory all the same.
 func (d *decoder) absolute(path string) string {
-	if filepath.IsAbs(path) {
+	if filepath.IsAbs(path) || path != "" && os.IsPathSeparator(path[0]) {
 		return path
 	}
 	return filepath.Join(d.dir, path)
