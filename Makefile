@@ -4,7 +4,7 @@ GOFUMPT_VERSION       := v0.12.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: build test chaos lint schema fuzz bench demo image clean
+.PHONY: build test chaos lint schema fuzz bench demo image clean zones zones-check cross
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -50,6 +50,29 @@ demo:
 
 image:
 	docker build -t curfew:$(VERSION) .
+
+# Renews the zone data that the binary carries, with the names of Windows and of
+# cities. It needs Debian's apt, after apt-get update, and npm.
+zones:
+	rm -rf bin/zones && mkdir -p bin/zones
+	cd bin/zones && apt-get -qq download tzdata && dpkg-deb -x tzdata_*.deb .
+	cd bin/zones && npm pack --silent cldr-core@48.2.0 city-timezones@1.3.4 @vvo/tzdb@6.202.0 > /dev/null
+	cd bin/zones && for p in cldr-core city-timezones tzdb; do mkdir $$p && tar -xzf *$$p-*.tgz -C $$p --strip-components=1; done
+	go run scheduler/zone/generate.go bin/zones
+
+# Warns when Debian has newer zone data than the binary carries.
+zones-check:
+	@has=$$(tail -c 5 scheduler/zone/data/zoneinfo.zip); \
+	newest=$$(apt-cache policy tzdata 2>/dev/null | sed -n 's/^  Candidate: \([0-9]*[a-z]*\).*/\1/p'); \
+	if [ "$$newest" \> "$$has" ]; then echo "warning: zone data $$newest is out, and the binary carries $$has; run make zones"; else echo "zone data: $$has"; fi
+
+# Everything compiles, tests included, on each system that is supported.
+cross:
+	@set -e; for target in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \
+	  echo "$$target"; \
+	  export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; \
+	  go build -o /dev/null ./cmd/curfew; go vet ./...; \
+	done
 
 clean:
 	rm -rf bin

@@ -55,11 +55,12 @@ func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		".":      {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"engine": {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
-		"store":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"store":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 		"web":    {"curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan"},
 		"plan":   {},
 		"quota":  {"curfew/lcs"},
-		"config": {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"zone":   {},
+		"config": {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 	}
 	for dir, list := range allowed {
 		may := map[string]bool{}

@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	_ "time/tzdata" // the container has no zone files
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +66,7 @@ func run(ctx context.Context, e env, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	if errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, errClosedPipe) {
 		return exitDone // the reader of our output has seen enough
 	}
 	if !errors.Is(err, errReported) {

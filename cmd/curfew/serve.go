@@ -26,6 +26,7 @@ import (
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
+	"curfew/scheduler/zone"
 )
 
 const defaultListen = "127.0.0.1:8080"
@@ -213,7 +214,8 @@ func (d *daemon) announce(addr net.Addr) {
 		d.log.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
 			zap.String("pages", "http://"+addr.String()), zap.String("commands", "curfew status, curfew history; with --server http://"+addr.String()))
 	}
-	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
+	release, source := zone.Data()
+	d.log.Info("curfew started", zap.String("version", version), zap.String("zone_data", release+" ("+source+")"), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
 		zap.String("database", store.Place(d.database.dsn)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
 }

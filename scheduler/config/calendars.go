@@ -10,6 +10,7 @@ import (
 
 	"curfew/scheduler/calendar"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/zone"
 )
 
 func (d *decoder) decodeCalendars(f *fields) {
@@ -200,10 +201,16 @@ func (d *decoder) icsFile(n *yaml.Node, name string) *calendar.ICS {
 	return file
 }
 
-// icsZone is the zone that an iCalendar file means by a name.
+// icsZone is the zone that an iCalendar file means by a name: an IANA name, or one of
+// Windows.
 func (d *decoder) icsZone(name string) *time.Location {
-	if strings.EqualFold(name, "local") {
-		return nil
+	if loc, err := zone.Load(name); err == nil {
+		return loc
 	}
-	return d.location(name)
+	if iana, ok := zone.FromWindows(name); ok {
+		if loc, err := zone.Load(iana); err == nil {
+			return loc
+		}
+	}
+	return nil
 }

@@ -33,10 +33,7 @@ type decoder struct {
 	environments *names
 	calendars    *names
 	selection    *selection
-	zones        map[string]*time.Location
-	allZones     []string          // names of zones, once one is unknown
-	cities       map[string]string // their last parts, in lower case, to their names
-	spellings    int               // comparisons for "did you mean" that are left
+	spellings    int // comparisons for "did you mean" that are left
 	patterns     map[string]*regexp.Regexp
 	texts        map[string]string // of names that many entries repeat
 

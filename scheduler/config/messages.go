@@ -46,6 +46,9 @@ const (
 	msgCurrency       message = "currency %q is longer than %d characters; want text such as EUR"
 	msgZone           message = "unknown time zone %q; %s"
 	msgZoneLocal      message = "the time zone %q depends on the machine; want %s"
+	msgZoneWindows    message = "%q is a time zone name of Windows; want its IANA name %q"
+	msgZoneOffset     message = "the time zone %q is an offset, which has no summer time; want %s%s"
+	msgZoneFixed      message = "the time zone %s has no summer time%s; want %s, unless that is meant"
 	msgURL            message = "%s is not an address that can be used: %s; want %s"
 )
 

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata"
 
 	"pgregory.net/rapid"
 
 	"curfew/scheduler/plan"
+	"curfew/scheduler/zone"
 )
 
 // changes are days round which the clocks of a zone do something odd.
@@ -40,9 +40,9 @@ func zones() []string {
 	return list
 }
 
-func mustLoad(t testing.TB, zone string) *time.Location {
+func mustLoad(t testing.TB, name string) *time.Location {
 	t.Helper()
-	loc, err := time.LoadLocation(zone)
+	loc, err := zone.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
