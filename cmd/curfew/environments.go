@@ -37,7 +37,7 @@ func newEnvironments(e env, path *string) *cobra.Command {
 	f.BoolVar(&asYAML, "yaml", false, "print entries to paste into the schedule file")
 	f.VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, _, err := loadQuietly(*path, e.stderr)
+		cfg, _, _, err := load(*path, config.Options{}, e.stderr) // its warnings are for validate and plan
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,34 @@ func printEnvironments(e env, found []seen, asYAML bool, form string) error {
 	return printTable(e.stdout, "NAME PROJECT ID STATE CONDITION INFRASTRUCTURE TYPE", rows)
 }
 
-var notInNames = regexp.MustCompile(`[^\p{L}\p{N}._-]+`)
+var notInNames = regexp.MustCompile(`[^\p{L}\p{M}\p{Nd}._-]+`)
+
+// tagOf returns the tag of an environment of a type of LCS. The sample file selects dev
+// and build; the tags of all others name what should not stop before somebody chose so.
+func tagOf(kind string) string {
+	switch kind = strings.ToLower(kind); kind {
+	case "devtestdev":
+		return "dev"
+	case "devtestbuild", "devtestdevandbuild": // what builds at night is not to stop with the office
+		return "build"
+	case "sandbox", "onpremsandbox":
+		return "sandbox"
+	case "production", "onpremproduction", "highavailability":
+		return "production"
+	case "", "unknown":
+		return "untyped"
+	default:
+		return strings.Trim(notInNames.ReplaceAllString(kind, "-"), "-")
+	}
+}
+
+// nameOf makes a name of the schedule file of one of LCS. It leaves room for a number.
+func nameOf(lcsName string) string {
+	name := []rune(notInNames.ReplaceAllString(lcsName, "-"))
+	return cmp.Or(strings.Trim(string(name[:min(len(name), longestName)]), "-."), "environment")
+}
+
+const longestName = 90
 
 // printEntries prints the environments section of a schedule file. Those that
 // LCS does not start and stop are comments.
@@ -106,11 +133,8 @@ func printEntries(e env, found []seen) error {
 	b.WriteString("environments:\n")
 	used := map[string]bool{}
 	for _, s := range found {
-		name := strings.Trim(notInNames.ReplaceAllString(s.Name, "-"), "-")
-		if name == "" {
-			name = "environment"
-		}
-		base := name
+		base := nameOf(s.Name)
+		name := base
 		for n := 2; used[strings.ToLower(name)]; n++ {
 			name = fmt.Sprintf("%s-%d", base, n)
 		}
@@ -120,7 +144,7 @@ func printEntries(e env, found []seen) error {
 			fmt.Fprintf(&b, "  # LCS starts and stops customer-managed environments only; %s is %s\n", name, notInNames.ReplaceAllString(s.Infrastructure, " "))
 			comment = "  # "
 		}
-		fmt.Fprintf(&b, "%s- {name: %q, project: %q, id: %q, tags: [%q]}\n", comment, name, s.Project, s.ID, cmp.Or(strings.ToLower(s.Type), "untyped"))
+		fmt.Fprintf(&b, "%s- {name: %q, project: %q, id: %q, tags: [%s]}\n", comment, name, s.Project, s.ID, tagOf(s.Type))
 	}
 	_, err := fmt.Fprint(e.stdout, b.String())
 	return err
