@@ -20,7 +20,7 @@ var pages = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/fi
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
 // an engine.
-var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make test-long", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
