@@ -74,7 +74,7 @@ func checkProject(ctx context.Context, all *clients, a config.Account, p config.
 	if err != nil {
 		return row, err
 	}
-	list, err := client.Environments(ctx, p.ID)
+	list, err := client.Environments(ctx, p.ID, throttled(all.env, p))
 	if ctx.Err() != nil {
 		return row, context.Cause(ctx)
 	}

@@ -116,3 +116,32 @@ func TestCheckSendsATokenNowhereElse(t *testing.T) {
 		}
 	}
 }
+
+// throttledTries are the first try of a page and those that the LCS client makes by itself.
+const throttledTries = 4
+
+func TestListingWaitsForLCSAndSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "  - {name: office-hours, environments: [dev-00, dev-01], uptime: \"mon-fri 07:00-19:00\"}\n")
+	file := filepath.Join(s.dir, "schedules.yaml")
+	tests := []struct {
+		name, after string // as LCS asks
+		args        []string
+		says        string
+		code        int
+	}{
+		{"a listing", "1", []string{"environments", "--yaml"}, "project contoso: LCS lets 6 pages of metadata be read in a minute; waiting 1s\n", exitDone},
+		{"a check", "1", []string{"accounts", "check", "main"}, "waiting 1s\n", exitDone},
+		{"a wait that nobody sits through", "3600", []string{"environments"}, "it asks to wait 1h0m0s\n", exitFailed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s.sim.ClearFaults()
+			s.sim.Inject(lcssim.Fault{Kind: lcssim.Throttle, Verb: lcssim.Metadata, Times: throttledTries, RetryAfter: tt.after})
+			code, out, errs := command(t, nil, append([]string{"--config", file}, tt.args...)...)
+			if code != tt.code || !strings.HasSuffix(errs, tt.says) {
+				t.Errorf("curfew %v exited %d: %s%s; want %d and %q", tt.args, code, out, errs, tt.code, tt.says)
+			}
+		})
+	}
+}

@@ -8,11 +8,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"curfew/lcs"
 	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
 )
 
 // A seen environment is one row of `curfew environments`.
@@ -72,7 +74,7 @@ func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
 		if err != nil {
 			return nil, err
 		}
-		list, err := client.Environments(ctx, p.ID)
+		list, err := client.Environments(ctx, p.ID, throttled(all.env, p))
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", p.Name, err)
 		}
@@ -81,6 +83,28 @@ func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
 		}
 	}
 	return found, nil
+}
+
+// longestThrottle is the longest wait for LCS of a command that a person waits for: its limit
+// of metadata is one of a minute, which the daemon or another command can have used.
+const longestThrottle = 2 * time.Minute
+
+// throttled returns what waits when LCS throttles the metadata of a project, and says so.
+func throttled(e env, p config.Project) func(context.Context, time.Duration) bool {
+	return func(ctx context.Context, d time.Duration) bool {
+		if d > longestThrottle {
+			return false
+		}
+		_, _ = fmt.Fprintf(e.stderr, "project %s: LCS lets 6 pages of metadata be read in a minute; waiting %s\n", p.Name, plan.FormatDuration(d))
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+			return true
+		}
+	}
 }
 
 func printEnvironments(e env, found []seen, asYAML bool, form string) error {
