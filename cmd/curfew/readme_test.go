@@ -114,7 +114,8 @@ func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 			}
 		}
 	}
-	lines := logLine.FindAllStringSubmatch(page(t, "docs/operate.md"), -1)
+	_, section, _ := strings.Cut(page(t, "docs/operate.md"), "## The log\n") // tables before it have columns like these
+	lines := logLine.FindAllStringSubmatch(section, -1)
 	if len(lines) < 10 {
 		t.Fatalf("the table has %d lines, want 10 at least", len(lines))
 	}
