@@ -153,7 +153,7 @@ func TestMetadataOfAllPages(t *testing.T) {
 		sim.AddEnvironment(project, lcssim.Environment{ID: fmt.Sprintf("%032d", i), Name: fmt.Sprintf("more-%d", i)})
 	}
 	c := newClient(t, sim, lcs.ClientOptions{})
-	all, err := c.Environments(t.Context(), project)
+	all, err := c.Environments(t.Context(), project, nil)
 	if err != nil || len(all) != 20 || len(sim.Requests()) != 3 {
 		t.Fatalf("Environments = %d of 20 in %d pages of 7, %v", len(all), len(sim.Requests()), err)
 	}

@@ -24,7 +24,7 @@ func newExplain(e env, path *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "explain ENVIRONMENT", Short: "Shows what is wanted of an environment, and by which rule", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, p, err := loadQuietly(*path, e.stderr)
+			cfg, p, _, err := load(*path, config.Options{}, e.stderr) // its warnings are for validate and plan
 			if err != nil {
 				return err
 			}

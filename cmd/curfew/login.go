@@ -44,7 +44,7 @@ func login(ctx context.Context, e env, path, name string, o loginOptions) (err e
 	if o.check && (o.browser || o.port != 0) || o.port != 0 && !o.browser || o.port < 0 || o.port > 65535 {
 		return usage("login: want --check, or --browser with or without a --port, or none of them")
 	}
-	cfg, _, err := loadQuietly(path, e.stderr)
+	cfg, _, _, err := load(path, config.Options{}, e.stderr) // its warnings are for validate and plan
 	if err != nil {
 		return err
 	}

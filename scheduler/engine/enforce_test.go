@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -88,6 +89,7 @@ func TestEnforceWaitsHalfAnHourBetweenTwoCorrections(t *testing.T) {
 }
 
 func TestEnforceLeavesAnEnvironmentAloneThatWasStartedForItsWindow(t *testing.T) {
+	longtest.Only(t)
 	for _, n := range []int{1, 65} { // 65 are three windows of LCS's quota
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, n, lcssim.Options{})

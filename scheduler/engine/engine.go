@@ -2,7 +2,7 @@
 // quota, and calls into a proven state. It is composed of actors, each with the few fields
 // that it needs; a lower one cannot call a higher one, since it has no field for it:
 //
-//	Engine → ticker, enforcer, worker, refresher → observer, leads → accounts → recorder → snapshots
+//	Engine → ticker, enforcer, worker, refresher, inventory → observer, leads → accounts → recorder → snapshots
 package engine
 
 import (
@@ -98,6 +98,7 @@ type Engine struct {
 	enforcer  *enforcer
 	worker    *worker
 	refresher *refresher
+	inventory *inventory
 	observer  *observer
 	accounts  *accounts
 	retain    time.Duration
@@ -139,6 +140,7 @@ func (e *Engine) compose(o Options) {
 		refresh: orDefault(o.RefreshInterval, defaultRefresh),
 	}
 	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
+	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, record: e.record, current: e.current, wrong: map[string]sighting{}}
@@ -263,6 +265,7 @@ func (e *Engine) keepHouse(ctx context.Context) error {
 		tickets, err = e.accounts.recheck(ctx, time.Now())
 		e.worker.start(tickets...)
 		warn(ctx, e.record.log, "account check failed; retrying on the next pass", err)
+		warn(ctx, e.record.log, "schedule file not compared with LCS; retrying on the next pass", e.inventory.compare(ctx, time.Now()))
 		if pass%sweep == 1 {
 			e.accounts.renewLogins(ctx, time.Now())
 		}
