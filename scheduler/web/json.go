@@ -52,7 +52,8 @@ type Environment struct {
 	LCSName         *string    `json:"lcs_name"`
 	NextFire        *Fire      `json:"next_fire"`
 	Run             *Run       `json:"run"`    // the unfinished one
-	Manual          *Manual    `json:"manual"` // the start or stop by hand that holds
+	Waiting         *string    `json:"waiting"` // what that run waits for: approval, quota, …
+	Manual          *Manual    `json:"manual"`  // the start or stop by hand that holds
 	Note            *string    `json:"note"`   // what a person may have to do
 }
 
@@ -215,7 +216,7 @@ func environmentOf(s scheduler.EnvironmentStatus) Environment {
 	}
 	if s.Run != nil {
 		r := runOf(*s.Run)
-		out.Run = &r
+		out.Run, out.Waiting = &r, orNil(string(s.Run.Waiting))
 	}
 	if m := s.Manual; m != nil {
 		out.Manual = &Manual{Action: string(m.Action), At: m.At, Until: moment(m.Until, m.At.Location()), Run: m.Run, By: m.By.String()}
