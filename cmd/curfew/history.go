@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,9 @@ func printHistory(s *screen, runs []web.Run) error {
 	}}
 	for _, r := range runs {
 		line := row{cells: []string{s.minute(&r.FireAt), shortID(r.ID), r.Action, r.Environment, r.State, causeOf(r)}}
+		if r.Trigger == string(scheduler.TriggerManual) {
+			line.details = append(line.details, "asked for by "+r.By)
+		}
 		if r.State != string(scheduler.Succeeded) && r.Message != nil {
 			line.details = append(line.details, *r.Message)
 		}
@@ -93,15 +97,15 @@ func printHistory(s *screen, runs []web.Run) error {
 	return s.print(heading, t)
 }
 
-// causeOf says what asked for a run.
+// causeOf says what asked for a run: its schedule, unless it is out of the ordinary.
 func causeOf(r web.Run) string {
 	switch scheduler.Trigger(r.Trigger) {
 	case scheduler.TriggerManual:
-		return "by hand (" + r.By + ")"
+		return "by hand"
 	case scheduler.TriggerSchedule, scheduler.TriggerOverride:
 		return r.Schedule
 	default:
-		return fmt.Sprintf("%s (%s)", r.Schedule, r.Trigger)
+		return r.Trigger
 	}
 }
 

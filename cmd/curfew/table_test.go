@@ -193,7 +193,7 @@ func TestTablesUseColourAndWidthOfTheTerminalAlone(t *testing.T) {
 	if err := printHistory(s, someRuns(t)); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(got.String(), "\x1b[31mfailed\x1b[0m     office-hours (catch-up)") {
+	if !strings.Contains(got.String(), "\x1b[31mfailed\x1b[0m     catch-up") {
 		t.Errorf("on a terminal a failed run is not red, or moves the columns: %q", &got)
 	}
 	plain := newScreen(env{stdout: &got, getenv: func(string) string { return "" }}, time.UTC)
