@@ -51,10 +51,10 @@ type Environment struct {
 	DeploymentState *string    `json:"deployment_state"`
 	LCSName         *string    `json:"lcs_name"`
 	NextFire        *Fire      `json:"next_fire"`
-	Run             *Run       `json:"run"`    // the unfinished one
+	Run             *Run       `json:"run"`     // the unfinished one
 	Waiting         *string    `json:"waiting"` // what that run waits for: approval, quota, …
 	Manual          *Manual    `json:"manual"`  // the start or stop by hand that holds
-	Note            *string    `json:"note"`   // what a person may have to do
+	Note            *string    `json:"note"`    // what a person may have to do
 }
 
 // A Manual is a start or stop by hand, which holds until the next fire.
