@@ -96,8 +96,13 @@ func printEnvironments(e env, found []seen, asYAML bool, form string) error {
 
 func printSeen(s *screen, found []seen) error {
 	t := table{columns: []column{
-		{name: "NAME"}, {name: "PROJECT", spare: 1}, {name: "ID"}, {name: "CONDITION", paint: badWhen(string(lcs.Unsupported))},
-		{name: "STATE", spare: 2}, {name: "TYPE", spare: 3}, {name: "INFRASTRUCTURE", spare: 4},
+		{name: "NAME"},
+		{name: "PROJECT", spare: 1},
+		{name: "ID"},
+		{name: "CONDITION", paint: badWhen(string(lcs.Unsupported))},
+		{name: "STATE", spare: 2},
+		{name: "TYPE", spare: 3},
+		{name: "INFRASTRUCTURE", spare: 4},
 	}}
 	for _, env := range found {
 		t.rows = append(t.rows, row{cells: []string{env.Name, env.Project, env.ID, env.Condition, env.State, env.Type, env.Infrastructure}})

@@ -73,7 +73,11 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 
 func printHistory(s *screen, runs []web.Run) error {
 	t := table{columns: []column{
-		{name: "FIRE"}, {name: "RUN"}, {name: "ACTION"}, {name: "ENVIRONMENT"}, {name: "STATE", paint: badWhen("failed", "missed")},
+		{name: "FIRE"},
+		{name: "RUN"},
+		{name: "ACTION"},
+		{name: "ENVIRONMENT"},
+		{name: "STATE", paint: badWhen("failed", "missed")},
 		{name: "CAUSE", spare: 1},
 	}}
 	for _, r := range runs {

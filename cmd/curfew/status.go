@@ -45,8 +45,13 @@ func printStatus(s *screen, file web.File, list []web.Environment) error {
 		return err
 	}
 	t := table{columns: []column{
-		{name: "ENVIRONMENT"}, {name: "PROJECT", spare: 1}, {name: "WANTED"}, {name: "OBSERVED", paint: mismatch},
-		{name: "SEEN", sparse: true, spare: 2}, {name: "RUN", sparse: true}, {name: "NEXT"},
+		{name: "ENVIRONMENT"},
+		{name: "PROJECT", spare: 1},
+		{name: "WANTED"},
+		{name: "OBSERVED", paint: mismatch},
+		{name: "SEEN", sparse: true, spare: 2},
+		{name: "RUN", sparse: true},
+		{name: "NEXT"},
 	}}
 	for _, env := range list {
 		r := row{cells: []string{env.Name, env.Project, env.Wanted, observed(env), "", "", ""}}
