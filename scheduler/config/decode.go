@@ -38,8 +38,9 @@ type decoder struct {
 	patterns     map[string]*regexp.Regexp
 	texts        map[string]string // of names that many entries repeat
 
-	built      map[string]*plan.Calendar   // by name
-	icsDays    map[string][]calendar.Range // by path, once read
+	built      map[string]*plan.Calendar // by name
+	regions    map[string][]string       // by country, once asked for
+	icsFiles   map[string]*calendar.ICS  // by path, once read; nil for one that cannot be
 	schedules  []scheduleEntry
 	exceptions []*yaml.Node // as those of cfg
 }
@@ -58,6 +59,10 @@ func (d *decoder) errorf(n *yaml.Node, m message, args ...any) {
 
 func (d *decoder) warnf(n *yaml.Node, m message, args ...any) {
 	d.report(Warning, n.Line, n.Column, m, args...)
+}
+
+func (d *decoder) notef(n *yaml.Node, m message, args ...any) {
+	d.report(Note, n.Line, n.Column, m, args...)
 }
 
 // once returns s, the same string for all that are equal: a file repeats names of

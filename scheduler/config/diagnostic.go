@@ -9,10 +9,12 @@ import (
 // A Severity is how bad a problem is.
 type Severity string
 
-// A file with an error is refused; one with warnings is used.
+// A file with an error is refused; one with warnings is used. A note says what was
+// done, and asks for nothing.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
+	Note    Severity = "note"
 )
 
 // A Diagnostic is one problem of a schedule file. Line and Column count from 1; a
@@ -28,8 +30,8 @@ type Diagnostic struct {
 // String writes the problem as file:line:col: message, which editors can follow.
 func (d Diagnostic) String() string {
 	prefix := ""
-	if d.Severity == Warning {
-		prefix = "warning: "
+	if d.Severity != Error {
+		prefix = string(d.Severity) + ": "
 	}
 	return fmt.Sprintf("%s:%d:%d: %s%s", d.File, d.Line, d.Column, prefix, d.Message)
 }

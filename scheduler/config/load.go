@@ -78,7 +78,8 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		patterns:     map[string]*regexp.Regexp{},
 		texts:        map[string]string{},
 		built:        map[string]*plan.Calendar{},
-		icsDays:      map[string][]calendar.Range{},
+		regions:      map[string][]string{},
+		icsFiles:     map[string]*calendar.ICS{},
 	}
 }
 
@@ -118,6 +119,7 @@ func (d *decoder) decode(src []byte) {
 	d.warnUnused(d.projects, "an environment that uses it")
 	d.warnUnused(d.environments, "a schedule that selects it")
 	d.warnUnused(d.calendars, "a schedule that uses it")
+	d.warnEndedCalendars()
 	d.lookAhead()
 }
 

@@ -30,7 +30,7 @@ func TestTheExampleShowsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	sections := []section{
-		fileSection(), accountSection(), secretSection("password"), projectSection(), environmentSection(), calendarSection(),
+		fileSection(), accountSection(), secretSection("password"), projectSection(), environmentSection(), calendarSection(), icsSection(),
 		scheduleSection(), exceptionSection(), receiverSection(), defaultsSection(),
 	}
 	for _, s := range sections {

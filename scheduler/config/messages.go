@@ -78,11 +78,16 @@ const (
 
 // Of calendars.
 const (
-	msgCalendarEmpty message = "the calendar has no days; want country, dates or ics"
-	msgCountry       message = "no holidays are known of country %q; %s"
-	msgDateRange     message = "range %q ends before it begins; want the earlier day first"
-	msgICSRead       message = "ics %q cannot be read: %s; want an iCalendar file"
-	msgICS           message = "%s"
+	msgCalendarEmpty     message = "the calendar has no days; want country, dates or ics"
+	msgCountry           message = "no country has the code %q; %s"
+	msgCountryNotOffered message = "the holidays of country %q are not known; want dates or ics for them, or one of %s"
+	msgRegionAlone       message = "region means nothing without country; want both"
+	msgNoRegions         message = "the regional holidays of %s are not known; want it without region, and dates or ics for what %q has besides"
+	msgRegion            message = "no region of %s has the code %q, or its holidays are not known; want one of %s"
+	msgDateRange         message = "range %q ends before it begins; want the earlier day first"
+	msgICSRead           message = "ics %q cannot be read: %s; want an iCalendar file"
+	msgICS               message = "%s"
+	msgICSShort          message = "ics %q has %s that took no day off: only an event that covers a whole day does"
 )
 
 // Of schedules and exceptions.
@@ -114,8 +119,9 @@ const (
 
 // What is true of the file and may surprise.
 const (
-	msgNoSchedules message = "the file has no schedules; nothing will be started or stopped"
-	msgZoneChange  message = "schedule %q, %s of %s: %s"
-	msgQuota       message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %s later; with %d accounts it would be at once"
-	msgNoLookahead message = "the file is too large to look ahead for daylight-saving changes and LCS quota"
+	msgCalendarEnded message = "the calendar %q has no day in the coming twelve months%s; want new dates or a newer .ics file"
+	msgNoSchedules   message = "the file has no schedules; nothing will be started or stopped"
+	msgZoneChange    message = "schedule %q, %s of %s: %s"
+	msgQuota         message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %s later; with %d accounts it would be at once"
+	msgNoLookahead   message = "the file is too large to look ahead for daylight-saving changes and LCS quota"
 )
