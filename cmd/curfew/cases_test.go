@@ -312,14 +312,14 @@ func (a *answer) decode(b []byte) error {
 			if f.Action == "stop" {
 				of = &a.stops
 			}
-			*of = append(*of, offset(f.At))
+			*of = append(*of, utcOffset(f.At))
 		}
 	}
 	return nil
 }
 
 // offset writes an instant with its offset in figures.
-func offset(at string) string { return strings.Replace(at, "Z", "+00:00", 1) }
+func utcOffset(at string) string { return strings.Replace(at, "Z", "+00:00", 1) }
 
 // told is what a person reads, in short.
 func (a *answer) told() string {
@@ -375,7 +375,7 @@ func (a *answer) checkFires(w wanted) error {
 		{"days without a start", off, w.AbsentDays},
 		{"working days without a start", workdays, w.AbsentWorkdays},
 	} {
-		if list.want != nil && !slices.EqualFunc(list.got, list.want, func(got, want string) bool { return got == offset(want) }) {
+		if list.want != nil && !slices.EqualFunc(list.got, list.want, func(got, want string) bool { return got == utcOffset(want) }) {
 			return fmt.Errorf("%s are %v, want %v", list.what, list.got, list.want)
 		}
 	}

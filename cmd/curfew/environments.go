@@ -114,11 +114,26 @@ func printEnvironments(e env, found []seen, asYAML bool, form string) error {
 	case form == "json":
 		return printJSON(e.stdout, found)
 	}
-	rows := make([][]string, len(found))
-	for i, s := range found {
-		rows[i] = []string{s.Name, s.Project, s.ID, s.State, s.Condition, s.Infrastructure, s.Type}
+	return printSeen(newScreen(e, time.UTC), found)
+}
+
+func printSeen(s *screen, found []seen) error {
+	t := table{columns: []column{
+		{name: "NAME"},
+		{name: "PROJECT", spare: 1},
+		{name: "ID"},
+		{name: "CONDITION", paint: badWhen(string(lcs.Unsupported))},
+		{name: "STATE", spare: 2},
+		{name: "TYPE", spare: 3},
+		{name: "INFRASTRUCTURE", spare: 4},
+	}}
+	for _, env := range found {
+		t.rows = append(t.rows, row{cells: []string{env.Name, env.Project, env.ID, env.Condition, env.State, env.Type, env.Infrastructure}})
 	}
-	return printTable(e.stdout, "NAME PROJECT ID STATE CONDITION INFRASTRUCTURE TYPE", rows)
+	if _, err := fmt.Fprintf(s.w, "%s: %s\n", count(len(found), "environment"), totals(found, func(env seen) string { return env.Condition })); err != nil {
+		return err
+	}
+	return t.print(s)
 }
 
 var notInNames = regexp.MustCompile(`[^\p{L}\p{M}\p{Nd}._-]+`)

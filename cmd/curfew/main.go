@@ -104,7 +104,7 @@ func newRoot(e env) *cobra.Command {
 		newKeep(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
 	)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w; see '%s --help'", err, c.CommandPath())
+		return usage("%s; see '%s --help'", flagError(err), c.CommandPath())
 	})
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -138,17 +138,4 @@ func noCommand(c *cobra.Command, args []string) error {
 		hint = "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return usage("unknown command %q%s", args[0], hint)
-}
-
-// usageArgs gives a wrong number of arguments the exit code of usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if check == nil {
-			check = cobra.NoArgs
-		}
-		if err := check(c, args); err != nil {
-			return usage("%w; see '%s --help'", err, c.CommandPath())
-		}
-		return nil
-	}
 }

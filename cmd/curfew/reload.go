@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,7 @@ type reloader struct {
 	engine *engine.Engine
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
+	file   *fileState
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 
 	mu      sync.Mutex // guards what follows; one reload at a time
@@ -44,7 +46,7 @@ type reloader struct {
 }
 
 func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
-	r := &reloader{log: log.Named("reload"), engine: e, loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
+	r := &reloader{log: log.Named("reload"), engine: e, file: newFileState(c.cfg, time.Now()), loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
 	})
@@ -74,6 +76,7 @@ func (r *reloader) reload(ctx context.Context) error {
 	}
 	if err != nil {
 		r.ok.Set(0)
+		r.file.refused(err, time.Now())
 		r.engine.RefuseFile(ctx, err.Error())
 		return err
 	}
@@ -105,6 +108,7 @@ func (r *reloader) load(ctx context.Context) error {
 		return fmt.Errorf("activate the schedule file: %w", err)
 	}
 	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
+	r.file.loaded(cfg, time.Now())
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:
@@ -207,16 +211,22 @@ func (r *reloader) reloadChanged(ctx context.Context) {
 func digest(files []string) string {
 	h := sha256.New()
 	for _, name := range files {
-		_, _ = fmt.Fprintf(h, "%q\n", name)
-		f, err := os.Open(name)
-		if err != nil {
-			_, _ = fmt.Fprintln(h, "unreadable")
-			continue
-		}
-		if _, err := io.Copy(h, f); err != nil {
-			_, _ = fmt.Fprintln(h, "unreadable")
-		}
-		_ = f.Close()
+		_, _ = fmt.Fprintf(h, "%s\n", digestOf(name))
 	}
-	return string(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// digestOf is that of one file: its name is no part of it, since a container has the same
+// file elsewhere.
+func digestOf(name string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return "unreadable"
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "unreadable"
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

@@ -142,7 +142,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: acting, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload})
+	site := web.New(web.Options{Engine: acting, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload, File: reload.file.current})
 	d.announce(listener.Addr())
 	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)

@@ -96,6 +96,7 @@ type Engine struct {
 	ticker    *ticker
 	forecasts *forecaster
 	enforcer  *enforcer
+	manuals   *manuals
 	worker    *worker
 	refresher *refresher
 	inventory *inventory
@@ -143,7 +144,8 @@ func (e *Engine) compose(o Options) {
 	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
-	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, record: e.record, current: e.current, wrong: map[string]sighting{}}
+	e.manuals = &manuals{store: o.Stores.Runs, current: e.current}
+	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, manuals: e.manuals, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
 		draining: e.draining, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),

@@ -135,7 +135,7 @@ func (t *ticker) due(ctx context.Context, s *snapshot, last, now time.Time) ([]s
 	fires := map[string][]plan.Fire{}
 	var order, starting []string
 	for _, fire := range s.plan.Fires(last.Add(time.Nanosecond), now.Add(time.Nanosecond)) {
-		if since, ok := s.since[ruleKey{fire.Schedule, fire.Environment}]; ok && fire.At.Before(since) {
+		if !s.counts(fire) {
 			continue
 		}
 		if fires[fire.Environment] == nil {

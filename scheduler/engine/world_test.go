@@ -317,3 +317,13 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 	}
 	return o
 }
+
+// ask starts or stops an environment by hand.
+func (w *world) ask(i int, action plan.Action) scheduler.Run {
+	w.t.Helper()
+	r, err := w.engine.Request(w.t.Context(), envName(i), action, scheduler.ByToken)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}

@@ -352,6 +352,11 @@ func (w *world) compareStates(p *plan.Plan, name string, minutes []oracleMinute)
 		if got := p.Wanted(name, at); got.Wanted != m.wanted || got.Because == "" || len(got.Steps) == 0 {
 			w.t.Fatalf("Wanted(%s, %s) = %+v, want %s\n%s", name, at, got, m.wanted, w)
 		}
+		if next := slices.IndexFunc(minutes[i:], func(n oracleMinute) bool { return n.wanted != m.wanted }); next > 0 && i%3 == 0 {
+			if got, ok := p.Change(name, at); !ok || !got.Equal(w.at(first+i+next)) {
+				w.t.Fatalf("Change(%s, %s) = %s, %t, want %s\n%s", name, at, got, ok, w.at(first+i+next), w)
+			}
+		}
 	}
 }
 

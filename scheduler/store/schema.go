@@ -141,6 +141,8 @@ CREATE INDEX events_at ON events (at);
 DROP INDEX IF EXISTS runs_fire_at;
 DROP INDEX IF EXISTS calls_kind;
 CREATE INDEX IF NOT EXISTS calls_metadata ON calls (at) WHERE kind = 'metadata';
+`, `
+CREATE INDEX IF NOT EXISTS runs_manual ON runs (environment, id) WHERE cause = 'manual';
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

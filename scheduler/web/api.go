@@ -149,14 +149,29 @@ func filterOf(r *http.Request) (scheduler.RunFilter, error) {
 }
 
 func (s *Server) run(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
-	found, err := s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
+	found, err := s.findRun(r)
 	if err != nil {
 		return nil, err
 	}
 	return runOf(found), nil
+}
+
+// findRun returns the run that a request names, by its id or by a short form of it.
+func (s *Server) findRun(r *http.Request) (scheduler.Run, error) {
+	if _, err := query(r); err != nil {
+		return scheduler.Run{}, err
+	}
+	return s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
+}
+
+func (s *Server) file(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	if s.opts.File == nil {
+		return nil, &scheduler.InvalidError{Message: "there is no schedule file"}
+	}
+	return s.opts.File(), nil
 }
 
 func (s *Server) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {

@@ -38,10 +38,11 @@ func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
 }
 
 func (s *Server) cancel(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
+	found, err := s.findRun(r)
+	if err != nil {
 		return nil, err
 	}
-	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"), scheduler.ByToken)
+	run, err := s.opts.Engine.Cancel(r.Context(), found.ID, scheduler.ByToken)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +51,11 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 
 // approve lets go what waits with the run: every held run of its fire.
 func (s *Server) approve(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
+	found, err := s.findRun(r)
+	if err != nil {
 		return nil, err
 	}
-	id := r.PathValue("id")
+	id := found.ID
 	runs, err := s.opts.Engine.Approve(r.Context(), id, scheduler.ByToken)
 	if err != nil {
 		return nil, err

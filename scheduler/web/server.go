@@ -65,6 +65,8 @@ type Options struct {
 	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) error
+	// File returns what the schedule file is. Nil: there is none.
+	File func() File
 }
 
 // A Server answers HTTP requests.
@@ -152,6 +154,7 @@ func (s *Server) routes() []route {
 		{"POST", "/api/v1/overrides", s.reply(http.StatusCreated, s.override)},
 		{"DELETE", "/api/v1/overrides/{id}", s.reply(http.StatusOK, s.release)},
 		{"GET", "/api/v1/accounts", s.reply(http.StatusOK, s.accounts)},
+		{"GET", "/api/v1/file", s.reply(http.StatusOK, s.file)},
 		{"POST", "/api/v1/reload", s.reply(http.StatusOK, s.reload)},
 		{"GET", "/api/v1/openapi.json", s.openAPI},
 	}
@@ -185,11 +188,13 @@ func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
 			case s.token() == "":
 				problem(w, http.StatusForbidden, "the API is closed", "off loopback, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon")
 			default:
-				unauthorized(w)
+				unauthorized(w, r)
 			}
 		})
 	}
 }
+
+const changesRefused = "changes are refused"
 
 // guardChanges decides who may change something: whoever has the token. A browser
 // never sends it by itself, so that no page of another site can.
@@ -200,9 +205,9 @@ func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
 			case s.known(r):
 				next(w, r)
 			case s.token() == "":
-				problem(w, http.StatusForbidden, "changes are refused", "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
+				problem(w, http.StatusForbidden, changesRefused, "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
 			default:
-				unauthorized(w)
+				unauthorized(w, r)
 			}
 		})
 	}
@@ -223,8 +228,12 @@ func (s *Server) known(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
 }
 
-func unauthorized(w http.ResponseWriter) {
+func unauthorized(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
+	if r.Header.Get("Authorization") != "" {
+		problem(w, http.StatusUnauthorized, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
+		return
+	}
 	problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
 }
 

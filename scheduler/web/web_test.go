@@ -56,8 +56,11 @@ func (f fixed) Runs(_ context.Context, q scheduler.RunFilter) ([]scheduler.Run, 
 }
 
 func (f fixed) FindRun(_ context.Context, id string) (scheduler.Run, error) {
-	if id == finished.ID {
+	switch id {
+	case finished.ID, "00000003": // its short form
 		return finished, nil
+	case "8":
+		return scheduler.Run{ID: id}, nil
 	}
 	return scheduler.Run{}, scheduler.ErrNoRun
 }
@@ -135,13 +138,15 @@ var (
 	}
 )
 
+var active = web.File{Path: "schedules.yaml", Digest: "d1", Timezone: "Europe/Copenhagen", ActiveSince: fireAt}
+
 var (
 	onLoopback  = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
 	onAnAddress = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 8080}
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }}).Handler(addr)
+	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }, File: func() web.File { return active }}).Handler(addr)
 }
 
 func ask(h http.Handler, method, host, path, token string) *http.Response {
@@ -309,7 +314,7 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 			t.Errorf("%s is in the document and answers %d", path, res.StatusCode)
 		}
 	}
-	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}, "Override": web.Override{}, "OverrideRequest": web.OverrideRequest{}} {
+	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}, "Override": web.Override{}, "OverrideRequest": web.OverrideRequest{}, "Manual": web.Manual{}, "File": web.File{}, "Refused": web.Refused{}, "Account": web.Account{}} {
 		var fields []string
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -339,10 +344,11 @@ func TestChanges(t *testing.T) {
 		{"a stop", "POST", "/api/v1/environments/dev-01/stop", "", 202, `"action":"stop","trigger":"manual"`},
 		{"of nothing", "POST", "/api/v1/environments/dev-99/stop", "", 404, `does not have \"dev-99\"`},
 		{"a parameter that nobody reads", "POST", "/api/v1/environments/dev-01/stop?force=1", "", 400, "force: want one of"},
-		{"a cancellation", "POST", "/api/v1/runs/9/cancel", "", 200, `"state":"canceled"`},
+		{"a cancellation", "POST", "/api/v1/runs/8/cancel", "", 200, `"state":"canceled"`},
 		{"of a finished run", "POST", run + "/cancel", "", 409, "does not wait for that"},
-		{"an approval answers with the run that was named", "POST", "/api/v1/runs/9/approve", "", 200, `"id":"9"`},
+		{"an approval answers with the run that was named", "POST", "/api/v1/runs/8/approve", "", 200, `"id":"8"`},
 		{"of a run that waits for none", "POST", run + "/approve", "", 409, "does not wait for that"},
+		{"the short form of a run's id is as good", "POST", "/api/v1/runs/00000003/cancel", "", 409, "does not wait for that"},
 		{"an override", "POST", "/api/v1/overrides", override, 201, `"id":"k3f9x2ab"`},
 		{"an override without an end", "POST", "/api/v1/overrides", `{"environments":["dev-01"],"keep":"running"}`, 400, "must have an end"},
 		{"a misspelt field", "POST", "/api/v1/overrides", `{"enviroments":["dev-01"]}`, 400, "enviroments"},
@@ -426,5 +432,43 @@ func TestClient(t *testing.T) {
 	}
 	if _, err := web.NewClient("localhost:8080", secret.New("")); err == nil {
 		t.Error("a server without a scheme was taken")
+	}
+}
+
+func TestRefusedTokensSayWhatToSet(t *testing.T) {
+	tests := []struct {
+		name, daemons, sent, says string
+		changes                   bool
+	}{
+		{"none is sent", "known", "", "wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", false},
+		{"another is sent", "known", "unknown", "refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", false},
+		{"the daemon has none, for a change", "", "known", "takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", true},
+		{"the daemon has none, off loopback", "", "known", "the API is closed", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(handler(onAnAddress, tt.daemons, nil))
+			defer server.Close()
+			c, err := web.NewClient(server.URL, secret.New(tt.sent))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.changes {
+				_, err = c.Act(t.Context(), "dev-01", plan.Stop)
+			} else {
+				_, err = c.File(t.Context())
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("with %q to a daemon with %q: %v, want %q", tt.sent, tt.daemons, err, tt.says)
+			}
+		})
+	}
+}
+
+func TestEnvironmentThatNothingStopsIsPointedOut(t *testing.T) {
+	s := scheduler.EnvironmentStatus{Environment: scheduler.Environment{Name: "dev-07"}, Unstopped: &scheduler.Unstopped{At: fireAt}}
+	got := web.EnvironmentOf(s).Note
+	if want := "dev-07 is running; nothing stops it before Mon 2026-11-23 19:00, since loading a file never stops anything: curfew stop dev-07"; got == nil || *got != want {
+		t.Errorf("note = %v, want %q", got, want)
 	}
 }
