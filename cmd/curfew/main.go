@@ -94,7 +94,7 @@ func newRoot(e env) *cobra.Command {
 	root.SetErr(e.stderr)
 	config := root.PersistentFlags().String("config", cmp.Or(e.getenv("CURFEW_CONFIG"), "schedules.yaml"), "the schedule `file` (CURFEW_CONFIG)")
 	root.AddCommand(
-		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config),
+		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config), newDiff(e),
 		newEnvironments(e, config), newStatus(e), newHistory(e), newAct(e, plan.Start), newAct(e, plan.Stop),
 		newDecide(e, "cancel", "Ends runs that are not at their end", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
 			return c.Cancel(ctx, id)
