@@ -103,6 +103,23 @@ func (s *Server) override(r *http.Request) (any, error) {
 	return s.shown(r, o)
 }
 
+// skip leaves out the next stop of an environment. A repeat answers with the override that
+// does so already.
+func (s *Server) skip(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	o, made, err := s.opts.Engine.Skip(r.Context(), r.PathValue("name"), scheduler.ByToken)
+	if err != nil {
+		return 0, nil, err
+	}
+	shown, err := s.shown(r, o)
+	if made {
+		return http.StatusCreated, shown, err
+	}
+	return http.StatusOK, shown, err
+}
+
 func (s *Server) release(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err

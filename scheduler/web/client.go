@@ -136,6 +136,13 @@ func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, err
 	return made, err
 }
 
+// Skip leaves out the next stop of an environment.
+func (c *Client) Skip(ctx context.Context, environment string) (Override, error) {
+	var made Override
+	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/skip", nil, &made)
+	return made, err
+}
+
 // Release ends an override.
 func (c *Client) Release(ctx context.Context, id string) (Override, error) {
 	var o Override

@@ -38,6 +38,7 @@ type Engine interface {
 	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
 	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
 	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
 }
 
@@ -143,6 +144,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/environments/{name}", s.reply(http.StatusOK, s.environment)},
 		{"POST", "/api/v1/environments/{name}/start", s.reply(http.StatusAccepted, s.act(plan.Start))},
 		{"POST", "/api/v1/environments/{name}/stop", s.reply(http.StatusAccepted, s.act(plan.Stop))},
+		{"POST", "/api/v1/environments/{name}/skip", s.replyWith(s.skip)},
 		{"GET", "/api/v1/runs", s.reply(http.StatusOK, s.runs)},
 		{"GET", "/api/v1/runs/{id}", s.reply(http.StatusOK, s.run)},
 		{"POST", "/api/v1/runs/{id}/cancel", s.reply(http.StatusOK, s.cancel)},

@@ -104,6 +104,16 @@ func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Over
 	return o, nil
 }
 
+func (f fixed) Skip(_ context.Context, name string, _ scheduler.Actor) (scheduler.Override, bool, error) {
+	switch name {
+	case "dev-01":
+		return kept.Override, true, nil
+	case "skipped":
+		return kept.Override, false, nil
+	}
+	return scheduler.Override{}, false, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, name)
+}
+
 func (f fixed) Release(_ context.Context, id string, _ scheduler.Actor) (scheduler.Override, error) {
 	switch id {
 	case "k3f9x2ab":
@@ -352,6 +362,9 @@ func TestChanges(t *testing.T) {
 		{"no body", "POST", "/api/v1/overrides", "", 400, "the body"},
 		{"a body beyond all bounds", "POST", "/api/v1/overrides", `{"reason":"` + strings.Repeat("x", 2<<20) + `"}`, 400, "larger than 1 MiB"},
 		{"a release", "DELETE", "/api/v1/overrides/k3f9x2ab", "", 200, `"id":"k3f9x2ab"`},
+		{"a skip", "POST", "/api/v1/environments/dev-01/skip", "", 201, `"id":"k3f9x2ab"`},
+		{"the same skip again", "POST", "/api/v1/environments/skipped/skip", "", 200, `"id":"k3f9x2ab"`},
+		{"a skip of nobody", "POST", "/api/v1/environments/nobody/skip", "", 404, "no such environment"},
 		{"of one that has ended", "DELETE", "/api/v1/overrides/over", "", 409, "has ended"},
 		{"of one that never was", "DELETE", "/api/v1/overrides/nobody", "", 404, "no such override"},
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
