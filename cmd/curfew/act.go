@@ -26,8 +26,12 @@ func newAct(e env, action plan.Action) *cobra.Command {
 	server := serverFlag(c, e)
 	wait := c.Flags().Bool("wait", false, "until each run is at its end; exit 1 unless all succeeded")
 	c.Flags().VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, names []string) error {
+	c.RunE = func(c *cobra.Command, selectors []string) error {
 		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		names, err := selectKnown(c.Context(), client, selectors)
 		if err != nil {
 			return err
 		}

@@ -39,12 +39,16 @@ func newExplain(e env, path *string) *cobra.Command {
 type explainOptions struct{ environment, at, form string }
 
 func explain(e env, cfg *config.Config, p *plan.Plan, o explainOptions) error {
-	if err := checkNames(cfg, []string{o.environment}); err != nil {
+	names, err := selectFrom(cfg, []string{o.environment})
+	if err != nil {
 		return err
 	}
+	if len(names) > 1 {
+		return usage("explain takes one environment, and %s selects %s", o.environment, nameList(names))
+	}
+	o.environment = names[0]
 	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
-		var err error
 		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {
 			return err
 		}
@@ -58,7 +62,7 @@ func explain(e env, cfg *config.Config, p *plan.Plan, o explainOptions) error {
 	if o.form == "json" {
 		return printJSON(e.stdout, x)
 	}
-	_, err := fmt.Fprintf(e.stdout, "%s at %s: %s\nbecause: %s\n", x.Environment, at.Format(clock), x.Wanted, x.Because)
+	_, err = fmt.Fprintf(e.stdout, "%s at %s: %s\nbecause: %s\n", x.Environment, at.Format(clock), x.Wanted, x.Because)
 	for i, s := range x.Steps {
 		if err == nil {
 			_, err = fmt.Fprintf(e.stdout, "%3d. %s\n", i+1, s)

@@ -152,7 +152,7 @@ func (s *Server) reload(r *http.Request) (any, error) {
 	if s.opts.Reload == nil {
 		return nil, &scheduler.InvalidError{Message: "there is no schedule file to read again"}
 	}
-	err := s.opts.Reload(r.Context())
+	changes, err := s.opts.Reload(r.Context())
 	var bad *BadFile
 	if err != nil && !errors.As(err, &bad) {
 		s.log.Warn("not reloaded", zap.Error(err))
@@ -161,9 +161,7 @@ func (s *Server) reload(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct {
-		Status string `json:"status"`
-	}{"reloaded"}, nil
+	return changes, nil
 }
 
 // decode reads a JSON body, and refuses what nobody reads.

@@ -143,6 +143,13 @@ func (c *Client) Skip(ctx context.Context, environment string) (Override, error)
 	return made, err
 }
 
+// Reload has the daemon read its schedule file again.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var changes Reloaded
+	err := c.send(ctx, http.MethodPost, "/api/v1/reload", nil, &changes)
+	return changes, err
+}
+
 // Release ends an override.
 func (c *Client) Release(ctx context.Context, id string) (Override, error) {
 	var o Override
@@ -211,10 +218,19 @@ func inmost(err error) error {
 	return err
 }
 
+// A Refusal is an answer of the daemon that is an error.
+type Refusal struct {
+	Status  int
+	Detail  string // of the problem, "" when the answer has none
+	message string
+}
+
+func (r *Refusal) Error() string { return r.message }
+
 func refusal(base string, status int, body []byte) error {
 	var p Problem
 	if json.Unmarshal(body, &p) != nil || p.Title == "" {
-		return fmt.Errorf("ask the daemon at %s: it answered %d %s", base, status, http.StatusText(status))
+		return &Refusal{Status: status, message: fmt.Sprintf("ask the daemon at %s: it answered %d %s", base, status, http.StatusText(status))}
 	}
-	return fmt.Errorf("ask the daemon at %s: %s: %s", base, p.Title, p.Detail)
+	return &Refusal{Status: status, Detail: p.Detail, message: fmt.Sprintf("ask the daemon at %s: %s: %s", base, p.Title, p.Detail)}
 }

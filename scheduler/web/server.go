@@ -63,9 +63,9 @@ type Options struct {
 	// Token returns the current token: changes need it, and off loopback reading
 	// too. Empty, or nil: there is none.
 	Token func() secret.Secret
-	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
+	// Reload reads the schedule file again, and says what changed; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
-	Reload func(ctx context.Context) error
+	Reload func(ctx context.Context) (Reloaded, error)
 }
 
 // A Server answers HTTP requests.

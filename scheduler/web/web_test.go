@@ -371,7 +371,9 @@ func TestChanges(t *testing.T) {
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) error { return nil },
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) (web.Reloaded, error) {
+			return web.Reloaded{Status: "reloaded", Lost: 2}, nil
+		},
 	}).Handler(onLoopback)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -408,7 +410,9 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 	h := web.New(web.Options{
 		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") },
-		Reload: func(context.Context) error { return &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"} },
+		Reload: func(context.Context) (web.Reloaded, error) {
+			return web.Reloaded{}, &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
+		},
 	}).Handler(onLoopback)
 	res := ask(h, "POST", "localhost", "/-/reload", "known")
 	if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
