@@ -104,11 +104,11 @@ func newRoot(e env) *cobra.Command {
 		}),
 		newKeep(e), newSkip(e), newReload(e), newBackup(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
 	)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w; see '%s --help'", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagProblem)
+	addGuides(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	addCompletion(root, e)
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 		switch c.Name() {
@@ -124,7 +124,7 @@ func newRoot(e env) *cobra.Command {
 // helpTopic refuses help on a command that does not exist.
 func helpTopic(c *cobra.Command, args []string) error {
 	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
-		return usage("no help on %q; see 'curfew --help'", args)
+		return usage("no help on %s; see 'curfew --help'", strings.Join(args, " "))
 	}
 	return nil
 }
@@ -136,20 +136,7 @@ func noCommand(c *cobra.Command, args []string) error {
 	}
 	hint := "; see 'curfew --help'"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+		hint = "; did you mean " + listed(near) + "?"
 	}
 	return usage("unknown command %q%s", args[0], hint)
-}
-
-// usageArgs gives a wrong number of arguments the exit code of usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if check == nil {
-			check = cobra.NoArgs
-		}
-		if err := check(c, args); err != nil {
-			return usage("%w; see '%s --help'", err, c.CommandPath())
-		}
-		return nil
-	}
 }
