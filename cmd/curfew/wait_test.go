@@ -40,6 +40,7 @@ func TestProgressOfARun(t *testing.T) {
 	}
 }
 
+// The log of this daemon is at debug level, and is read as well.
 func TestInterruptedWaitSaysThatTheRunGoesOn(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, never())
@@ -67,4 +68,10 @@ func TestInterruptedWaitSaysThatTheRunGoesOn(t *testing.T) {
 		t.Errorf("the run is %s, want it to go on", state)
 	}
 	s.kill()
+	for _, want := range []string{`"msg":"decision"`, `"msg":"LCS request"`, `"path":"/environmentinfo/v1/detail/project/1234567/","status":200,"duration":"`} {
+		if !strings.Contains(s.log.String(), want) {
+			t.Errorf("the log at debug level has no %s", want)
+		}
+	}
+	showsNone(t, map[string]string{"the log": s.log.String()}, []string{e2eToken, e2eAPI})
 }
