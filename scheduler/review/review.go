@@ -173,6 +173,7 @@ func newSide(f File, from, to time.Time) *side {
 			switch span.Wanted {
 			case plan.Running:
 				r.hours += span.To.Sub(span.From).Hours()
+			case plan.Stopped:
 			case plan.Unknown:
 				r.unknown = true
 			}
