@@ -85,7 +85,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 		c.attempts = policy.RetryOptions{MaxRetries: retries, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second}
 	}
 	c.pipeline = runtime.NewPipeline("curfew", cleanVersion(o.Version), runtime.PipelineOptions{
-		PerRetry: []policy.Policy{&limitPolicy{o.Limiter}, &timeoutPolicy{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
+		PerRetry: []policy.Policy{&limitPolicy{o.Limiter}, &timeoutPolicy{c.timeout}, &bearer{cred: cred, scope: o.Scope}, &tracePolicy{c.log}},
 	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
 	return c, nil
 }

@@ -109,6 +109,9 @@ func TestEveryFaultHasItsKind(t *testing.T) {
 				if n := len(sim.Requests()); n != sends {
 					t.Errorf("the POST was sent %d times, want %d", n, sends)
 				}
+				if n := logs.FilterMessage("LCS request").Len(); n != sends {
+					t.Errorf("%d requests are logged, want %d", n, sends)
+				}
 				if shown := fmt.Sprintf("%v %+v %#v %v", err, e, *e, logs.All()); strings.Contains(shown, secret) {
 					t.Errorf("the token shows: %s", shown)
 				}

@@ -58,6 +58,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"store":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 		"web":    {"curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan"},
 		"plan":   {},
+		"review": {"curfew/scheduler/plan"},
 		"quota":  {"curfew/lcs"},
 		"zone":   {},
 		"config": {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},

@@ -46,9 +46,14 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := checkNames(cfg, []string{o.environment}); err != nil {
+	names, err := selectFrom(cfg, []string{o.environment})
+	if err != nil {
 		return err
 	}
+	if len(names) > 1 {
+		return usage("explain takes one environment, and %s selects %s", o.environment, nameList(names))
+	}
+	o.environment = names[0]
 	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
 		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {

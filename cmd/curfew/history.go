@@ -14,9 +14,10 @@ import (
 )
 
 type historyOptions struct {
-	environment, since, state, project, server string
-	limit                                      int
-	form                                       *output
+	since, state, project, server string
+	environments                  []string
+	limit                         int
+	form                          *output
 }
 
 func newHistory(e env) *cobra.Command {
@@ -24,7 +25,7 @@ func newHistory(e env) *cobra.Command {
 	c := &cobra.Command{Use: "history", Short: "Lists the runs, newest first"}
 	server := serverFlag(c, e)
 	f := c.Flags()
-	f.StringVar(&o.environment, "environment", "", "only this `NAME`")
+	f.StringArrayVar(&o.environments, "environment", nil, "only these: a `NAME`, a glob or tag:NAME; may be repeated")
 	f.StringVar(&o.since, "since", "", "only fires since: 24h, 7d, "+instantForms)
 	f.StringVar(&o.state, "state", "", "only runs in this state")
 	f.StringVar(&o.project, "project", "", "only those of this project `NAME`")
@@ -38,9 +39,9 @@ func newHistory(e env) *cobra.Command {
 }
 
 func history(c *cobra.Command, e env, o historyOptions) error {
-	q := web.RunQuery{Environment: o.environment, State: o.state, Max: o.limit}
+	q := web.RunQuery{State: o.state, Max: o.limit}
 	if o.state != "" && !scheduler.State(o.state).Valid() {
-		return usage("--state: unknown state %q; want one of %s", o.state, strings.Join(stateNames(), ", "))
+		return usage("--state: unknown state %q; want one of %s", o.state, listed(scheduler.States()))
 	}
 	if o.limit < 0 {
 		return usage("--limit: want a number of runs, or 0 for all")
@@ -56,7 +57,7 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 	if err != nil {
 		return err
 	}
-	runs, err := client.Runs(c.Context(), q)
+	runs, err := runsOf(c.Context(), client, q, o.environments)
 	if err != nil {
 		return err
 	}

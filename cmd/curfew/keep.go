@@ -33,13 +33,16 @@ func newKeep(e env) *cobra.Command {
 	f.StringVar(&o.from, "from", "", "from this instant: "+instantForms+" (now)")
 	f.StringVar(&o.reason, "reason", "", "why, for others to read")
 	f.VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, names []string) error {
-		request, err := o.request(c, names, time.Now())
+	c.RunE = func(c *cobra.Command, selectors []string) error {
+		request, err := o.request(c, time.Now())
 		if err != nil {
 			return err
 		}
 		client, err := newClient(e, *server)
 		if err != nil {
+			return err
+		}
+		if request.Environments, err = selectKnown(c.Context(), client, selectors); err != nil {
 			return err
 		}
 		made, err := client.Override(c.Context(), request)
@@ -52,8 +55,8 @@ func newKeep(e env) *cobra.Command {
 }
 
 // request reads the flags. An override must have an end.
-func (o keepOptions) request(c *cobra.Command, names []string, now time.Time) (web.OverrideRequest, error) {
-	r := web.OverrideRequest{Environments: names, Reason: o.reason}
+func (o keepOptions) request(c *cobra.Command, now time.Time) (web.OverrideRequest, error) {
+	r := web.OverrideRequest{Reason: o.reason}
 	switch {
 	case o.running == o.stopped:
 		return r, usage("keep: want either --running or --stopped")

@@ -3,9 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
-
-	"github.com/agnivade/levenshtein"
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -56,29 +55,15 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// checkNames refuses environments that the file does not have.
-func checkNames(cfg *config.Config, names []string) error {
-	known := map[string]bool{}
-	for _, e := range cfg.Environments {
-		known[e.Name] = true
+// listed writes words as "a, b or c".
+func listed[T ~string](words []T) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
 	}
-	for _, name := range names {
-		if !known[name] {
-			return usage("no environment %q in %s%s", name, cfg.Path, didYouMean(name, cfg))
-		}
+	if len(texts) < 2 {
+		return strings.Join(texts, "")
 	}
-	return nil
-}
-
-func didYouMean(name string, cfg *config.Config) string {
-	best, distance := "", 3
-	for _, e := range cfg.Environments {
-		if d := levenshtein.ComputeDistance(name, e.Name); d < distance {
-			best, distance = e.Name, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	last := len(texts) - 1
+	return strings.Join(texts[:last], ", ") + " or " + texts[last]
 }

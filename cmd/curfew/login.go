@@ -108,7 +108,7 @@ func accountOf(cfg *config.Config, name string) (config.Account, []config.Projec
 			return a, projects, nil
 		}
 	}
-	return config.Account{}, nil, usage("no account %q in %s; it has %v", name, cfg.Path, names)
+	return config.Account{}, nil, usage("no account %q in %s; want %s", name, cfg.Path, listed(names))
 }
 
 // newCommandClients makes the clients of a command next to the daemon, and says where

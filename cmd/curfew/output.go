@@ -32,7 +32,7 @@ func (o *output) Set(s string) error {
 		o.value = s
 		return nil
 	}
-	return fmt.Errorf("want %s", strings.Join(o.forms, " or "))
+	return fmt.Errorf("want %s", listed(o.forms))
 }
 
 // printJSON prints rows as one array, or another value as it is.

@@ -50,7 +50,7 @@ func newPlan(e env, path *string) *cobra.Command {
 	f.StringVar(&o.from, "from", "", "first instant, inclusive: "+instantForms+" (now)")
 	f.StringVar(&o.to, "to", "", "last instant, exclusive")
 	f.IntVar(&o.days, "days", 7, "how many days, when --to is not given")
-	f.StringArrayVar(&o.environments, "environment", nil, "only this `NAME`; may be repeated")
+	f.StringArrayVar(&o.environments, "environment", nil, "only these: a `NAME`, a glob or tag:NAME; may be repeated")
 	f.VarP(o.form, "output", "o", "form of the output")
 	return c
 }
@@ -62,7 +62,8 @@ func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := checkNames(cfg, o.environments); err != nil {
+	names, err := selectFrom(cfg, o.environments)
+	if err != nil {
 		return err
 	}
 	from, to, err := o.span(zoneOf(cfg))
@@ -76,7 +77,7 @@ func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 	if p, err = found.withOverrides(p, cfg); err != nil {
 		return err
 	}
-	l := listing{p, from, to, o.environments}
+	l := listing{p, from, to, names}
 	l.warnQuota(e, cfg)
 	w := bufio.NewWriterSize(e.stdout, 64<<10)
 	switch o.form.value {

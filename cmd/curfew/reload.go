@@ -42,11 +42,14 @@ type reloader struct {
 	mu      sync.Mutex // guards what follows; one reload at a time
 	clients *clients
 	cfg     *config.Config
+	plan    *plan.Plan
 	seen    string // digest of the files as they were last read
 }
 
-func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
-	r := &reloader{log: log.Named("reload"), engine: e, file: newFileState(c.cfg, time.Now()), loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
+func newReloader(d *daemon, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
+	r := &reloader{
+		log: d.log.Named("reload"), engine: e, file: newFileState(c.cfg, time.Now()), loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, plan: d.plan, seen: digest(c.cfg.Files),
+	}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
 	})
@@ -63,13 +66,13 @@ func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.R
 	return r, nil
 }
 
-// reload builds everything again from the file and swaps it in. A file with errors
-// changes nothing; it is a *web.BadFile that lists them.
-func (r *reloader) reload(ctx context.Context) error {
+// reload builds everything again from the file and swaps it in, and returns what changed.
+// A file with errors changes nothing; it is a *web.BadFile that lists them.
+func (r *reloader) reload(ctx context.Context) (web.Reloaded, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = digest(r.cfg.Files)
-	err := r.load(ctx)
+	changes, err := r.load(ctx)
 	var bad *web.BadFile
 	if err != nil && !errors.As(err, &bad) {
 		r.seen = "" // the database was down, say: the next check tries again
@@ -78,14 +81,15 @@ func (r *reloader) reload(ctx context.Context) error {
 		r.ok.Set(0)
 		r.file.refused(err, time.Now())
 		r.engine.RefuseFile(ctx, err.Error())
-		return err
+		return changes, err
 	}
 	r.ok.Set(1)
 	r.at.SetToCurrentTime()
-	return nil
+	r.log.Info("reloaded", zap.String("changes", changes.Summary))
+	return changes, nil
 }
 
-func (r *reloader) load(ctx context.Context) error {
+func (r *reloader) load(ctx context.Context) (web.Reloaded, error) {
 	cfg, diags := config.Load(r.cfg.Path, config.Options{})
 	var lines []string
 	for _, d := range diags.Errors() {
@@ -93,28 +97,29 @@ func (r *reloader) load(ctx context.Context) error {
 		lines = append(lines, d.String())
 	}
 	if len(lines) > 0 {
-		return &web.BadFile{Message: strings.Join(lines, "\n")}
+		return web.Reloaded{}, &web.BadFile{Message: strings.Join(lines, "\n")}
 	}
 	p, err := plan.Compile(cfg.Spec)
 	if err != nil {
-		return &web.BadFile{Message: err.Error()}
+		return web.Reloaded{}, &web.BadFile{Message: err.Error()}
 	}
 	next := r.clients.with(cfg)
 	setup, err := newSetup(cfg, p, next)
 	if err != nil {
-		return &web.BadFile{Message: err.Error()}
+		return web.Reloaded{}, &web.BadFile{Message: err.Error()}
 	}
 	if err := r.engine.Reload(ctx, setup); err != nil {
-		return fmt.Errorf("activate the schedule file: %w", err)
+		return web.Reloaded{}, fmt.Errorf("activate the schedule file: %w", err)
 	}
-	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
+	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
+	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, digest(cfg.Files)
 	r.file.loaded(cfg, time.Now())
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:
 	default:
 	}
-	return nil
+	return changes, nil
 }
 
 // warn reports the warnings of each file that was loaded, until ctx ends. They are
@@ -173,7 +178,7 @@ func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			_ = r.reload(ctx) // it logs
+			_, _ = r.reload(ctx) // it logs
 		case <-events.Events:
 			settled.Reset(settling)
 		case err := <-events.Errors:
@@ -203,7 +208,7 @@ func (r *reloader) reloadChanged(ctx context.Context) {
 	same := digest(r.cfg.Files) == r.seen
 	r.mu.Unlock()
 	if !same {
-		_ = r.reload(ctx) // it logs
+		_, _ = r.reload(ctx) // it logs
 	}
 }
 

@@ -138,7 +138,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	reload, err := newReloader(d.log, acting, clients, reg)
+	reload, err := newReloader(d, acting, clients, reg)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -89,6 +91,7 @@ func (e *enforcer) drifted(s *snapshot, name string, o scheduler.Observation, no
 		return false
 	case !known || before.wanted != wanted:
 		e.wrong[name] = sighting{o.At, wanted}
+		e.record.log.Debug("observed in the wrong state once; the next observation decides", zap.String("environment", name), zap.String("wanted", string(wanted)))
 		return false
 	}
 	return o.At.After(before.at)

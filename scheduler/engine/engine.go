@@ -89,6 +89,7 @@ type Options struct {
 
 // An Engine turns the fires of its Setup into runs and brings each run to its end.
 type Engine struct {
+	*overriding
 	stores    Stores
 	record    *recorder
 	current   *snapshots
@@ -134,6 +135,7 @@ func New(o Options) (*Engine, error) {
 
 // compose makes the actors, lower ones first.
 func (e *Engine) compose(o Options) {
+	e.overriding = &overriding{store: o.Stores.Overrides, record: e.record, current: e.current, clock: e.clock}
 	leads := newLeads(o.Stores.Runs, e.current)
 	e.accounts = newAccounts(o.Stores.Holds, e.record, e.current)
 	e.observer = &observer{

@@ -95,6 +95,7 @@ func (t *ticker) once(ctx context.Context, now time.Time) (scheduler.Written, er
 	if len(alone) == len(early) {
 		t.leads.settle(next)
 	}
+	t.record.log.Debug("tick", zap.Time("from", c.At), zap.Int("runs", len(runs)), zap.Int("early_starts", len(alone)))
 	t.record.ticked(c, now)
 	t.record.written(w, now)
 	return w, nil

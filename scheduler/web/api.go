@@ -94,8 +94,16 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // reply makes a handler of a function that returns what to answer.
 func (s *Server) reply(status int, f func(r *http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return s.replyWith(func(r *http.Request) (int, any, error) {
 		v, err := f(r)
+		return status, v, err
+	})
+}
+
+// replyWith is reply for a function that chooses the status.
+func (s *Server) replyWith(f func(r *http.Request) (int, any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status, v, err := f(r)
 		if err != nil {
 			s.fail(w, r, err)
 			return

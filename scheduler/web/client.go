@@ -150,6 +150,20 @@ func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, err
 	return made, err
 }
 
+// Skip leaves out the next stop of an environment.
+func (c *Client) Skip(ctx context.Context, environment string) (Override, error) {
+	var made Override
+	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/skip", nil, &made)
+	return made, err
+}
+
+// Reload has the daemon read its schedule file again.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var changes Reloaded
+	err := c.send(ctx, http.MethodPost, "/api/v1/reload", nil, &changes)
+	return changes, err
+}
+
 // Release ends an override.
 func (c *Client) Release(ctx context.Context, id string) (Override, error) {
 	var o Override
@@ -218,20 +232,32 @@ func inmost(err error) error {
 	return err
 }
 
+// A Refusal is an answer of the daemon that is an error.
+type Refusal struct {
+	Status  int
+	Detail  string // of the problem, "" when the answer has none
+	message string
+}
+
+func (r *Refusal) Error() string { return r.message }
+
 // refusal says what to do about an answer that is none: on the command line, a token is
 // an environment variable.
 func (c *Client) refusal(status int, body []byte) error {
 	var p Problem
 	curfews := json.Unmarshal(body, &p) == nil && p.Title != ""
+	r := &Refusal{Status: status, Detail: p.Detail}
 	switch {
 	case curfews && status == http.StatusUnauthorized && c.token.Reveal() == "":
-		return fmt.Errorf("the daemon at %s wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", c.base)
+		r.message = fmt.Sprintf("the daemon at %s wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", c.base)
 	case curfews && status == http.StatusUnauthorized:
-		return fmt.Errorf("the daemon at %s refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", c.base)
+		r.message = fmt.Sprintf("the daemon at %s refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", c.base)
 	case curfews && p.Title == changesRefused:
-		return fmt.Errorf("the daemon at %s takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", c.base)
+		r.message = fmt.Sprintf("the daemon at %s takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", c.base)
 	case curfews:
-		return fmt.Errorf("ask the daemon at %s: %s: %s", c.base, p.Title, p.Detail)
+		r.message = fmt.Sprintf("ask the daemon at %s: %s: %s", c.base, p.Title, p.Detail)
+	default:
+		r.message = fmt.Sprintf("ask the daemon at %s: it answered %d %s; does another program listen there?", c.base, status, http.StatusText(status))
 	}
-	return fmt.Errorf("ask the daemon at %s: it answered %d %s; does another program listen there?", c.base, status, http.StatusText(status))
+	return r
 }

@@ -106,6 +106,24 @@ type Override struct {
 	Stale        []string   `json:"stale"` // its environments that the schedule file does not have
 }
 
+// A Reloaded is what a reload of the schedule file changed.
+type Reloaded struct {
+	Status       string `json:"status"` // reloaded
+	Environments Names  `json:"environments"`
+	Schedules    Names  `json:"schedules"`
+	Days         int    `json:"days"` // over how many fires are compared
+	Gained       int    `json:"fires_gained"`
+	Lost         int    `json:"fires_lost"`
+	Summary      string `json:"summary"` // all this in one line
+}
+
+// Names are the names that differ between two files.
+type Names struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	Changed []string `json:"changed"`
+}
+
 func overrideOf(o scheduler.OverrideStatus) Override {
 	out := Override{
 		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: orNil(o.Reason), By: o.By.String(),

@@ -38,6 +38,7 @@ type Engine interface {
 	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
 	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
 	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
 }
 
@@ -62,9 +63,9 @@ type Options struct {
 	// Token returns the current token: changes need it, and off loopback reading
 	// too. Empty, or nil: there is none.
 	Token func() secret.Secret
-	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
+	// Reload reads the schedule file again, and says what changed; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
-	Reload func(ctx context.Context) error
+	Reload func(ctx context.Context) (Reloaded, error)
 	// File returns what the schedule file is. Nil: there is none.
 	File func() File
 }
@@ -145,6 +146,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/environments/{name}", s.reply(http.StatusOK, s.environment)},
 		{"POST", "/api/v1/environments/{name}/start", s.reply(http.StatusAccepted, s.act(plan.Start))},
 		{"POST", "/api/v1/environments/{name}/stop", s.reply(http.StatusAccepted, s.act(plan.Stop))},
+		{"POST", "/api/v1/environments/{name}/skip", s.replyWith(s.skip)},
 		{"GET", "/api/v1/runs", s.reply(http.StatusOK, s.runs)},
 		{"GET", "/api/v1/runs/{id}", s.reply(http.StatusOK, s.run)},
 		{"POST", "/api/v1/runs/{id}/cancel", s.reply(http.StatusOK, s.cancel)},

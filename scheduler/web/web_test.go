@@ -107,6 +107,16 @@ func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Over
 	return o, nil
 }
 
+func (f fixed) Skip(_ context.Context, name string, _ scheduler.Actor) (scheduler.Override, bool, error) {
+	switch name {
+	case "dev-01":
+		return kept.Override, true, nil
+	case "skipped":
+		return kept.Override, false, nil
+	}
+	return scheduler.Override{}, false, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, name)
+}
+
 func (f fixed) Release(_ context.Context, id string, _ scheduler.Actor) (scheduler.Override, error) {
 	switch id {
 	case "k3f9x2ab":
@@ -358,13 +368,18 @@ func TestChanges(t *testing.T) {
 		{"no body", "POST", "/api/v1/overrides", "", 400, "the body"},
 		{"a body beyond all bounds", "POST", "/api/v1/overrides", `{"reason":"` + strings.Repeat("x", 2<<20) + `"}`, 400, "larger than 1 MiB"},
 		{"a release", "DELETE", "/api/v1/overrides/k3f9x2ab", "", 200, `"id":"k3f9x2ab"`},
+		{"a skip", "POST", "/api/v1/environments/dev-01/skip", "", 201, `"id":"k3f9x2ab"`},
+		{"the same skip again", "POST", "/api/v1/environments/skipped/skip", "", 200, `"id":"k3f9x2ab"`},
+		{"a skip of nobody", "POST", "/api/v1/environments/nobody/skip", "", 404, "no such environment"},
 		{"of one that has ended", "DELETE", "/api/v1/overrides/over", "", 409, "has ended"},
 		{"of one that never was", "DELETE", "/api/v1/overrides/nobody", "", 404, "no such override"},
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) error { return nil },
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) (web.Reloaded, error) {
+			return web.Reloaded{Status: "reloaded", Lost: 2}, nil
+		},
 	}).Handler(onLoopback)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -401,7 +416,9 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 	h := web.New(web.Options{
 		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") },
-		Reload: func(context.Context) error { return &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"} },
+		Reload: func(context.Context) (web.Reloaded, error) {
+			return web.Reloaded{}, &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
+		},
 	}).Handler(onLoopback)
 	res := ask(h, "POST", "localhost", "/-/reload", "known")
 	if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
