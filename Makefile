@@ -1,10 +1,11 @@
 # Everything a contributor runs. CI runs the same targets.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOFUMPT_VERSION       := v0.12.0
+GOTESTSUM_VERSION     := v1.13.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: build test chaos lint schema fuzz bench demo image clean
+.PHONY: build test test-long chaos lint schema fuzz bench demo image clean zones zones-check cross
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -13,8 +14,18 @@ build:
 # and finds nothing of ours.
 NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
 
+# A line for each package, and each test that fails in full.
+GOTESTSUM := go run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname-and-test-fails --format-hide-empty-pkg --
+
+# Every rule of every package, in a few minutes.
 test:
-	go test -race $(NORACE) -timeout 30m ./...
+	$(GOTESTSUM) -race $(NORACE) -timeout 15m ./...
+
+# In addition, what takes long: more replicas, days, environments and random sequences, and
+# the alerts on an evaluator of Prometheus, which is a module of its own.
+test-long:
+	CURFEW_LONG=1 $(GOTESTSUM) -race $(NORACE) -timeout 45m ./...
+	cd deploy/prometheus && go vet ./... && go test -timeout 15m ./...
 
 # What CI runs for a minute or two, in full: three replicas of the built binary for
 # ten minutes, a month of faults, long sequences of changes, a year of history.
@@ -27,6 +38,7 @@ lint:
 	test -z "$$(go run mvdan.cc/gofumpt@$(GOFUMPT_VERSION) -l .)"
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run ./...
 	go mod tidy -diff
+	cd deploy/prometheus && go mod tidy -diff
 
 schema:
 	go run ./cmd/curfew schema > deploy/schedules.schema.json
@@ -50,6 +62,29 @@ demo:
 
 image:
 	docker build -t curfew:$(VERSION) .
+
+# Renews the zone data that the binary carries, with the names of Windows and of
+# cities. It needs Debian's apt, after apt-get update, and npm.
+zones:
+	rm -rf bin/zones && mkdir -p bin/zones
+	cd bin/zones && apt-get -qq download tzdata && dpkg-deb -x tzdata_*.deb .
+	cd bin/zones && npm pack --silent cldr-core@48.2.0 city-timezones@1.3.4 @vvo/tzdb@6.202.0 > /dev/null
+	cd bin/zones && for p in cldr-core city-timezones tzdb; do mkdir $$p && tar -xzf *$$p-*.tgz -C $$p --strip-components=1; done
+	go run scheduler/zone/generate.go bin/zones
+
+# Warns when Debian has newer zone data than the binary carries.
+zones-check:
+	@has=$$(tail -c 5 scheduler/zone/data/zoneinfo.zip); \
+	newest=$$(apt-cache policy tzdata 2>/dev/null | sed -n 's/^  Candidate: \([0-9]*[a-z]*\).*/\1/p'); \
+	if [ "$$newest" \> "$$has" ]; then echo "warning: zone data $$newest is out, and the binary carries $$has; run make zones"; else echo "zone data: $$has"; fi
+
+# Everything compiles, tests included, on each system that is supported.
+cross:
+	@set -e; for target in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do \
+	  echo "$$target"; \
+	  export CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/}; \
+	  go build -o /dev/null ./cmd/curfew; go vet ./...; \
+	done
 
 clean:
 	rm -rf bin

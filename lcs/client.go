@@ -85,7 +85,7 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 		c.attempts = policy.RetryOptions{MaxRetries: retries, RetryDelay: 2 * time.Second, MaxRetryDelay: 30 * time.Second}
 	}
 	c.pipeline = runtime.NewPipeline("curfew", cleanVersion(o.Version), runtime.PipelineOptions{
-		PerRetry: []policy.Policy{&limitPolicy{o.Limiter}, &timeoutPolicy{c.timeout}, &bearer{cred: cred, scope: o.Scope}},
+		PerRetry: []policy.Policy{&limitPolicy{o.Limiter}, &timeoutPolicy{c.timeout}, &bearer{cred: cred, scope: o.Scope}, &tracePolicy{c.log}},
 	}, &policy.ClientOptions{Transport: o.Transport, Telemetry: policy.TelemetryOptions{ApplicationID: "curfew"}})
 	return c, nil
 }
@@ -159,13 +159,18 @@ func (c *Client) Environment(ctx context.Context, project int64, environmentID s
 	return Environment{}, false, nil
 }
 
-// Environments reads all pages of a project's metadata.
-func (c *Client) Environments(ctx context.Context, project int64) ([]Environment, error) {
+// Environments reads all pages of a project's metadata. When LCS throttles a page, wait is
+// called with for how long, and the page is read again if it returns true; nil never waits.
+func (c *Client) Environments(ctx context.Context, project int64, wait func(context.Context, time.Duration) bool) ([]Environment, error) {
 	var all []Environment
 	for n := 1; n <= maxPages; n++ {
 		page, err := c.EnvironmentsPage(ctx, project, n)
-		if err != nil {
-			return nil, err
+		for err != nil {
+			e, ok := errors.AsType[*Error](err)
+			if !ok || e.Kind != Throttled || wait == nil || !wait(ctx, cmp.Or(e.RetryAfter, MetadataPerProject.Window)) {
+				return nil, err
+			}
+			page, err = c.EnvironmentsPage(ctx, project, n)
 		}
 		if page.Number != 0 && page.Number != n {
 			return nil, &Error{

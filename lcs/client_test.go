@@ -109,6 +109,9 @@ func TestEveryFaultHasItsKind(t *testing.T) {
 				if n := len(sim.Requests()); n != sends {
 					t.Errorf("the POST was sent %d times, want %d", n, sends)
 				}
+				if n := logs.FilterMessage("LCS request").Len(); n != sends {
+					t.Errorf("%d requests are logged, want %d", n, sends)
+				}
 				if shown := fmt.Sprintf("%v %+v %#v %v", err, e, *e, logs.All()); strings.Contains(shown, secret) {
 					t.Errorf("the token shows: %s", shown)
 				}
@@ -153,7 +156,7 @@ func TestMetadataOfAllPages(t *testing.T) {
 		sim.AddEnvironment(project, lcssim.Environment{ID: fmt.Sprintf("%032d", i), Name: fmt.Sprintf("more-%d", i)})
 	}
 	c := newClient(t, sim, lcs.ClientOptions{})
-	all, err := c.Environments(t.Context(), project)
+	all, err := c.Environments(t.Context(), project, nil)
 	if err != nil || len(all) != 20 || len(sim.Requests()) != 3 {
 		t.Fatalf("Environments = %d of 20 in %d pages of 7, %v", len(all), len(sim.Requests()), err)
 	}

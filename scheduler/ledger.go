@@ -22,6 +22,13 @@ const (
 	OutcomeUnsent       Outcome = "unsent"    // it never left
 )
 
+// Outcomes lists how a call can end.
+func Outcomes() []Outcome {
+	return []Outcome{
+		OutcomeAccepted, OutcomeRefused, OutcomeThrottled, OutcomeUnauthorized, OutcomeRejected, OutcomeAmbiguous, OutcomeUnsent,
+	}
+}
+
 // A CallKind is a kind of LCS call with a limit of its own.
 type CallKind = lcs.CallKind
 

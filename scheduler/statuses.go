@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"time"
 
 	"curfew/lcs/auth"
@@ -15,6 +16,46 @@ type EnvironmentStatus struct {
 	Observation Observation // zero when it was never seen
 	NextFire    *plan.Fire  // nil when no fire comes within 14 days
 	Run         *Run        // its unfinished run, or nil
+	Manual      *Manual     // the start or stop by hand that holds, or nil
+	// Unstopped is the next stop of an environment that runs and is wanted stopped, where
+	// its rules had no fire yet: loading a file stops nothing. Nil when it does not apply.
+	Unstopped *Unstopped
+}
+
+// A Manual is a start or stop by hand, which holds until the next fire of its environment.
+type Manual struct {
+	Action plan.Action
+	At     time.Time
+	Until  time.Time // zero when no fire comes within a year
+	Run    string
+	By     Actor
+}
+
+// Wanted is the state that the person wants.
+func (m Manual) Wanted() plan.Wanted {
+	if m.Action == plan.Start {
+		return plan.Running
+	}
+	return plan.Stopped
+}
+
+// Because says what a person did, and how long it holds.
+func (m Manual) Because(zone *time.Location) string {
+	done := "started"
+	if m.Action == plan.Stop {
+		done = "stopped"
+	}
+	const form = "Mon 2006-01-02 15:04"
+	text := fmt.Sprintf("%s by hand on %s", done, m.At.In(zone).Format(form))
+	if m.Until.IsZero() {
+		return text + ", which holds until somebody changes it: no schedule does"
+	}
+	return text + ", which holds until " + m.Until.In(zone).Format(form)
+}
+
+// Unstopped says when an environment is stopped that runs although nothing wants it.
+type Unstopped struct {
+	At time.Time // zero when no stop comes within a year
 }
 
 // An OverrideStatus is an override and what became of it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -12,22 +13,29 @@ import (
 )
 
 func newAccounts(e env, path *string) *cobra.Command {
-	c := newListing(e, "accounts", "Lists the accounts: whether each can sign in, and how old its login is",
-		func(ctx context.Context, c *web.Client) ([]web.Account, error) { return c.Accounts(ctx) }, printAccounts)
+	c := lister[web.Account]{
+		"accounts", "Lists the accounts: whether each can sign in, and how old its login is",
+		func(ctx context.Context, c *web.Client) ([]web.Account, error) { return c.Accounts(ctx) },
+		func(s *screen, _ web.File, list []web.Account) error { return printAccounts(s, list) },
+	}.command(e)
 	c.AddCommand(newCheck(e, path))
 	return c
 }
 
-func printAccounts(e env, list []web.Account) error {
-	now := time.Now()
-	rows := make([][]string, len(list))
-	for i, a := range list {
-		rows[i] = []string{a.Name, a.Mode, a.State, ago(a.Since, now), show(a.NextTry), strings.Join(a.Projects, " "), "", "", "", text(a.Message)}
-		if l := a.Login; l != nil {
-			rows[i][6], rows[i][7], rows[i][8] = l.User, ago(&l.RefreshedAt, now), show(&l.LapsesAt)
+func printAccounts(s *screen, list []web.Account) error {
+	t := table{columns: []column{{name: "ACCOUNT"}, {name: "MODE"}, {name: "STATE", paint: badWhen("down")}, {name: "SINCE", spare: 1}, {name: "NEXT TRY", sparse: true}, {name: "PROJECTS", spare: 2}}}
+	for _, a := range list {
+		r := row{cells: []string{a.Name, a.Mode, a.State, ago(a.Since, s.now), s.when(a.NextTry), strings.Join(a.Projects, " ")}}
+		if a.Message != nil {
+			r.details = append(r.details, *a.Message)
 		}
+		if l := a.Login; l != nil {
+			r.details = append(r.details, fmt.Sprintf("signed in as %s; refreshed %s, lapses on %s unless it is again", l.User, ago(&l.RefreshedAt, s.now), s.minute(&l.LapsesAt)))
+		}
+		t.rows = append(t.rows, r)
 	}
-	return printTable(e.stdout, "ACCOUNT MODE STATE SINCE NEXT-TRY PROJECTS USER REFRESHED LAPSES MESSAGE", rows)
+	heading := fmt.Sprintf("%s: %s", count(len(list), "account"), totals(list, func(a web.Account) string { return a.State }))
+	return s.print(heading, t)
 }
 
 // ago says how long ago an instant was.

@@ -4,17 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
 )
-
-// waitInterval is how often a run that is waited for is read.
-const waitInterval = 2 * time.Second
 
 // newAct is start or stop.
 func newAct(e env, action plan.Action) *cobra.Command {
@@ -24,16 +19,22 @@ func newAct(e env, action plan.Action) *cobra.Command {
 		Short: fmt.Sprintf("Asks the daemon to %s environments now", action),
 	}
 	server := serverFlag(c, e)
-	wait := c.Flags().Bool("wait", false, "until each run is at its end; exit 1 unless all succeeded")
+	wait := c.Flags().Bool("wait", false, "until each run is at its end, with its progress on stderr; exit 1 unless all succeeded")
 	c.Flags().VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, names []string) error {
+	c.RunE = func(c *cobra.Command, selectors []string) error {
 		client, err := newClient(e, *server)
+		if err != nil {
+			return err
+		}
+		names, err := selectKnown(c.Context(), client, selectors)
 		if err != nil {
 			return err
 		}
 		runs, err := each(names, func(name string) (web.Run, error) { return client.Act(c.Context(), name, action) })
 		if *wait {
-			err = errors.Join(err, waitFor(c.Context(), client, runs))
+			var waited error
+			runs, waited = waitFor(c.Context(), e, client, runs)
+			err = errors.Join(err, waited)
 		}
 		return errors.Join(printRuns(e, runs, form.value), err)
 	}
@@ -54,32 +55,6 @@ func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
 		list = append(list, v)
 	}
 	return list, errors.Join(errs...)
-}
-
-// waitFor reads the runs until each is at its end.
-func waitFor(ctx context.Context, client *web.Client, runs []web.Run) error {
-	failed := 0
-	for i := range runs {
-		for !scheduler.State(runs[i].State).Finished() {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(waitInterval):
-			}
-			r, err := client.Run(ctx, runs[i].ID)
-			if err != nil {
-				return err
-			}
-			runs[i] = r
-		}
-		if scheduler.State(runs[i].State) != scheduler.Succeeded {
-			failed++
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %s did not succeed", failed, count(len(runs), "run"))
-	}
-	return nil
 }
 
 func printRuns(e env, runs []web.Run, form string) error {

@@ -7,18 +7,21 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"curfew/internal/longtest"
 )
 
 func TestFilesThatAreNoScheduleFile(t *testing.T) {
+	size := longtest.Or(500_000, 5_000_000)
 	tests := []struct {
 		name    string
 		content []byte
 		says    string
 	}{
 		{"an empty file", nil, "the file is empty"},
-		{"5 MB of comments", bytes.Repeat([]byte("# nothing\n"), 5_000_000/10), ""},
-		{"5 MB of one line", bytes.Repeat([]byte("a"), 5_000_000), ""},
-		{"5 MB of brackets", bytes.Repeat([]byte("["), 5_000_000), ""},
+		{"megabytes of comments", bytes.Repeat([]byte("# nothing\n"), size/10), ""},
+		{"megabytes of one line", bytes.Repeat([]byte("a"), size), ""},
+		{"megabytes of brackets", bytes.Repeat([]byte("["), size), ""},
 		{"a binary file", []byte("\x7fELF\x02\x01\x01\x00\x00\x00"), "not a text file"},
 		{"another version", []byte("version: 7\n"), "version 7 is not known; want 1"},
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler/store/pgtest"
 	"curfew/scheduler/web"
@@ -75,6 +76,7 @@ type replica struct {
 // and disturbs the network, and then checks whether each fire had its run, each
 // run its one accepted call, and LCS never had to throttle.
 func TestReplicasLoseAndDoubleNothing(t *testing.T) {
+	longtest.Only(t)
 	t.Parallel()
 	if _, err := binary(); err != nil {
 		t.Fatal(err)

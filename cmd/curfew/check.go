@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"curfew/lcs"
 	"curfew/lcs/auth"
+	"curfew/scheduler"
 	"curfew/scheduler/config"
+	"curfew/scheduler/engine"
 )
 
 // newCheck is accounts check; login --check is the same.
@@ -20,9 +23,10 @@ func newCheck(e env, path *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "check ACCOUNT", Args: usageArgs(cobra.ExactArgs(1)),
 		Short: "Reads the metadata of each project of an account, and says what is missing",
-		Long: "Reads the first page of metadata of each project of an account, straight from LCS, and says what is missing:\n" +
-			"the role, the invitation, an environment, or that the project lives in another region. It starts and stops\n" +
-			"nothing, and works without the daemon. It exits 1 when the account cannot work for one of its projects.",
+		Long: "Reads the metadata of each project of an account, straight from LCS, and says what is missing: the role, the\n" +
+			"invitation, an environment in LCS or in the schedule file, or that the project lives in another region. LCS lets\n" +
+			"6 pages of a project be read in a minute. It starts and stops nothing, and works without the daemon. It exits 1\n" +
+			"when the account cannot work for one of its projects, or LCS does not list an environment of the file.",
 	}
 	c.Flags().VarP(o.form, "output", "o", "form of the output")
 	o.database = databaseFlag(c, e)
@@ -36,12 +40,13 @@ type checked struct {
 	ID           int64  `json:"id"`
 	Region       string `json:"region"`
 	OK           bool   `json:"ok"`
-	Environments int    `json:"environments"` // on the first page that LCS lists
+	Environments int    `json:"environments"` // that LCS lists
 	Message      string `json:"message"`
 }
 
-// check reads the first page of each project's metadata, and reports what is missing.
+// check reads each project's metadata, and reports what is missing.
 func check(ctx context.Context, e env, all *clients, a config.Account, projects []config.Project, form string) error {
+	all.limiter = func() lcs.Limiter { return lcs.NewLimiter() }
 	rows := make([]checked, 0, len(projects))
 	failed := 0
 	for _, p := range projects {
@@ -69,16 +74,12 @@ func checkProject(ctx context.Context, all *clients, a config.Account, p config.
 	if err != nil {
 		return row, err
 	}
-	page, err := client.EnvironmentsPage(ctx, p.ID, 1)
+	list, err := client.Environments(ctx, p.ID, throttled(all.env, p))
 	if ctx.Err() != nil {
 		return row, context.Cause(ctx)
 	}
-	row.Environments = len(page.Environments)
-	if err == nil && row.Environments > 0 {
-		row.OK, row.Message = true, "metadata is read"
-		if gone := missing(all.cfg, p, page); len(gone) > 0 {
-			row.OK, row.Message = false, "metadata is read, but LCS does not list "+strings.Join(gone, ", ")+": check their ids"
-		}
+	if err == nil && len(list) > 0 {
+		row.compare(all.cfg, list)
 		return row, nil
 	}
 	row.Message = "LCS lists no environment: check the project's id, and that the account is project owner or environment administrator in it"
@@ -99,22 +100,25 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// missing names environments of the file that a complete listing does not have.
-func missing(cfg *config.Config, p config.Project, page lcs.Page) []string {
-	if page.More {
-		return nil
+// compare holds the environments that LCS lists against those of the file.
+func (c *checked) compare(cfg *config.Config, list []lcs.Environment) {
+	listed := map[string]scheduler.Observation{} // an environment can be on two pages
+	for _, env := range list {
+		id := lcs.NormalizeID(env.ID)
+		listed[id] = scheduler.Observation{ID: id, Name: env.Name, Condition: env.Condition()}
 	}
-	listed := map[string]bool{}
-	for _, env := range page.Environments {
-		listed[lcs.NormalizeID(env.ID)] = true
-	}
-	var gone []string
+	var file []scheduler.Environment
 	for _, env := range cfg.Environments {
-		if env.Project == p.Name && !listed[lcs.NormalizeID(env.ID)] {
-			gone = append(gone, env.Name)
+		if env.Project == c.Project {
+			file = append(file, scheduler.Environment{Name: env.Name, ID: env.ID})
 		}
 	}
-	return gone
+	d := engine.Compare(file, slices.Collect(maps.Values(listed)))
+	c.Environments = len(listed)
+	c.OK, c.Message = len(d.NotListed) == 0, "metadata is read"
+	if !d.Empty() {
+		c.Message += ", but " + d.Reason(0) + ": " + d.NextStep()
+	}
 }
 
 func regionOf(p config.Project) string {

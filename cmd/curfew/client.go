@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,10 +27,16 @@ func newClient(e env, server string) (*web.Client, error) {
 	return c, nil
 }
 
-// newListing is a command that lists what the daemon has: as JSON, or as a table.
-func newListing[T any](e env, use, short string, get func(context.Context, *web.Client) ([]T, error), table func(env, []T) error) *cobra.Command {
+// A lister is a command that lists what the daemon has: as JSON, or as a table.
+type lister[T any] struct {
+	use, short string
+	get        func(context.Context, *web.Client) ([]T, error)
+	table      func(*screen, web.File, []T) error
+}
+
+func (l lister[T]) command(e env) *cobra.Command {
 	form := newOutput("table", "json")
-	c := &cobra.Command{Use: use, Short: short}
+	c := &cobra.Command{Use: l.use, Short: l.short}
 	server := serverFlag(c, e)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -37,14 +44,26 @@ func newListing[T any](e env, use, short string, get func(context.Context, *web.
 		if err != nil {
 			return err
 		}
-		list, err := get(c.Context(), client)
+		list, err := l.get(c.Context(), client)
 		if err != nil {
 			return err
 		}
 		if form.value == "json" {
 			return printJSON(e.stdout, list)
 		}
-		return table(e, list)
+		file, s := fileOf(c.Context(), e, client)
+		return l.table(s, file, list)
 	}
 	return c
+}
+
+// fileOf asks for the daemon's file, and returns a screen with its zone. A daemon of an
+// older version does not say: its times are shown in UTC.
+func fileOf(ctx context.Context, e env, c *web.Client) (web.File, *screen) {
+	f, err := c.File(ctx)
+	zone, zerr := time.LoadLocation(f.Timezone)
+	if err != nil || zerr != nil {
+		zone = time.UTC
+	}
+	return f, newScreen(e, zone)
 }

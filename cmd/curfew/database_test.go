@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -98,4 +103,32 @@ func TestDatabaseThatCannotBeUsedIsReportedWithoutItsPassword(t *testing.T) {
 			t.Errorf("%s: said %q, want the reason and no password", name, said)
 		}
 	}
+}
+
+// refused starts the daemon on a database that it cannot use, as another user if runAs makes it one.
+func refused(t *testing.T, database string, runAs func(*exec.Cmd)) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, "  - {name: evening, environments: [dev-00], stop: \"19:00\"}\n")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0", "--database", database)
+	if runAs != nil {
+		runAs(cmd)
+		for _, place := range []string{filepath.Dir(path), path, s.dir, filepath.Join(s.dir, "schedules.yaml"), filepath.Dir(s.dir)} {
+			if err := os.Chmod(place, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
+		t.Fatalf("serve = %v, want exit code 1\n%s", err, &stderr)
+	}
+	return stderr.String()
 }

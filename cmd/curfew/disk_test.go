@@ -1,8 +1,9 @@
+//go:build linux
+
 package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"database/sql"
 	"errors"
@@ -112,34 +113,6 @@ func TestDiskThatIsFullWhenLCSAnswersLosesNoAnswer(t *testing.T) {
 	s.stop()
 }
 
-// refused starts the daemon on a database that it cannot use.
-func refused(t *testing.T, database string, as *syscall.Credential) string {
-	t.Helper()
-	path, err := binary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newSite(t, "  - {name: evening, environments: [dev-00], stop: \"19:00\"}\n")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0", "--database", database)
-	if as != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-		for _, place := range []string{filepath.Dir(path), path, s.dir, filepath.Join(s.dir, "schedules.yaml"), filepath.Dir(s.dir)} {
-			if err := os.Chmod(place, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	var exit *exec.ExitError
-	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != exitFailed {
-		t.Fatalf("serve = %v, want exit code 1\n%s", err, &stderr)
-	}
-	return stderr.String()
-}
-
 func TestDamagedDatabaseIsRefusedAndLeftAlone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "  - {name: evening, environments: [dev-00], stop: \"19:00\"}\n")
@@ -204,16 +177,18 @@ func TestReadOnlyStateDirectoryIsRefused(t *testing.T) {
 	if err := os.Chmod(dir, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	var as *syscall.Credential
+	var asNobody func(*exec.Cmd)
 	if os.Getuid() == 0 { // root may write anywhere
-		as = &syscall.Credential{Uid: 65534, Gid: 65534}
+		asNobody = func(cmd *exec.Cmd) {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		}
 		for parent := filepath.Dir(dir); parent != "/" && parent != os.TempDir(); parent = filepath.Dir(parent) {
 			if err := os.Chmod(parent, 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if said := refused(t, filepath.Join(dir, "curfew.db"), as); !strings.Contains(said, "must exist and be writable") {
+	if said := refused(t, filepath.Join(dir, "curfew.db"), asNobody); !strings.Contains(said, "must exist and be writable") {
 		t.Errorf("said %q, want it to say that the directory must be writable", said)
 	}
 }

@@ -8,11 +8,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"curfew/lcs"
 	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
 )
 
 // A seen environment is one row of `curfew environments`.
@@ -37,7 +39,7 @@ func newEnvironments(e env, path *string) *cobra.Command {
 	f.BoolVar(&asYAML, "yaml", false, "print entries to paste into the schedule file")
 	f.VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, _, err := loadQuietly(*path, e.stderr)
+		cfg, _, _, err := load(*path, config.Options{}, e.stderr) // its warnings are for validate and plan
 		if err != nil {
 			return err
 		}
@@ -72,7 +74,7 @@ func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
 		if err != nil {
 			return nil, err
 		}
-		list, err := client.Environments(ctx, p.ID)
+		list, err := client.Environments(ctx, p.ID, throttled(all.env, p))
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", p.Name, err)
 		}
@@ -83,6 +85,28 @@ func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
 	return found, nil
 }
 
+// longestThrottle is the longest wait for LCS of a command that a person waits for: its limit
+// of metadata is one of a minute, which the daemon or another command can have used.
+const longestThrottle = 2 * time.Minute
+
+// throttled returns what waits when LCS throttles the metadata of a project, and says so.
+func throttled(e env, p config.Project) func(context.Context, time.Duration) bool {
+	return func(ctx context.Context, d time.Duration) bool {
+		if d > longestThrottle {
+			return false
+		}
+		_, _ = fmt.Fprintf(e.stderr, "project %s: LCS lets 6 pages of metadata be read in a minute; waiting %s\n", p.Name, plan.FormatDuration(d))
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+			return true
+		}
+	}
+}
+
 func printEnvironments(e env, found []seen, asYAML bool, form string) error {
 	switch {
 	case asYAML:
@@ -90,14 +114,56 @@ func printEnvironments(e env, found []seen, asYAML bool, form string) error {
 	case form == "json":
 		return printJSON(e.stdout, found)
 	}
-	rows := make([][]string, len(found))
-	for i, s := range found {
-		rows[i] = []string{s.Name, s.Project, s.ID, s.State, s.Condition, s.Infrastructure, s.Type}
-	}
-	return printTable(e.stdout, "NAME PROJECT ID STATE CONDITION INFRASTRUCTURE TYPE", rows)
+	return printSeen(newScreen(e, time.UTC), found)
 }
 
-var notInNames = regexp.MustCompile(`[^\p{L}\p{N}._-]+`)
+func printSeen(s *screen, found []seen) error {
+	t := table{columns: []column{
+		{name: "NAME"},
+		{name: "PROJECT", spare: 1},
+		{name: "ID"},
+		{name: "CONDITION", paint: badWhen(string(lcs.Unsupported))},
+		{name: "STATE", spare: 2},
+		{name: "TYPE", spare: 3},
+		{name: "INFRASTRUCTURE", spare: 4},
+	}}
+	for _, env := range found {
+		t.rows = append(t.rows, row{cells: []string{env.Name, env.Project, env.ID, env.Condition, env.State, env.Type, env.Infrastructure}})
+	}
+	if _, err := fmt.Fprintf(s.w, "%s: %s\n", count(len(found), "environment"), totals(found, func(env seen) string { return env.Condition })); err != nil {
+		return err
+	}
+	return t.print(s)
+}
+
+var notInNames = regexp.MustCompile(`[^\p{L}\p{M}\p{Nd}._-]+`)
+
+// tagOf returns the tag of an environment of a type of LCS. The sample file selects dev
+// and build; the tags of all others name what should not stop before somebody chose so.
+func tagOf(kind string) string {
+	switch kind = strings.ToLower(kind); kind {
+	case "devtestdev":
+		return "dev"
+	case "devtestbuild", "devtestdevandbuild": // what builds at night is not to stop with the office
+		return "build"
+	case "sandbox", "onpremsandbox":
+		return "sandbox"
+	case "production", "onpremproduction", "highavailability":
+		return "production"
+	case "", "unknown":
+		return "untyped"
+	default:
+		return strings.Trim(notInNames.ReplaceAllString(kind, "-"), "-")
+	}
+}
+
+// nameOf makes a name of the schedule file of one of LCS. It leaves room for a number.
+func nameOf(lcsName string) string {
+	name := []rune(notInNames.ReplaceAllString(lcsName, "-"))
+	return cmp.Or(strings.Trim(string(name[:min(len(name), longestName)]), "-."), "environment")
+}
+
+const longestName = 90
 
 // printEntries prints the environments section of a schedule file. Those that
 // LCS does not start and stop are comments.
@@ -106,11 +172,8 @@ func printEntries(e env, found []seen) error {
 	b.WriteString("environments:\n")
 	used := map[string]bool{}
 	for _, s := range found {
-		name := strings.Trim(notInNames.ReplaceAllString(s.Name, "-"), "-")
-		if name == "" {
-			name = "environment"
-		}
-		base := name
+		base := nameOf(s.Name)
+		name := base
 		for n := 2; used[strings.ToLower(name)]; n++ {
 			name = fmt.Sprintf("%s-%d", base, n)
 		}
@@ -120,7 +183,7 @@ func printEntries(e env, found []seen) error {
 			fmt.Fprintf(&b, "  # LCS starts and stops customer-managed environments only; %s is %s\n", name, notInNames.ReplaceAllString(s.Infrastructure, " "))
 			comment = "  # "
 		}
-		fmt.Fprintf(&b, "%s- {name: %q, project: %q, id: %q, tags: [%q]}\n", comment, name, s.Project, s.ID, cmp.Or(strings.ToLower(s.Type), "untyped"))
+		fmt.Fprintf(&b, "%s- {name: %q, project: %q, id: %q, tags: [%s]}\n", comment, name, s.Project, s.ID, tagOf(s.Type))
 	}
 	_, err := fmt.Fprint(e.stdout, b.String())
 	return err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,51 +20,106 @@ type explanation struct {
 	Steps       []string  `json:"steps"`
 }
 
+type explainOptions struct{ path, environment, at, server, form string }
+
 func newExplain(e env, path *string) *cobra.Command {
 	form := newOutput("text", "json")
-	var at string
+	var o explainOptions
 	c := &cobra.Command{
 		Use: "explain ENVIRONMENT", Short: "Shows what is wanted of an environment, and by which rule", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			cfg, p, err := loadQuietly(*path, e.stderr)
-			if err != nil {
-				return err
-			}
-			return explain(e, cfg, p, explainOptions{args[0], at, form.value})
-		},
+		Long: "Shows what is wanted of an environment at an instant, by which rule, step by step, and until when.\n" +
+			"A day alone shows the whole day. The overrides of the daemon count, and what was done by hand, where it\n" +
+			"can be reached and has the same file.",
 	}
-	c.Flags().StringVar(&at, "at", "", "at this instant: "+instantForms+" (now)")
+	server := serverFlag(c, e)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		o.path, o.environment, o.server, o.form = *path, config.Normal(args[0]), *server, form.value
+		return explain(c.Context(), e, o)
+	}
+	c.Flags().StringVar(&o.at, "at", "", "at this instant: "+instantForms+" (now)")
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	return c
 }
 
-type explainOptions struct{ environment, at, form string }
-
-func explain(e env, cfg *config.Config, p *plan.Plan, o explainOptions) error {
-	if err := checkNames(cfg, []string{o.environment}); err != nil {
+func explain(ctx context.Context, e env, o explainOptions) error {
+	cfg, p, err := loadQuietly(o.path, e.stderr)
+	if err != nil {
 		return err
 	}
+	names, err := selectFrom(cfg, []string{o.environment})
+	if err != nil {
+		return err
+	}
+	if len(names) > 1 {
+		return usage("explain takes one environment, and %s selects %s", o.environment, nameList(names))
+	}
+	o.environment = names[0]
 	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
-		var err error
 		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {
 			return err
 		}
 	}
-	at = at.In(zoneOf(cfg))
-	d := p.Wanted(o.environment, at)
-	x := explanation{o.environment, at, string(d.Wanted), d.Because, d.Steps}
-	if x.Steps == nil {
-		x.Steps = []string{}
+	found, err := consult(ctx, e, o.server, cfg, o.environment)
+	if err != nil {
+		return err
 	}
-	if o.form == "json" {
-		return printJSON(e.stdout, x)
+	if p, err = found.withOverrides(p, cfg); err != nil {
+		return err
 	}
-	_, err := fmt.Fprintf(e.stdout, "%s at %s: %s\nbecause: %s\n", x.Environment, at.Format(clock), x.Wanted, x.Because)
-	for i, s := range x.Steps {
+	x := outlook{p, o.environment, nil, zoneOf(cfg)}
+	if found.manual != nil {
+		m := held(found.manual)
+		x.manual = &m
+	}
+	at = at.In(x.zone)
+	_, err = plan.ParseDate(o.at)
+	switch {
+	case o.form == "json":
+		d := x.wanted(at)
+		return printJSON(e.stdout, explanation{o.environment, at, string(d.Wanted), d.Because, append([]string{}, d.Steps...)})
+	case err == nil:
+		return x.printDay(e.stdout, at)
+	default:
+		return x.print(e.stdout, at)
+	}
+}
+
+// print shows what is wanted at an instant, step by step.
+func (x outlook) print(w io.Writer, at time.Time) error {
+	d := x.wanted(at)
+	_, err := fmt.Fprintf(w, "%s at %s: %s%s\nbecause: %s\n", x.environment, at.Format(clock), d.Wanted, x.until(at), d.Because)
+	for i, s := range d.Steps {
 		if err == nil {
-			_, err = fmt.Fprintf(e.stdout, "%3d. %s\n", i+1, s)
+			_, err = fmt.Fprintf(w, "%3d. %s\n", i+1, s)
 		}
 	}
+	return err
+}
+
+// until names the true end of what is wanted at an instant.
+func (x outlook) until(at time.Time) string {
+	if end, ok := x.change(at); ok {
+		return ", until " + end.In(x.zone).Format(clock)
+	}
+	return ", and nothing changes that within a year"
+}
+
+// printDay shows what is wanted at the begin of a day, and each change in it.
+func (x outlook) printDay(w io.Writer, begin time.Time) error {
+	date := plan.DateOf(begin)
+	end := date.AddDays(1).In(x.zone)
+	if _, err := fmt.Fprintf(w, "%s on %s, times in %s\n", x.environment, begin.Format("Mon 2006-01-02"), x.zone); err != nil {
+		return err
+	}
+	at, last := begin, begin
+	for ok := true; ok && at.Before(end); at, ok = x.change(at) {
+		d := x.wanted(at)
+		if _, err := fmt.Fprintf(w, "%s  %-7s  %s\n", at.In(x.zone).Format("15:04"), d.Wanted, d.Because); err != nil {
+			return err
+		}
+		last = at
+	}
+	_, err := fmt.Fprintf(w, "%s%s\n", x.wanted(last).Wanted, x.until(last))
 	return err
 }

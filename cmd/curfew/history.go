@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,9 +14,10 @@ import (
 )
 
 type historyOptions struct {
-	environment, since, state, server string
-	limit                             int
-	form                              *output
+	since, state, project, server string
+	environments                  []string
+	limit                         int
+	form                          *output
 }
 
 func newHistory(e env) *cobra.Command {
@@ -22,9 +25,10 @@ func newHistory(e env) *cobra.Command {
 	c := &cobra.Command{Use: "history", Short: "Lists the runs, newest first"}
 	server := serverFlag(c, e)
 	f := c.Flags()
-	f.StringVar(&o.environment, "environment", "", "only this `NAME`")
+	f.StringArrayVar(&o.environments, "environment", nil, "only these: a `NAME`, a glob or tag:NAME; may be repeated")
 	f.StringVar(&o.since, "since", "", "only fires since: 24h, 7d, "+instantForms)
 	f.StringVar(&o.state, "state", "", "only runs in this state")
+	f.StringVar(&o.project, "project", "", "only those of this project `NAME`")
 	f.IntVar(&o.limit, "limit", 0, "how many at most; 0 for all")
 	f.VarP(o.form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -35,12 +39,15 @@ func newHistory(e env) *cobra.Command {
 }
 
 func history(c *cobra.Command, e env, o historyOptions) error {
-	q := web.RunQuery{Environment: o.environment, State: o.state, Max: o.limit}
+	q := web.RunQuery{State: o.state, Max: o.limit}
 	if o.state != "" && !scheduler.State(o.state).Valid() {
-		return usage("--state: unknown state %q; want one of %v", o.state, scheduler.States())
+		return usage("--state: unknown state %q; want one of %s", o.state, listed(scheduler.States()))
 	}
 	if o.limit < 0 {
 		return usage("--limit: want a number of runs, or 0 for all")
+	}
+	if o.project != "" {
+		q.Max = 0 // the limit counts those of the project
 	}
 	var err error
 	if q.Since, err = parseSince(c, o.since, time.Now()); err != nil {
@@ -50,18 +57,69 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 	if err != nil {
 		return err
 	}
-	runs, err := client.Runs(c.Context(), q)
+	runs, err := runsOf(c.Context(), client, q, o.environments)
 	if err != nil {
 		return err
+	}
+	if o.project != "" {
+		runs = slices.DeleteFunc(runs, func(r web.Run) bool { return r.Project != o.project })
+		runs = runs[:min(len(runs), cmp.Or(o.limit, len(runs)))]
 	}
 	if o.form.value == "json" {
 		return printJSON(e.stdout, runs)
 	}
-	rows := make([][]string, len(runs))
-	for i, r := range runs {
-		rows[i] = []string{show(&r.FireAt), r.Action, r.Environment, r.Schedule, r.Trigger, r.State, text(r.OperationActivityID), text(r.Message)}
+	_, s := fileOf(c.Context(), e, client)
+	return printHistory(s, runs)
+}
+
+func printHistory(s *screen, runs []web.Run) error {
+	t := table{columns: []column{
+		{name: "FIRE"},
+		{name: "RUN"},
+		{name: "ACTION"},
+		{name: "ENVIRONMENT"},
+		{name: "STATE", paint: badWhen("failed", "missed")},
+		{name: "CAUSE", spare: 1},
+	}}
+	for _, r := range runs {
+		line := row{cells: []string{s.minute(&r.FireAt), shortID(r.ID), r.Action, r.Environment, r.State, causeOf(r)}}
+		if r.Trigger == string(scheduler.TriggerManual) {
+			line.details = append(line.details, "asked for by "+r.By)
+		}
+		if r.State != string(scheduler.Succeeded) && r.Message != nil {
+			line.details = append(line.details, *r.Message)
+		}
+		if r.State == string(scheduler.Failed) && r.OperationActivityID != nil {
+			line.details = append(line.details, "operation activity id "+*r.OperationActivityID)
+		}
+		t.rows = append(t.rows, line)
 	}
-	return printTable(e.stdout, "FIRE ACTION ENVIRONMENT SCHEDULE TRIGGER STATE ACTIVITY MESSAGE", rows)
+	heading := count(len(runs), "run")
+	if len(runs) > 0 {
+		heading += ": " + totals(runs, func(r web.Run) string { return r.State })
+	}
+	return s.print(heading, t)
+}
+
+// causeOf says what asked for a run: its schedule, unless it is out of the ordinary.
+func causeOf(r web.Run) string {
+	switch scheduler.Trigger(r.Trigger) {
+	case scheduler.TriggerManual:
+		return "by hand"
+	case scheduler.TriggerSchedule, scheduler.TriggerOverride:
+		return r.Schedule
+	default:
+		return r.Trigger
+	}
+}
+
+// stateNames lists the states of runs.
+func stateNames() []string {
+	var names []string
+	for _, s := range scheduler.States() {
+		names = append(names, string(s))
+	}
+	return names
 }
 
 // parseSince reads an instant, or how long ago it was.

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,8 +33,8 @@ func newKeep(e env) *cobra.Command {
 	f.StringVar(&o.from, "from", "", "from this instant: "+instantForms+" (now)")
 	f.StringVar(&o.reason, "reason", "", "why, for others to read")
 	f.VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, names []string) error {
-		request, err := o.request(c, names, time.Now())
+	c.RunE = func(c *cobra.Command, selectors []string) error {
+		request, err := o.request(c, time.Now())
 		if err != nil {
 			return err
 		}
@@ -44,18 +42,21 @@ func newKeep(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if request.Environments, err = selectKnown(c.Context(), client, selectors); err != nil {
+			return err
+		}
 		made, err := client.Override(c.Context(), request)
 		if err != nil {
 			return err
 		}
-		return printOverrides(e, []web.Override{made}, form.value)
+		return showOverrides(c.Context(), e, client, []web.Override{made}, form.value)
 	}
 	return c
 }
 
 // request reads the flags. An override must have an end.
-func (o keepOptions) request(c *cobra.Command, names []string, now time.Time) (web.OverrideRequest, error) {
-	r := web.OverrideRequest{Environments: names, Reason: o.reason}
+func (o keepOptions) request(c *cobra.Command, now time.Time) (web.OverrideRequest, error) {
+	r := web.OverrideRequest{Reason: o.reason}
 	switch {
 	case o.running == o.stopped:
 		return r, usage("keep: want either --running or --stopped")
@@ -89,9 +90,11 @@ func (o keepOptions) request(c *cobra.Command, names []string, now time.Time) (w
 }
 
 func newOverrides(e env) *cobra.Command {
-	return newListing(e, "overrides", "Lists the overrides, and those that ended in the last day",
+	return lister[web.Override]{
+		"overrides", "Lists the overrides, and those that ended in the last day",
 		func(ctx context.Context, c *web.Client) ([]web.Override, error) { return c.Overrides(ctx) },
-		func(e env, list []web.Override) error { return printOverrides(e, list, "table") })
+		func(s *screen, _ web.File, list []web.Override) error { return printOverrides(s, list) },
+	}.command(e)
 }
 
 func newRelease(e env) *cobra.Command {
@@ -108,22 +111,7 @@ func newRelease(e env) *cobra.Command {
 		if err != nil && len(ended) == 0 {
 			return err
 		}
-		return errors.Join(printOverrides(e, ended, form.value), err)
+		return errors.Join(showOverrides(c.Context(), e, client, ended, form.value), err)
 	}
 	return c
-}
-
-func printOverrides(e env, list []web.Override, form string) error {
-	if form == "json" {
-		return printJSON(e.stdout, list)
-	}
-	rows := make([][]string, len(list))
-	for i, o := range list {
-		state := o.State
-		if len(o.Stale) > 0 {
-			state += fmt.Sprintf(", not in the file: %s", strings.Join(o.Stale, " "))
-		}
-		rows[i] = []string{o.ID, state, o.Keep, show(&o.From), show(&o.Until), strings.Join(o.Environments, " "), text(o.Reason)}
-	}
-	return printTable(e.stdout, "ID STATE KEEP FROM UNTIL ENVIRONMENTS REASON", rows)
 }

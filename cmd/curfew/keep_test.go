@@ -18,7 +18,11 @@ func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
 	var sent web.OverrideRequest
 	var since string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		since = r.URL.Query().Get("since")
+		if strings.HasSuffix(r.URL.Path, "/runs") {
+			since = r.URL.Query().Get("since")
+			_, _ = w.Write([]byte(`{"items":[],"next_cursor":null}`))
+			return
+		}
 		if r.Method == http.MethodPost {
 			if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
 				t.Error(err)
@@ -26,7 +30,7 @@ func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
 			_, _ = w.Write([]byte("{}"))
 			return
 		}
-		_, _ = w.Write([]byte(`{"items":[],"next_cursor":null}`))
+		_, _ = w.Write([]byte(`{"items":[{"name":"b"}],"next_cursor":null}`))
 	}))
 	defer server.Close()
 	file := filepath.Join(t.TempDir(), "schedules.yaml")

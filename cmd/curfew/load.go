@@ -3,9 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
-
-	"github.com/agnivade/levenshtein"
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -17,7 +16,7 @@ func load(path string, opts config.Options, stderr io.Writer) (*config.Config, *
 	if diags.HasErrors() {
 		errs := diags.Errors()
 		for _, d := range errs {
-			_, _ = fmt.Fprintln(stderr, d)
+			_, _ = fmt.Fprintln(stderr, d.Text())
 		}
 		return nil, nil, diags, coded{fmt.Errorf("%s: %s; nothing was started or stopped", path, count(len(errs), "error")), exitInvalid}
 	}
@@ -36,7 +35,7 @@ func loadQuietly(path string, stderr io.Writer) (*config.Config, *plan.Plan, err
 		return nil, nil, err
 	}
 	for _, d := range diags.Warnings() {
-		_, _ = fmt.Fprintln(stderr, d)
+		_, _ = fmt.Fprintln(stderr, d.Text())
 	}
 	return cfg, p, nil
 }
@@ -56,29 +55,15 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// checkNames refuses environments that the file does not have.
-func checkNames(cfg *config.Config, names []string) error {
-	known := map[string]bool{}
-	for _, e := range cfg.Environments {
-		known[e.Name] = true
+// listed writes words as "a, b or c".
+func listed[T ~string](words []T) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = string(w)
 	}
-	for _, name := range names {
-		if !known[name] {
-			return usage("no environment %q in %s%s", name, cfg.Path, didYouMean(name, cfg))
-		}
+	if len(texts) < 2 {
+		return strings.Join(texts, "")
 	}
-	return nil
-}
-
-func didYouMean(name string, cfg *config.Config) string {
-	best, distance := "", 3
-	for _, e := range cfg.Environments {
-		if d := levenshtein.ComputeDistance(name, e.Name); d < distance {
-			best, distance = e.Name, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	last := len(texts) - 1
+	return strings.Join(texts[:last], ", ") + " or " + texts[last]
 }

@@ -24,7 +24,7 @@ func newLogger(w io.Writer, format, level string) (*zap.Logger, error) {
 	case format == "json", format == "" && !terminal(w):
 		encoder = zapcore.NewJSONEncoder(enc)
 	case format == "console", format == "":
-		enc.EncodeTime = zapcore.TimeEncoderOfLayout("15:04:05")
+		enc.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02 15:04:05 MST") // of fields too: a fire is on another day, in the file's zone
 		enc.EncodeLevel = zapcore.CapitalLevelEncoder
 		encoder = zapcore.NewConsoleEncoder(enc)
 	default:

@@ -44,7 +44,7 @@ func login(ctx context.Context, e env, path, name string, o loginOptions) (err e
 	if o.check && (o.browser || o.port != 0) || o.port != 0 && !o.browser || o.port < 0 || o.port > 65535 {
 		return usage("login: want --check, or --browser with or without a --port, or none of them")
 	}
-	cfg, _, err := loadQuietly(path, e.stderr)
+	cfg, _, _, err := load(path, config.Options{}, e.stderr) // its warnings are for validate and plan
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func accountOf(cfg *config.Config, name string) (config.Account, []config.Projec
 			return a, projects, nil
 		}
 	}
-	return config.Account{}, nil, usage("no account %q in %s; it has %v", name, cfg.Path, names)
+	return config.Account{}, nil, usage("no account %q in %s; want %s", name, cfg.Path, listed(names))
 }
 
 // newCommandClients makes the clients of a command next to the daemon, and says where

@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
-	_ "time/tzdata" // the container has no zone files
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +66,7 @@ func run(ctx context.Context, e env, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	if errors.Is(err, syscall.EPIPE) {
+	if errors.Is(err, errClosedPipe) {
 		return exitDone // the reader of our output has seen enough
 	}
 	if !errors.Is(err, errReported) {
@@ -94,7 +93,7 @@ func newRoot(e env) *cobra.Command {
 	root.SetErr(e.stderr)
 	config := root.PersistentFlags().String("config", cmp.Or(e.getenv("CURFEW_CONFIG"), "schedules.yaml"), "the schedule `file` (CURFEW_CONFIG)")
 	root.AddCommand(
-		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config),
+		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config), newDiff(e),
 		newEnvironments(e, config), newStatus(e), newHistory(e), newSavings(e), newAudit(e), newAct(e, plan.Start), newAct(e, plan.Stop),
 		newDecide(e, "cancel", "Ends runs that are not at their end", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
 			return c.Cancel(ctx, id)
@@ -102,13 +101,13 @@ func newRoot(e env) *cobra.Command {
 		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
 			return c.Approve(ctx, id)
 		}),
-		newKeep(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
+		newKeep(e), newSkip(e), newReload(e), newBackup(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
 	)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usage("%w; see '%s --help'", err, c.CommandPath())
-	})
+	root.SetFlagErrorFunc(flagProblem)
+	addGuides(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	addCompletion(root, e)
 	for _, c := range root.Commands() {
 		c.Args = usageArgs(c.Args)
 		switch c.Name() {
@@ -124,7 +123,7 @@ func newRoot(e env) *cobra.Command {
 // helpTopic refuses help on a command that does not exist.
 func helpTopic(c *cobra.Command, args []string) error {
 	if _, rest, err := c.Root().Find(args); err != nil || len(rest) > 0 {
-		return usage("no help on %q; see 'curfew --help'", args)
+		return usage("no help on %s; see 'curfew --help'", strings.Join(args, " "))
 	}
 	return nil
 }
@@ -136,20 +135,7 @@ func noCommand(c *cobra.Command, args []string) error {
 	}
 	hint := "; see 'curfew --help'"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + strings.Join(near, " or ") + "?"
+		hint = "; did you mean " + listed(near) + "?"
 	}
 	return usage("unknown command %q%s", args[0], hint)
-}
-
-// usageArgs gives a wrong number of arguments the exit code of usage.
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if check == nil {
-			check = cobra.NoArgs
-		}
-		if err := check(c, args); err != nil {
-			return usage("%w; see '%s --help'", err, c.CommandPath())
-		}
-		return nil
-	}
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -34,7 +32,7 @@ func (o *output) Set(s string) error {
 		o.value = s
 		return nil
 	}
-	return fmt.Errorf("want %s", strings.Join(o.forms, " or "))
+	return fmt.Errorf("want %s", listed(o.forms))
 }
 
 // printJSON prints rows as one array, or another value as it is.
@@ -48,20 +46,16 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
-// printTable prints rows under a heading, in columns.
-func printTable(w io.Writer, heading string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, strings.ReplaceAll(heading, " ", "\t"))
-	for _, r := range rows {
-		for i := range r {
-			r[i] = cmp.Or(cell(r[i]), "-")
-		}
-		_, _ = fmt.Fprintln(t, strings.Join(r, "\t"))
+// printTable prints rows under a heading, in columns of which none is left out.
+func printTable(w io.Writer, heading string, cells [][]string) error {
+	t := table{}
+	for _, name := range strings.Fields(heading) {
+		t.columns = append(t.columns, column{name: name})
 	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("print: %w", err)
+	for _, c := range cells {
+		t.rows = append(t.rows, row{cells: c})
 	}
-	return nil
+	return t.print(&screen{w: w, width: plainWidth})
 }
 
 // cell keeps text from LCS on its line, and out of the terminal's controls.

@@ -10,23 +10,26 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"curfew/lcs/secret"
+	"curfew/scheduler/web"
 )
 
 // axePath is where `make browser` puts the accessibility checker.
 const axePath = "../../bin/npm/node_modules/axe-core/axe.min.js"
 
-// A browser is a real Chromium with one tab. It notes what a page must not do.
-type browser struct {
+// A chromium is a real Chromium with one tab. It notes what a page must not do.
+type chromium struct {
 	t        *testing.T
 	ctx      context.Context
 	base     string
@@ -34,8 +37,8 @@ type browser struct {
 	problems chan string // console errors, exceptions, and requests to other hosts
 }
 
-// newBrowser starts Chromium. In CI it and the checker must be there.
-func newBrowser(t *testing.T, base string) *browser {
+// newChromium starts one. In CI it and the checker must be there.
+func newChromium(t *testing.T, base string) *chromium {
 	t.Helper()
 	axe, err := os.ReadFile(axePath)
 	path, lookErr := exec.LookPath("chromium")
@@ -52,7 +55,7 @@ func newBrowser(t *testing.T, base string) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	b := &browser{t: t, ctx: ctx, base: base, axe: string(axe), problems: make(chan string, 100)}
+	b := &chromium{t: t, ctx: ctx, base: base, axe: string(axe), problems: make(chan string, 100)}
 	b.do(chromedp.Navigate("about:blank"))
 	if err := chromedp.Listen(ctx, b.heard); err != nil {
 		t.Fatal(err)
@@ -60,29 +63,29 @@ func newBrowser(t *testing.T, base string) *browser {
 	return b
 }
 
-func (b *browser) heard(event any) {
+func (b *chromium) heard(event any) {
 	switch e := event.(type) {
-	case *cdpruntime.ExceptionThrownEvent:
+	case *cdpruntime.EventExceptionThrown:
 		b.note("exception: " + e.ExceptionDetails.Text)
-	case *cdpruntime.ConsoleAPICalledEvent:
-		if e.Type == cdpruntime.APITypeError {
+	case *cdpruntime.EventConsoleAPICalled:
+		if e.Type == cdpruntime.ConsoleAPICalledTypeError {
 			b.note(fmt.Sprintf("console error: %v", e.Args))
 		}
-	case *network.RequestWillBeSentEvent:
-		if u, err := url.Parse(e.Request.URL); err == nil && u.Scheme != "about" && "http://"+u.Host != b.base {
+	case *network.EventRequestWillBeSent:
+		if u, err := url.Parse(e.Request.URL); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Scheme+"://"+u.Host != b.base {
 			b.note("request to another host: " + e.Request.URL)
 		}
 	}
 }
 
-func (b *browser) note(problem string) {
+func (b *chromium) note(problem string) {
 	select {
 	case b.problems <- problem:
 	default:
 	}
 }
 
-func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+func (b *chromium) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, steps...); err != nil {
 		b.t.Fatal(err)
@@ -90,7 +93,7 @@ func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
 }
 
 // show opens a page at a width, light or dark.
-func (b *browser) show(path string, width int64, scheme string) {
+func (b *chromium) show(path string, width int64, scheme string) {
 	b.t.Helper()
 	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
@@ -102,7 +105,7 @@ func (b *browser) show(path string, width int64, scheme string) {
 }
 
 // check reports what the page does that it must not, and what axe-core finds.
-func (b *browser) check(what string) {
+func (b *chromium) check(what string) {
 	b.t.Helper()
 	for {
 		select {
@@ -132,7 +135,7 @@ func (b *browser) check(what string) {
 }
 
 // text returns what the page says.
-func (b *browser) text() string {
+func (b *chromium) text() string {
 	b.t.Helper()
 	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`document.body.innerText`))
 	if err != nil {
@@ -142,7 +145,7 @@ func (b *browser) text() string {
 }
 
 // keep writes a screenshot, where CURFEW_SCREENSHOTS names a folder for them.
-func (b *browser) keep(name string) {
+func (b *chromium) keep(name string) {
 	b.t.Helper()
 	dir := os.Getenv("CURFEW_SCREENSHOTS")
 	if dir == "" {
@@ -164,7 +167,7 @@ func startDemo(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), path, "demo", "--listen", "127.0.0.1:0", "--log-format", "json")
+	cmd := exec.Command(path, "demo", "--listen", "127.0.0.1:0", "--log-format", "json")
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -185,6 +188,7 @@ func startDemo(t *testing.T) string {
 		var line struct{ Msg, Listen string }
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "curfew started" {
 			go func() { _, _ = io.Copy(io.Discard, log) }()
+			untilSeen(t, "http://"+line.Listen)
 			return "http://" + line.Listen
 		}
 	}
@@ -192,8 +196,30 @@ func startDemo(t *testing.T) string {
 	return ""
 }
 
+// untilSeen waits until the daemon has read the state of every environment.
+func untilSeen(t *testing.T, base string) {
+	t.Helper()
+	client, err := web.NewClient(base, secret.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		all, err := client.Environments(t.Context())
+		if err == nil && !slices.ContainsFunc(all, func(e web.Environment) bool { return e.ObservedAt == nil }) {
+			return
+		}
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the demo did not read the state of its environments")
+		case <-poll.C:
+		}
+	}
+}
+
 func TestPagesInABrowser(t *testing.T) {
-	b := newBrowser(t, startDemo(t))
+	b := newChromium(t, startDemo(t))
 	tests := []struct {
 		name, path string
 		says       []string
@@ -228,7 +254,7 @@ func TestPagesInABrowser(t *testing.T) {
 
 // The zone of the browser changes nothing: a page shows that of the schedule file.
 func TestPagesShowTheZoneOfTheFile(t *testing.T) {
-	b := newBrowser(t, startDemo(t))
+	b := newChromium(t, startDemo(t))
 	var said [2]string
 	for i, zone := range []string{"America/Los_Angeles", "Asia/Tokyo"} {
 		if _, err := chromedp.Call(b.ctx, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: zone}); err != nil {
@@ -249,7 +275,7 @@ func TestPagesShowTheZoneOfTheFile(t *testing.T) {
 // Each page can be used by keyboard: Tab reaches every link and control, and it can be
 // seen where it is.
 func TestPagesByKeyboard(t *testing.T) {
-	b := newBrowser(t, startDemo(t))
+	b := newChromium(t, startDemo(t))
 	b.show("/", 1280, "light")
 	count, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']").length`))
 	if err != nil {
@@ -275,7 +301,26 @@ func TestPagesByKeyboard(t *testing.T) {
 	}
 }
 
-var (
-	_ = cdp.Empty{}
-	_ = time.Second
-)
+// A pasted file is checked and compared, and changes nothing.
+func TestPlanPageChecksAPastedFile(t *testing.T) {
+	b := newChromium(t, startDemo(t))
+	paste := func(text string) string {
+		b.show("/plan", 1280, "light")
+		quoted, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.do(chromedp.Evaluate[chromedp.Void](`document.querySelector("textarea").value = `+string(quoted)), chromedp.Click(chromedp.CSS("form[action='/plan'] button")), chromedp.WaitReady(chromedp.CSS("h2, p.sum")))
+		b.check("pasted")
+		return b.text()
+	}
+	if said := paste("version: 1\ntimezone: Europe/Copenhagn\n"); !strings.Contains(said, "line 2, column 11") || !strings.Contains(said, "Europe/Copenhagen") {
+		t.Errorf("a file with a mistake: the page says\n%s", said)
+	}
+	said := paste(strings.ReplaceAll(strings.ReplaceAll(demoFile, "ENDPOINT", "http://127.0.0.1:1"), "mon-fri 08:00-17:00", "mon-fri 08:00-18:00"))
+	for _, want := range []string{"contoso-test", "+5.0", "+12.00"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("an hour more on five days: the page does not say %q:\n%s", want, said)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"iter"
@@ -9,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -24,47 +24,60 @@ const (
 )
 
 type planOptions struct {
-	from, to     string
-	days         int
-	environments []string
-	form         *output
+	from, to, server string
+	days             int
+	environments     []string
+	each             bool
+	form             *output
 }
 
 func newPlan(e env, path *string) *cobra.Command {
 	o := planOptions{form: newOutput("table", "json", "ics")}
 	c := &cobra.Command{
 		Use: "plan", Short: "Lists the coming fires",
-		RunE: func(c *cobra.Command, _ []string) error {
-			if c.Flags().Changed("to") && c.Flags().Changed("days") {
-				return usage("--to and --days exclude each other")
-			}
-			return printPlan(e, *path, o)
-		},
+		Long: "Lists the coming fires, with the overrides of the daemon where it can be reached and has the same file.",
+	}
+	server := serverFlag(c, e)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if c.Flags().Changed("to") && c.Flags().Changed("days") {
+			return usage("--to and --days exclude each other")
+		}
+		o.server = *server
+		return printPlan(c.Context(), e, *path, o)
 	}
 	f := c.Flags()
+	f.BoolVar(&o.each, "each", false, "a line for each environment, not for each fire")
 	f.StringVar(&o.from, "from", "", "first instant, inclusive: "+instantForms+" (now)")
 	f.StringVar(&o.to, "to", "", "last instant, exclusive")
 	f.IntVar(&o.days, "days", 7, "how many days, when --to is not given")
-	f.StringArrayVar(&o.environments, "environment", nil, "only this `NAME`; may be repeated")
+	f.StringArrayVar(&o.environments, "environment", nil, "only these: a `NAME`, a glob or tag:NAME; may be repeated")
 	f.VarP(o.form, "output", "o", "form of the output")
 	return c
 }
 
 // printPlan prints fires as they are worked out: a year of thousands of environments
 // has millions of them.
-func printPlan(e env, path string, o planOptions) error {
+func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 	cfg, p, err := loadQuietly(path, e.stderr)
 	if err != nil {
 		return err
 	}
-	if err := checkNames(cfg, o.environments); err != nil {
+	names, err := selectFrom(cfg, o.environments)
+	if err != nil {
 		return err
 	}
 	from, to, err := o.span(zoneOf(cfg))
 	if err != nil {
 		return err
 	}
-	l := listing{p, from, to, o.environments}
+	found, err := consult(ctx, e, o.server, cfg, "")
+	if err != nil {
+		return err
+	}
+	if p, err = found.withOverrides(p, cfg); err != nil {
+		return err
+	}
+	l := listing{p, from, to, names}
 	l.warnQuota(e, cfg)
 	w := bufio.NewWriterSize(e.stdout, 64<<10)
 	switch o.form.value {
@@ -73,7 +86,7 @@ func printPlan(e env, path string, o planOptions) error {
 	case "ics":
 		err = l.writeCalendar(w, time.Now())
 	default:
-		err = l.writeTable(w)
+		err = l.writeTable(w, newScreen(e, zoneOf(cfg)), newGrouping(cfg, o.each))
 	}
 	if err == nil {
 		err = w.Flush()
@@ -138,78 +151,6 @@ func (l listing) warnQuota(e env, cfg *config.Config) {
 		_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %s at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
 			f.At.Format(clock), count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
 	}
-}
-
-// widths are those of all columns but the last, over the whole listing.
-func (l listing) widths(heading []string) []int {
-	widths := make([]int, len(heading)-1)
-	cells := func(column int, text string) { widths[column] = max(widths[column], utf8.RuneCountInString(text)) }
-	for i := range widths {
-		cells(i, heading[i])
-	}
-	var at time.Time
-	measured := map[*string]bool{}
-	for b := range l.plan.Batches(l.from, l.to, l.environments...) {
-		if b.At != at {
-			at = b.At
-			cells(0, at.Format(clock))
-		}
-		cells(1, string(b.Action))
-		cells(3, b.Schedule)
-		if first := &b.Environments[0]; !measured[first] {
-			measured[first] = true
-			for _, name := range b.Environments {
-				cells(2, name)
-			}
-		}
-	}
-	return widths
-}
-
-// writeTable prints the same as printTable, without holding the rows: it goes through
-// the fires twice, first for the widths of the columns.
-func (l listing) writeTable(w *bufio.Writer) error {
-	heading := []string{"AT", "ACTION", "ENVIRONMENT", "SCHEDULE", "REASON"}
-	widths := l.widths(heading)
-	const gap = 2
-	spaces := strings.Repeat(" ", slices.Max(widths)+gap)
-	padded := func(column int, text string) {
-		_, _ = w.WriteString(text) // a bufio.Writer keeps its error
-		_, _ = w.WriteString(spaces[:widths[column]+gap-utf8.RuneCountInString(text)])
-	}
-	for i := range widths {
-		padded(i, heading[i])
-	}
-	_, err := w.WriteString(heading[len(widths)] + "\n")
-	var last time.Time
-	var at string
-	changes := false
-	for f := range l.fires() {
-		if err != nil {
-			return err
-		}
-		if f.At != last {
-			last, at, changes = f.At, f.At.Format(clock), plan.ChangesNear(f.At)
-		}
-		reason := f.Reason
-		if changes {
-			reason = l.withZoneChange(f)
-		}
-		padded(0, at)
-		padded(1, string(f.Action))
-		padded(2, f.Environment)
-		padded(3, f.Schedule)
-		err = writeAll(w, cell(reason), "\n")
-	}
-	return err
-}
-
-// withZoneChange is the reason of a fire, with what a change of the clocks does to it.
-func (l listing) withZoneChange(f plan.Fire) string {
-	if note, ok := l.plan.ZoneChange(f); ok {
-		return f.Reason + " (" + note + ")"
-	}
-	return f.Reason
 }
 
 // A memo keeps texts in the form in which they are printed: a plan has few different

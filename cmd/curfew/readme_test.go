@@ -20,7 +20,7 @@ var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "doc
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
 // an engine.
-var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make test-long", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
@@ -114,7 +114,8 @@ func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 			}
 		}
 	}
-	lines := logLine.FindAllStringSubmatch(page(t, "docs/operate.md"), -1)
+	_, section, _ := strings.Cut(page(t, "docs/operate.md"), "## The log\n") // tables before it have columns like these
+	lines := logLine.FindAllStringSubmatch(section, -1)
 	if len(lines) < 10 {
 		t.Fatalf("the table has %d lines, want 10 at least", len(lines))
 	}
@@ -196,6 +197,9 @@ func TestEnvironmentsToPasteAreValid(t *testing.T) {
 	s := newSite(t, "  - {name: office-hours, environments: [dev-00, dev-01], uptime: \"mon-fri 07:00-19:00\"}\n")
 	s.sim.AddEnvironment(e2eProject, lcssim.Environment{ID: e2eID(7), Name: "Sandbox: UAT", Infrastructure: "MicrosoftManaged"})
 	s.sim.AddEnvironment(e2eProject, lcssim.Environment{ID: e2eID(8), Name: "LCS 0"})
+	for i, kind := range []string{"DevTestBuild", "Sandbox", "Production", "DevTestDevAndBuild", "Retail \"Essentials\": [x]"} {
+		s.sim.AddEnvironment(e2eProject, lcssim.Environment{ID: e2eID(20 + i), Name: strings.Repeat("²x: \"#", 30) + kind, Type: kind})
+	}
 	file := filepath.Join(s.dir, "schedules.yaml")
 	code, entries, errs := command(t, nil, "--config", file, "environments", "--yaml")
 	if code != exitDone || !strings.Contains(entries, "# - {name: \"Sandbox-UAT\"") || !strings.Contains(entries, "LCS-0-2") {
@@ -207,6 +211,21 @@ func TestEnvironmentsToPasteAreValid(t *testing.T) {
 	s.write("pasted.yaml", pasted)
 	if code, out, _ := command(t, nil, "validate", filepath.Join(s.dir, "pasted.yaml")); code != exitDone {
 		t.Errorf("the pasted entries are refused:\n%s\n%s", out, pasted)
+	}
+	var tags []string
+	for _, m := range regexp.MustCompile(`tags: (\[.*\])`).FindAllStringSubmatch(entries, -1) {
+		tags = append(tags, m[1])
+	}
+	if want := []string{"[dev]", "[dev]", "[dev]", "[dev]", "[build]", "[sandbox]", "[production]", "[build]", "[retail-essentials-x]"}; !slices.Equal(tags, want) {
+		t.Errorf("the tags are %q, want %q", tags, want)
+	}
+	// The schedules of the sample select what develops or builds, and nothing else.
+	sample := read(t, "../../schedules.yaml")
+	head, tail, _ := strings.Cut(sample, "environments:\n")
+	_, tail, _ = strings.Cut(tail, "currency:")
+	s.write("sample.yaml", head+strings.ReplaceAll(entries, `project: "contoso"`, "project: contoso")+"currency:"+tail)
+	if code, out, _ := command(t, nil, "validate", filepath.Join(s.dir, "sample.yaml")); code != exitDone || strings.Count(out, "is not used") != 3 || strings.Count(out, "warning") != 3 || !strings.Contains(out, "8 environments") {
+		t.Errorf("the sample with the pasted entries is not valid, or three of them are used:\n%s", out)
 	}
 	code, out, errs := command(t, nil, "--config", file, "environments", "-o", "json", "--project", "contoso")
 	if code != exitDone || !strings.Contains(out, `"condition": "unsupported"`) {

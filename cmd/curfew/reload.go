@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -35,16 +36,20 @@ type reloader struct {
 	engine *engine.Engine
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
+	file   *fileState
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 
 	mu      sync.Mutex // guards what follows; one reload at a time
 	clients *clients
 	cfg     *config.Config
+	plan    *plan.Plan
 	seen    string // digest of the files as they were last read
 }
 
-func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
-	r := &reloader{log: log.Named("reload"), engine: e, loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, seen: digest(c.cfg.Files)}
+func newReloader(d *daemon, e *engine.Engine, c *clients, reg prometheus.Registerer) (*reloader, error) {
+	r := &reloader{
+		log: d.log.Named("reload"), engine: e, file: newFileState(c.cfg, time.Now()), loaded: make(chan struct{}, 1), clients: c, cfg: c.cfg, plan: d.plan, seen: digest(c.cfg.Files),
+	}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
 	})
@@ -61,28 +66,30 @@ func newReloader(log *zap.Logger, e *engine.Engine, c *clients, reg prometheus.R
 	return r, nil
 }
 
-// reload builds everything again from the file and swaps it in. A file with errors
-// changes nothing; it is a *web.BadFile that lists them.
-func (r *reloader) reload(ctx context.Context) error {
+// reload builds everything again from the file and swaps it in, and returns what changed.
+// A file with errors changes nothing; it is a *web.BadFile that lists them.
+func (r *reloader) reload(ctx context.Context) (web.Reloaded, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = digest(r.cfg.Files)
-	err := r.load(ctx)
+	changes, err := r.load(ctx)
 	var bad *web.BadFile
 	if err != nil && !errors.As(err, &bad) {
 		r.seen = "" // the database was down, say: the next check tries again
 	}
 	if err != nil {
 		r.ok.Set(0)
+		r.file.refused(err, time.Now())
 		r.engine.RefuseFile(ctx, err.Error())
-		return err
+		return changes, err
 	}
 	r.ok.Set(1)
 	r.at.SetToCurrentTime()
-	return nil
+	r.log.Info("reloaded", zap.String("changes", changes.Summary))
+	return changes, nil
 }
 
-func (r *reloader) load(ctx context.Context) error {
+func (r *reloader) load(ctx context.Context) (web.Reloaded, error) {
 	cfg, diags := config.Load(r.cfg.Path, config.Options{})
 	var lines []string
 	for _, d := range diags.Errors() {
@@ -90,27 +97,29 @@ func (r *reloader) load(ctx context.Context) error {
 		lines = append(lines, d.String())
 	}
 	if len(lines) > 0 {
-		return &web.BadFile{Message: strings.Join(lines, "\n")}
+		return web.Reloaded{}, &web.BadFile{Message: strings.Join(lines, "\n")}
 	}
 	p, err := plan.Compile(cfg.Spec)
 	if err != nil {
-		return &web.BadFile{Message: err.Error()}
+		return web.Reloaded{}, &web.BadFile{Message: err.Error()}
 	}
 	next := r.clients.with(cfg)
 	setup, err := newSetup(cfg, p, next)
 	if err != nil {
-		return &web.BadFile{Message: err.Error()}
+		return web.Reloaded{}, &web.BadFile{Message: err.Error()}
 	}
 	if err := r.engine.Reload(ctx, setup); err != nil {
-		return fmt.Errorf("activate the schedule file: %w", err)
+		return web.Reloaded{}, fmt.Errorf("activate the schedule file: %w", err)
 	}
-	r.clients, r.cfg, r.seen = next, cfg, digest(cfg.Files)
+	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
+	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, digest(cfg.Files)
+	r.file.loaded(cfg, time.Now())
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:
 	default:
 	}
-	return nil
+	return changes, nil
 }
 
 // warn reports the warnings of each file that was loaded, until ctx ends. They are
@@ -169,7 +178,7 @@ func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			_ = r.reload(ctx) // it logs
+			_, _ = r.reload(ctx) // it logs
 		case <-events.Events:
 			settled.Reset(settling)
 		case err := <-events.Errors:
@@ -199,7 +208,7 @@ func (r *reloader) reloadChanged(ctx context.Context) {
 	same := digest(r.cfg.Files) == r.seen
 	r.mu.Unlock()
 	if !same {
-		_ = r.reload(ctx) // it logs
+		_, _ = r.reload(ctx) // it logs
 	}
 }
 
@@ -207,16 +216,22 @@ func (r *reloader) reloadChanged(ctx context.Context) {
 func digest(files []string) string {
 	h := sha256.New()
 	for _, name := range files {
-		_, _ = fmt.Fprintf(h, "%q\n", name)
-		f, err := os.Open(name)
-		if err != nil {
-			_, _ = fmt.Fprintln(h, "unreadable")
-			continue
-		}
-		if _, err := io.Copy(h, f); err != nil {
-			_, _ = fmt.Fprintln(h, "unreadable")
-		}
-		_ = f.Close()
+		_, _ = fmt.Fprintf(h, "%s\n", digestOf(name))
 	}
-	return string(h.Sum(nil))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// digestOf is that of one file: its name is no part of it, since a container has the same
+// file elsewhere.
+func digestOf(name string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return "unreadable"
+	}
+	defer func() { _ = f.Close() }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "unreadable"
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

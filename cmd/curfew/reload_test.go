@@ -185,3 +185,23 @@ func TestRotatedAPITokenNeedsNoRestart(t *testing.T) {
 	}
 	showsNone(t, s.shown(), []string{e2eAPI, next})
 }
+
+func TestRefusedFileShowsInStatus(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, never())
+	s.start()
+	if out := s.curfew("status"); strings.Contains(out, "refused") {
+		t.Errorf("with a good file, curfew status printed %s", out)
+	}
+	s.write("schedules.yaml", strings.Replace(s.file(never()), "timezone:", "timezoned:", 1))
+	s.logged("the schedule file was not loaded")
+	if out := s.curfew("status"); !strings.Contains(out, "The schedule file was refused on ") || !strings.Contains(out, "schedules.yaml:2:1: ") || !strings.Contains(out, "dev-00") {
+		t.Errorf("with a bad file, curfew status printed %s", out)
+	}
+	s.write("schedules.yaml", s.file(never()))
+	s.logged("schedule file loaded")
+	if out := s.curfew("status"); strings.Contains(out, "refused") {
+		t.Errorf("with the good file again, curfew status printed %s", out)
+	}
+	s.stop()
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"curfew/scheduler/web"
+	"curfew/scheduler/zone"
 )
 
 // command runs a command line in this process.
@@ -35,14 +36,14 @@ func planOf(t *testing.T, file string, args ...string) []web.Fire {
 
 func TestSampleFileOverAYear(t *testing.T) {
 	fires := planOf(t, "../../schedules.yaml", "--from", "2027-01-01", "--to", "2028-01-01")
-	zone, err := time.LoadLocation("Europe/Copenhagen")
+	loc, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		t.Fatal(err)
 	}
 	counts := map[string]int{}
 	for _, f := range fires {
 		counts[f.Environment+" "+f.Action]++
-		local := f.At.In(zone)
+		local := f.At.In(loc)
 		if d := local.Weekday(); f.Environment != "build-01" && (d == time.Saturday || d == time.Sunday) {
 			t.Errorf("%s of %s falls on a %s: %v", f.Action, f.Environment, d, local)
 		}

@@ -27,6 +27,7 @@ import (
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
 	"curfew/scheduler/web/pages"
+	"curfew/scheduler/zone"
 )
 
 const defaultListen = "127.0.0.1:8080"
@@ -138,16 +139,19 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	reload, err := newReloader(d.log, acting, clients, reg)
+	reload, err := newReloader(d, acting, clients, reg)
 	if err != nil {
 		return err
 	}
 	past := reports{acting, st}
-	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Logger: d.log, Version: version, Demo: d.demo})
+	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Logger: d.log, Version: version, Demo: d.demo})
 	if err != nil {
 		return err
 	}
-	site := web.New(web.Options{Engine: acting, Reports: past, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload, Pages: shown.Routes()})
+	site := web.New(web.Options{
+		Engine: acting, Reports: past, Gatherer: reg, Logger: d.log, Version: version, Demo: d.demo, Token: token.Current, Reload: reload.reload, File: reload.file.current,
+		Pages: shown.Routes(),
+	})
 	d.announce(listener.Addr())
 	announceSchedules(d.log, d.cfg, d.plan, time.Now())
 	g, ctx := errgroup.WithContext(ctx)
@@ -219,7 +223,8 @@ func (d *daemon) announce(addr net.Addr) {
 		d.log.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
 			zap.String("pages", "http://"+addr.String()), zap.String("commands", "curfew status, curfew history; with --server http://"+addr.String()))
 	}
-	d.log.Info("curfew started", zap.String("version", version), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
+	release, source := zone.Data()
+	d.log.Info("curfew started", zap.String("version", version), zap.String("zone_data", release+" ("+source+")"), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),
 		zap.String("database", store.Place(d.database.dsn)), zap.Int("environments", len(d.cfg.Environments)), zap.Int("projects", len(d.cfg.Projects)),
 		zap.Int("schedules", len(d.cfg.Schedules)), zap.Bool("demo", d.demo))
 }

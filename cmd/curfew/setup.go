@@ -55,7 +55,7 @@ func (c *clients) of(p config.Project, account string) (*lcs.Client, *auth.Crede
 	if err != nil {
 		return nil, nil, err
 	}
-	opts := &lcs.ClientOptions{Scope: scopeOf(p, a), Transport: c.transport, Version: version, Logger: c.log, OnVersionEOL: c.ends}
+	opts := &lcs.ClientOptions{Scope: scopeOf(p, a), Transport: c.transport, Version: version, Logger: c.log.With(zap.String("account", account)), OnVersionEOL: c.ends}
 	if c.limiter != nil {
 		if c.limiters[account] == nil {
 			c.limiters[account] = c.limiter()

@@ -1,29 +1,186 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
 )
 
+// oldObservation is how old an observation is that is shown with its time.
+const oldObservation = 15 * time.Minute
+
+type statusFilter struct{ tag, project, state string }
+
 func newStatus(e env) *cobra.Command {
-	return newListing(e, "status", "Shows every environment: what is wanted, what LCS shows, the next fire",
-		func(ctx context.Context, c *web.Client) ([]web.Environment, error) { return c.Environments(ctx) }, printStatus)
+	var f statusFilter
+	c := lister[web.Environment]{
+		"status", "Shows every environment: what is wanted, what LCS shows, the next fire",
+		func(ctx context.Context, c *web.Client) ([]web.Environment, error) {
+			all, err := c.Environments(ctx)
+			return slices.DeleteFunc(all, func(env web.Environment) bool { return !f.match(env) }), err
+		}, printStatus,
+	}.command(e)
+	c.Flags().StringVar(&f.tag, "tag", "", "only environments with this `TAG`")
+	c.Flags().StringVar(&f.project, "project", "", "only those of this project `NAME`")
+	c.Flags().StringVar(&f.state, "state", "", "only those that LCS shows so: running, stopped, starting, …")
+	return c
 }
 
-func printStatus(e env, list []web.Environment) error {
-	rows := make([][]string, len(list))
-	for i, env := range list {
-		next, run := "", ""
-		if f := env.NextFire; f != nil {
-			next = f.Action + " " + show(&f.At)
-		}
-		if r := env.Run; r != nil {
-			run = r.Action + " " + r.State
-		}
-		rows[i] = []string{env.Name, env.Project, env.Wanted, env.Observed, show(env.ObservedAt), run, next}
+func (f statusFilter) match(env web.Environment) bool {
+	return (f.tag == "" || slices.Contains(env.Tags, f.tag)) && (f.project == "" || env.Project == f.project) && (f.state == "" || env.Observed == f.state)
+}
+
+func printStatus(s *screen, file web.File, list []web.Environment) error {
+	if err := printRefused(s, file); err != nil {
+		return err
 	}
-	return printTable(e.stdout, "ENVIRONMENT PROJECT WANTED OBSERVED SEEN RUN NEXT", rows)
+	t := table{columns: []column{
+		{name: "ENVIRONMENT"},
+		{name: "PROJECT", spare: 1},
+		{name: "WANTED"},
+		{name: "OBSERVED", paint: mismatch},
+		{name: "SEEN", sparse: true, spare: 2},
+		{name: "RUN", sparse: true},
+		{name: "NEXT"},
+	}}
+	for _, env := range list {
+		r := row{cells: []string{env.Name, env.Project, env.Wanted, observed(env), "", "", ""}}
+		if env.ObservedAt == nil || s.now.Sub(*env.ObservedAt) > oldObservation {
+			r.cells[4] = cmp.Or(ago(env.ObservedAt, s.now), "never")
+		}
+		if run := env.Run; run != nil {
+			r.cells[5] = fmt.Sprintf("%s %s %s", run.Action, stateOf(env), shortID(run.ID))
+		}
+		if f := env.NextFire; f != nil {
+			r.cells[6] = fmt.Sprintf("%-5s %s", f.Action, s.when(&f.At))
+		}
+		if m := env.Manual; m != nil {
+			r.details = append(r.details, held(m).Because(s.zone))
+		}
+		if env.Note != nil {
+			r.details = append(r.details, *env.Note)
+		}
+		t.rows = append(t.rows, r)
+	}
+	if err := s.print(statusTotals(list), t); err != nil {
+		return err
+	}
+	return printApprovals(s, list)
+}
+
+// printRefused says that the file as it is now is not active.
+func printRefused(s *screen, file web.File) error {
+	if file.Refused == nil {
+		return nil
+	}
+	n := len(file.Refused.Problems)
+	more := ""
+	if n > 1 {
+		more = fmt.Sprintf(" (and %d more: curfew validate)", n-1)
+	}
+	text := s.paragraph(fmt.Sprintf("The schedule file was refused on %s; the one loaded on %s stays active:", s.minute(&file.Refused.At), s.minute(&file.ActiveSince))) +
+		s.paragraph(cell(file.Refused.Problems[0])+more) + "\n"
+	_, err := io.WriteString(s.w, text)
+	return err
+}
+
+func statusTotals(list []web.Environment) string {
+	text := count(len(list), "environment")
+	if len(list) == 0 {
+		return text
+	}
+	text += ": " + totals(list, func(env web.Environment) string { return env.Observed })
+	wrong, runs := 0, 0
+	for _, env := range list {
+		if differs(env) {
+			wrong++
+		}
+		if env.Run != nil {
+			runs++
+		}
+	}
+	if wrong > 0 {
+		text += fmt.Sprintf("; %d not as wanted (!)", wrong)
+	}
+	if runs > 0 {
+		text += "; " + count(runs, "unfinished run")
+	}
+	return text
+}
+
+// printApprovals names one run of each fire that waits for an approval: it lets the fire go.
+func printApprovals(s *screen, list []web.Environment) error {
+	waiting := map[int64][]web.Run{}
+	var fires []int64
+	for _, env := range list {
+		if env.Run == nil || text(env.Waiting) != string(scheduler.WaitApproval) {
+			continue
+		}
+		at := env.Run.FireAt.Unix()
+		if waiting[at] == nil {
+			fires = append(fires, at)
+		}
+		waiting[at] = append(waiting[at], *env.Run)
+	}
+	slices.Sort(fires)
+	var b strings.Builder
+	for _, at := range fires {
+		runs := waiting[at]
+		fmt.Fprintf(&b, "held: %s of %s until it is approved: curfew approve %s\n", count(len(runs), runs[0].Action), s.when(&runs[0].FireAt), shortID(runs[0].ID))
+	}
+	_, err := io.WriteString(s.w, b.String())
+	return err
+}
+
+func stateOf(env web.Environment) string {
+	if text(env.Waiting) == string(scheduler.WaitApproval) {
+		return "held"
+	}
+	return env.Run.State
+}
+
+// observed is what LCS shows, marked where it is not what is wanted.
+func observed(env web.Environment) string {
+	if differs(env) {
+		return env.Observed + " !"
+	}
+	return env.Observed
+}
+
+func mismatch(observed string) colour {
+	if strings.HasSuffix(observed, "!") {
+		return red
+	}
+	return noColour
+}
+
+// differs reports whether an environment is neither as wanted nor on its way there.
+func differs(env web.Environment) bool {
+	switch plan.Wanted(env.Wanted) {
+	case plan.Running:
+		return env.Observed == "stopped" || env.Observed == "stopping"
+	case plan.Stopped:
+		return env.Observed == "running" || env.Observed == "starting"
+	default:
+		return false
+	}
+}
+
+// held returns a start or stop by hand in the scheduler's form.
+func held(m *web.Manual) scheduler.Manual {
+	out := scheduler.Manual{Action: plan.Action(m.Action), At: m.At}
+	if m.Until != nil {
+		out.Until = *m.Until
+	}
+	return out
 }

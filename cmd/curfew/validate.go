@@ -12,24 +12,26 @@ import (
 
 func newValidate(e env, path *string) *cobra.Command {
 	form := newOutput("text", "json")
+	var strict bool
 	c := &cobra.Command{
 		Use: "validate [FILE…]", Short: "Reports every error and warning of schedule files", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, files []string) error {
 			if len(files) == 0 {
 				files = []string{*path}
 			}
-			return validate(e, files, form.value)
+			return validate(e, files, form.value, strict)
 		},
 	}
 	c.Flags().VarP(form, "output", "o", "form of the output")
+	c.Flags().BoolVar(&strict, "strict", false, "exit 3 on warnings too")
 	return c
 }
 
-func validate(e env, files []string, form string) error {
+func validate(e env, files []string, form string, strict bool) error {
 	all := config.Diagnostics{}
 	var summaries []string
 	for _, file := range files {
-		cfg, diags := config.Load(file, config.Options{Now: time.Now()})
+		cfg, diags := config.Load(file, config.Options{Now: time.Now(), Notes: true})
 		all = append(all, diags...)
 		if !diags.HasErrors() {
 			summaries = append(summaries, summary(file, cfg))
@@ -38,7 +40,7 @@ func validate(e env, files []string, form string) error {
 	if err := printDiagnostics(e, all, summaries, form); err != nil {
 		return err
 	}
-	if all.HasErrors() {
+	if all.HasErrors() || strict && len(all.Warnings()) > 0 {
 		_, _ = fmt.Fprintf(e.stderr, "curfew: %s, %s\n", count(len(all.Errors()), "error"), count(len(all.Warnings()), "warning"))
 		return coded{errReported, exitInvalid}
 	}
@@ -50,7 +52,7 @@ func printDiagnostics(e env, all config.Diagnostics, summaries []string, form st
 		return printJSON(e.stdout, all)
 	}
 	for _, d := range all {
-		if _, err := fmt.Fprintln(e.stdout, d); err != nil {
+		if _, err := fmt.Fprintln(e.stdout, d.Text()); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"curfew/scheduler/zone"
 )
 
 // version is set by the linker.
@@ -13,9 +15,11 @@ var version = "devel"
 
 func newVersion(e env) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Prints the version",
+		Use: "version", Short: "Prints the version, and that of the time zone data",
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(e.stdout, "curfew %s (%s, %s, %s/%s)\n", version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			release, source := zone.Data()
+			_, err := fmt.Fprintf(e.stdout, "curfew %s (%s, %s, %s/%s)\nzone data %s (%s)\n",
+				version, commit(), runtime.Version(), runtime.GOOS, runtime.GOARCH, release, source)
 			return err
 		},
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/google/renameio/v2"
 )
 
 // LoginFiles keep logins in a directory, a file for each account that only its
@@ -35,7 +34,7 @@ func (l LoginFiles) Check(ctx context.Context, account string) error {
 
 // lock locks an account's file until it is closed.
 func (l LoginFiles) lock(ctx context.Context, account string) (*flock.Flock, error) {
-	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+	if err := makePrivate(l.Dir); err != nil {
 		return nil, fmt.Errorf("create the directory of logins: %w; %s", err, asDaemon)
 	}
 	lock := flock.New(l.path(account)+".lock", flock.SetPermissions(0o600))
@@ -75,10 +74,13 @@ func (l LoginFiles) Save(ctx context.Context, account string, data []byte, based
 		return "", ErrChanged
 	}
 	l.sweep(account)
-	if err := renameio.WriteFile(l.path(account), data, 0o600, renameio.WithTempDir(l.Dir), renameio.WithStaticPermissions(0o600)); err != nil {
+	if err := replace(l.path(account), data); err != nil {
 		return "", fmt.Errorf("write the login of account %s: %w", account, err)
 	}
-	return digest(string(data)), l.sync()
+	if err := syncDir(l.Dir); err != nil {
+		return "", fmt.Errorf("keep the login of account %s: %w", account, err)
+	}
+	return digest(string(data)), nil
 }
 
 // sweep removes the unfinished files of killed processes: they hold tokens.
@@ -94,8 +96,8 @@ func (l LoginFiles) sweep(account string) {
 	}
 }
 
-// unfinished reports whether a file is a temporary one of an account: renameio adds
-// digits to the name, and a dot before it.
+// unfinished reports whether a file is a temporary one of an account: digits
+// are added to the name, and a dot before it.
 func unfinished(name, account string) (digits string, ok bool) {
 	prefix := "." + account + ".json"
 	if len(name) <= len(prefix) || name[:len(prefix)] != prefix {
@@ -108,20 +110,4 @@ func unfinished(name, account string) (digits string, ok bool) {
 		}
 	}
 	return digits, true
-}
-
-// sync makes the new name of a file last beyond a power cut.
-func (l LoginFiles) sync() error {
-	dir, err := os.Open(l.Dir)
-	if err != nil {
-		return fmt.Errorf("keep a login: %w", err)
-	}
-	err = dir.Sync()
-	if cerr := dir.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("keep a login: %w", err)
-	}
-	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxSecret bounds a secret's file: a token is some kilobytes.
@@ -50,7 +52,7 @@ type Source struct {
 	Getenv func(string) string // os.Getenv when nil
 }
 
-// Read returns the current secret, without the newline at its end.
+// Read returns the current secret, without a byte order mark and the end of the line.
 func (s Source) Read() (Secret, error) {
 	if s.File != "" {
 		return readFile(s.File)
@@ -59,11 +61,7 @@ func (s Source) Read() (Secret, error) {
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	text := getenv(s.Env)
-	if text == "" {
-		return Secret{}, fmt.Errorf("read a secret: the environment variable %s is not set or empty", s.Env)
-	}
-	return New(text), nil
+	return parse(getenv(s.Env), "the environment variable "+s.Env, "")
 }
 
 func readFile(path string) (Secret, error) {
@@ -76,14 +74,40 @@ func readFile(path string) (Secret, error) {
 	if err != nil {
 		return Secret{}, fmt.Errorf("read a secret: %w", err)
 	}
-	text := strings.TrimRight(string(b), "\r\n")
-	switch {
-	case len(b) > maxSecret:
+	if len(b) > maxSecret {
 		return Secret{}, fmt.Errorf("read a secret: %s is longer than %d bytes; is it the right file?", path, maxSecret)
-	case text == "":
-		return Secret{}, fmt.Errorf("read a secret: %s is empty", path)
 	}
-	return New(text), nil
+	return parse(string(b), path, howToWrite)
+}
+
+// howToWrite is for Windows, whose editors and shells write other encodings.
+const howToWrite = "; in PowerShell 7 write it with Set-Content -NoNewline -Encoding utf8, in Windows PowerShell 5.1 with [IO.File]::WriteAllText(PATH, TEXT)"
+
+// parse takes a secret out of the text that holds it: one line of UTF-8, without the
+// mark before it that some editors write. Anything else could not be sent as it is.
+func parse(text, where, help string) (Secret, error) {
+	wide := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
+	line := strings.TrimRight(strings.TrimPrefix(text, "\ufeff"), "\r\n")
+	found := ""
+	switch {
+	case text == "" && help == "":
+		found = "is not set or empty"
+	case line == "":
+		found = "is empty"
+	case wide:
+		found = "is UTF-16 text"
+	case strings.ContainsRune(line, 0):
+		found = "has NUL characters, as UTF-16 text has"
+	case !utf8.ValidString(line):
+		found = "is not UTF-8 text"
+	case strings.ContainsAny(line, "\r\n"):
+		found = "has several lines"
+	case strings.ContainsFunc(line, unicode.IsControl):
+		found = "has control characters"
+	default:
+		return New(line), nil
+	}
+	return Secret{}, fmt.Errorf("read a secret: %s %s; want one line of UTF-8 text%s", where, found, help)
 }
 
 // A Rotating secret is read again at each use. While it cannot be read, the one

@@ -9,8 +9,11 @@ import (
 	"fmt"
 	"hash"
 	"slices"
+	"strings"
 	"sync"
 	"time"
+
+	"github.com/rickar/cal/v2"
 
 	"curfew/scheduler/plan"
 )
@@ -25,7 +28,9 @@ type Range struct {
 type Source struct {
 	Name    string  // of the calendar
 	Country string  // ISO 3166-1 alpha-2, in any case; "" for none
+	Region  string  // part of the country, ISO 3166-2 without the country; "" for none
 	Ranges  []Range // in any order; they may overlap
+	Except  []Range // days of all the above that are worked
 }
 
 // New makes the calendar of src. It is safe for concurrent use. The error is an
@@ -34,22 +39,23 @@ func New(src Source) (*plan.Calendar, error) {
 	sum := sha256.New()
 	d := &days{}
 	if src.Country != "" {
-		c, ok := lookup(src.Country)
+		code := strings.ToUpper(src.Country)
+		rules, ok := lookup(code, src.Region)
 		if !ok {
-			return nil, fmt.Errorf("no holidays are known of country %q; want one of the codes of Countries, or dates", src.Country)
+			return nil, fmt.Errorf("no holidays are known of country %q, region %q; want codes of Countries and Regions, or dates", src.Country, src.Region)
 		}
-		d.country = c
-		fmt.Fprintf(sum, "country %s\n", c.code)
+		d.rules = rules
+		fmt.Fprintf(sum, "country %s-%s, edition %d\n", code, src.Region, edition)
 	}
-	d.ranges = slices.Clone(src.Ranges)
-	slices.SortStableFunc(d.ranges, func(a, b Range) int {
-		return cmp.Or(a.First.Compare(b.First), a.Last.Compare(b.Last))
-	})
-	for _, r := range d.ranges {
-		if r.Last.Compare(r.First) < 0 {
-			return nil, fmt.Errorf("range %s/%s ends before it begins; want the earlier day first", r.First, r.Last)
-		}
-		sumRange(sum, r)
+	var err error
+	if d.ranges, err = sorted(src.Ranges, sum); err != nil {
+		return nil, err
+	}
+	if len(src.Except) > 0 {
+		fmt.Fprintln(sum, "except")
+	}
+	if d.except, err = sorted(src.Except, sum); err != nil {
+		return nil, err
 	}
 	return &plan.Calendar{
 		Name:        src.Name,
@@ -58,13 +64,27 @@ func New(src Source) (*plan.Calendar, error) {
 	}, nil
 }
 
-func sumRange(sum hash.Hash, r Range) { fmt.Fprintf(sum, "%s/%s %q\n", r.First, r.Last, r.Name) }
+// sorted checks ranges and adds them to a fingerprint.
+func sorted(list []Range, sum hash.Hash) ([]Range, error) {
+	list = slices.Clone(list)
+	slices.SortStableFunc(list, func(a, b Range) int {
+		return cmp.Or(a.First.Compare(b.First), a.Last.Compare(b.Last))
+	})
+	for _, r := range list {
+		if r.Last.Compare(r.First) < 0 {
+			return nil, fmt.Errorf("range %s/%s ends before it begins; want the earlier day first", r.First, r.Last)
+		}
+		fmt.Fprintf(sum, "%s/%s %q\n", r.First, r.Last, r.Name)
+	}
+	return list, nil
+}
 
 // days answers for one calendar. A year is worked out when it is first asked for.
 type days struct {
-	country country
-	ranges  []Range  // ascending by First
-	years   sync.Map // of int to map[plan.Date]string; never changed once stored
+	rules  []*cal.Holiday
+	ranges []Range // ascending by First
+	except []Range
+	years  sync.Map // of int to map[plan.Date]string; never changed once stored
 }
 
 func (d *days) holiday(date plan.Date) (string, bool) {
@@ -79,20 +99,27 @@ func (d *days) holiday(date plan.Date) (string, bool) {
 // year names the days of one year. What the file says of a day beats what the
 // country calls it, and the earlier range beats the later.
 func (d *days) year(year int) map[plan.Date]string {
-	found := d.country.year(year)
-	first := plan.Date{Year: year, Month: time.January, Day: 1}
-	last := plan.Date{Year: year, Month: time.December, Day: 31}
+	found := holidays(d.rules, year)
 	for _, r := range slices.Backward(d.ranges) {
-		if r.First.Compare(last) > 0 || r.Last.Compare(first) < 0 {
-			continue
-		}
-		for day := later(r.First, first); day.Compare(last) <= 0 && day.Compare(r.Last) <= 0; day = day.AddDays(1) {
+		r.eachDay(year, func(day plan.Date) {
 			if found[day] == "" || r.Name != "" {
 				found[day] = r.label()
 			}
-		}
+		})
+	}
+	for _, r := range d.except {
+		r.eachDay(year, func(day plan.Date) { delete(found, day) })
 	}
 	return found
+}
+
+// eachDay calls do for each day of the range that lies in the year.
+func (r Range) eachDay(year int, do func(plan.Date)) {
+	first := plan.Date{Year: year, Month: time.January, Day: 1}
+	last := plan.Date{Year: year, Month: time.December, Day: 31}
+	for day := later(r.First, first); day.Compare(last) <= 0 && day.Compare(r.Last) <= 0; day = day.AddDays(1) {
+		do(day)
+	}
 }
 
 func (r Range) label() string { return cmp.Or(r.Name, "listed day") }

@@ -4,324 +4,302 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-ical"
-	"github.com/teambition/rrule-go"
-
-	"curfew/scheduler/plan"
 )
 
-// An event is a VEVENT as read. Its times are wall clock times, carried in UTC.
+// An event is a VEVENT as read. Its times are what its clock shows, carried in UTC.
 type event struct {
 	place     line
-	uid, name string
+	uid       string
+	sequence  int
+	cancelled bool
+	texts     *texts
+	clock     *time.Location // on which its times are read
+	allDay    bool
 	begin     time.Time
 	length    time.Duration // of all days for an all-day event
-	rule      *rrule.ROption
-	more      []time.Time // RDATE
-	except    []time.Time // EXDATE
-	replaces  time.Time   // RECURRENCE-ID; zero when the event stands for itself
-	cancelled bool
+	rule      *recurrence
+	more      []repetition // RDATE
+	except    []stamp      // EXDATE
+	replaces  *stamp       // RECURRENCE-ID; nil when the event stands for itself
+	onward    bool         // RANGE=THISANDFUTURE
 }
 
-// expandEvents returns the days of all events. An event that replaces one repetition
-// of another removes that repetition.
-func expandEvents(raw []rawEvent) ([]Range, error) {
-	var events []event
-	replaced := map[string][]time.Time{}
-	recurring := 0
-	for _, r := range raw {
-		e, err := r.read()
+// A repetition is one time that an event takes place.
+type repetition struct {
+	begin  time.Time
+	length time.Duration
+	texts  *texts
+}
+
+// A reader reads one VEVENT.
+type reader struct {
+	raw   rawEvent
+	zones *zones
+	props map[string][]property
+}
+
+// read returns the event, and false when it cannot matter. Only what matters is read,
+// so that a broken description does no harm.
+func (z *zones) read(raw rawEvent) (event, bool, error) {
+	r := reader{raw, z, map[string][]property{}}
+	e := event{place: raw.begin, texts: &texts{}}
+	for _, l := range raw.lines {
+		name, _ := nameOf(l)
+		p, err := readProperty(l, name)
+		if err != nil && !describes(name) {
+			return e, false, err
+		}
+		if p.value != "" { // an empty property is as if it were not there
+			r.props[name] = append(r.props[name], p)
+		}
+	}
+	r.describe(&e)
+	ok, err := r.times(&e)
+	if !ok || err != nil {
+		return e, false, err
+	}
+	if err := r.replaces(&e); err != nil || e.short() && e.replaces == nil {
+		return e, err == nil, err // how often a short event repeats does not matter
+	}
+	return e, true, r.repeats(&e)
+}
+
+func (r reader) first(name string) (property, bool) {
+	if list := r.props[name]; len(list) > 0 {
+		return list[0], true
+	}
+	return property{}, false
+}
+
+func (r reader) describe(e *event) {
+	text := func(name string) []string {
+		var all []string
+		for _, p := range r.props[name] {
+			value := strings.ToValidUTF8(p.value, "\ufffd")
+			list, err := (&ical.Prop{Name: name, Value: value}).TextList()
+			if err != nil {
+				list = []string{value}
+			}
+			if name != ical.PropCategories {
+				list = []string{strings.Join(list, ",")}
+			}
+			all = append(all, list...)
+		}
+		return all
+	}
+	summary := text(ical.PropSummary)
+	for _, s := range slices.Concat(summary, text(ical.PropCategories), text(ical.PropDescription)) {
+		e.texts.all = append(e.texts.all, forGlob(s))
+	}
+	if len(summary) > 0 {
+		e.texts.name = cut(strings.TrimSpace(summary[0]))
+	}
+	if p, ok := r.first(ical.PropUID); ok {
+		e.uid = p.value
+	}
+	if p, ok := r.first(ical.PropStatus); ok {
+		e.cancelled = strings.EqualFold(p.value, string(ical.EventCancelled))
+	}
+	if p, ok := r.first(ical.PropSequence); ok {
+		if n, err := strconv.Atoi(p.value); err == nil {
+			e.sequence = n
+		}
+	}
+}
+
+// times reads begin and end. It returns false when the event is in a year that cannot
+// matter.
+func (r reader) times(e *event) (bool, error) {
+	e.clock = r.zones.clock(r.raw.clock)
+	p, ok := r.first(ical.PropDateTimeStart)
+	switch {
+	case !ok && e.cancelled:
+		return true, nil
+	case !ok:
+		return false, r.raw.begin.errorf("the event has no DTSTART; want the day on which it begins")
+	}
+	begin, err := r.zones.stamp(p, p.value)
+	if early := errYear(0); errors.As(err, &early) {
+		if _, repeats := r.first(ical.PropRecurrenceRule); !repeats || early >= firstYear {
+			return false, nil
+		}
+	} else if err != nil {
+		return false, p.place.errorf("DTSTART: %v", err)
+	}
+	e.allDay = begin.day
+	if begin.zone != nil {
+		e.clock = begin.zone
+	}
+	end, p, err := r.end(begin)
+	if errors.As(err, new(errYear)) && (end.written.Year() > lastYear || begin.written.Year() >= firstYear) {
+		return false, nil
+	} else if err != nil && !errors.As(err, new(errYear)) {
+		return false, p.place.errorf("%v", err)
+	}
+	if asWritten(begin, end) {
+		e.clock = time.UTC
+	}
+	e.begin = begin.on(e.clock)
+	return true, e.setLength(end.on(e.clock).Sub(e.begin), p.place)
+}
+
+// end reads when the event ends, and returns the property that says so. Some programs
+// write the day of the event itself as its end.
+func (r reader) end(begin stamp) (stamp, property, error) {
+	if p, ok := r.first(ical.PropDateTimeEnd); ok {
+		end, err := r.zones.stamp(p, p.value)
 		if err != nil {
-			return nil, err
+			err = fmt.Errorf("DTEND: %w", err)
 		}
-		if e.rule != nil {
-			recurring++
-		}
-		if recurring > maxRecurring {
-			return nil, r.begin.errorf("the file has more than %d repeating events; want a calendar of holidays", maxRecurring)
-		}
-		if !e.replaces.IsZero() && e.uid != "" {
-			replaced[e.uid] = append(replaced[e.uid], e.replaces)
-		}
-		events = append(events, e)
+		return end, p, err
 	}
-	var days []Range
-	for _, e := range events {
-		if e.cancelled {
-			continue
-		}
-		if e.replaces.IsZero() {
-			e.except = append(e.except, replaced[e.uid]...)
-		}
-		var err error
-		if days, err = e.appendDays(days); err != nil {
-			return nil, err
-		}
+	p, ok := r.first(ical.PropDuration)
+	if !ok {
+		return begin, p, nil
 	}
-	return days, nil
+	d, err := (&ical.Prop{Name: ical.PropDuration, Value: p.value}).Duration()
+	if err != nil || d < 0 {
+		return begin, p, errors.New("DURATION: not a duration; want one such as P1D or PT8H")
+	}
+	end := begin
+	end.written = end.written.Add(d)
+	return end, p, nil
 }
 
-// appendDays adds the days of every repetition.
-func (e event) appendDays(days []Range) ([]Range, error) {
-	gone := map[time.Time]bool{}
-	for _, t := range e.except {
-		gone[t] = true
+// asWritten reports whether an event in UTC means the days that are written, whatever
+// the zone: it lasts from midnight to midnight there.
+func asWritten(begin, end stamp) bool {
+	last := toMidnight(end.written)
+	return begin.utc && end.utc && last.After(begin.written) &&
+		begin.written.Equal(dayOf(begin.written)) && last.Equal(dayOf(last))
+}
+
+func (e *event) setLength(d time.Duration, place line) error {
+	const most = 10 * 366 * 24 * time.Hour
+	switch {
+	case d < 0:
+		return place.errorf("DTEND: the event ends before it begins; want a later day")
+	case d > most:
+		return place.errorf("the event lasts more than ten years; want a holiday")
+	case e.allDay:
+		d = max(d, 24*time.Hour)
 	}
-	add := func(begin time.Time) error {
-		if gone[begin] || gone[begin.Truncate(24*time.Hour)] {
-			return nil
-		}
-		if len(days) == maxDays {
-			return e.place.errorf("the file has more than %d days; want a calendar of holidays", maxDays)
-		}
-		days = append(days, e.span(begin))
+	e.length = d
+	return nil
+}
+
+// short reports whether no repetition of the event can cover a whole day.
+func (e event) short() bool { return e.length < 24*time.Hour-time.Minute && len(e.more) == 0 }
+
+func (r reader) replaces(e *event) error {
+	p, ok := r.first(ical.PropRecurrenceID)
+	if !ok {
 		return nil
 	}
-	begins, err := e.begins()
-	if err != nil {
-		return nil, err
+	s, err := r.zones.stamp(p, p.value)
+	if err != nil && !errors.As(err, new(errYear)) {
+		return p.place.errorf("RECURRENCE-ID: %v", err)
 	}
-	for _, begin := range slices.Concat(begins, e.more) {
-		if err := add(begin); err != nil {
-			return nil, err
-		}
+	if p.reach == "THISANDPRIOR" {
+		return p.place.errorf("RECURRENCE-ID: RANGE=THISANDPRIOR cannot be read; want THISANDFUTURE, or single repetitions")
 	}
-	return days, nil
+	e.replaces, e.onward = &s, p.reach == "THISANDFUTURE"
+	return nil
 }
 
-// begins returns the instants at which the event begins. The library panics on some
-// rules, which is an error of the event here.
-func (e event) begins() (list []time.Time, err error) {
-	if e.rule == nil {
-		return []time.Time{e.begin}, nil
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = e.place.errorf("RRULE cannot be worked out; want a simpler rule")
-		}
-	}()
-	horizon := time.Date(lastYear, time.December, 31, 0, 0, 0, 0, time.UTC)
-	option := *e.rule
-	option.Dtstart = e.begin
-	if option.Until.IsZero() || option.Until.After(horizon) {
-		option.Until = horizon
-	}
-	rule, err := rrule.NewRRule(option)
-	if err != nil {
-		return nil, e.place.errorf("RRULE is not valid: %v; want a rule of RFC 5545", err)
-	}
-	next := rule.Iterator()
-	for begin, ok := next(); ok && len(list) <= maxDays; begin, ok = next() {
-		list = append(list, begin)
-	}
-	return list, nil
-}
-
-// span is the days touched by the repetition that begins at begin.
-func (e event) span(begin time.Time) Range {
-	last := begin.Add(e.length)
-	if e.length > 0 {
-		last = last.Add(-time.Nanosecond)
-	}
-	return Range{First: plan.DateOf(begin), Last: plan.DateOf(last), Name: e.name}
-}
-
-// read parses the event. Only the lines that matter are given to the parser, one
-// event at a time, so that an error has its place and a broken description does no harm.
-func (r rawEvent) read() (event, error) {
-	e := event{place: r.begin}
-	props, err := r.parse()
-	if err != nil {
-		return e, err
-	}
-	if props.Get(ical.PropDateTimeStart) == nil {
-		return e, r.begin.errorf("the event has no DTSTART; want the day on which it begins")
-	}
-	steps := []struct {
-		name string
-		read func(ical.Props) error
-	}{
-		{ical.PropDateTimeStart, e.readBegin},
-		{ical.PropDateTimeEnd, e.readEnd},
-		{ical.PropDuration, e.readDuration},
-		{ical.PropRecurrenceRule, e.readRule},
-		{ical.PropRecurrenceDates, func(p ical.Props) (err error) {
-			e.more, err = wallTimes(p[ical.PropRecurrenceDates])
-			return err
-		}},
-		{ical.PropExceptionDates, func(p ical.Props) (err error) {
-			e.except, err = wallTimes(p[ical.PropExceptionDates])
-			return err
-		}},
-		{ical.PropRecurrenceID, func(p ical.Props) (err error) {
-			e.replaces, err = wallTime(p.Get(ical.PropRecurrenceID))
-			return err
-		}},
-	}
-	for _, s := range steps {
-		if props.Get(s.name) == nil {
-			continue
-		}
-		if err := s.read(props); err != nil {
-			return e, r.place(s.name).errorf("%s: %v", s.name, err)
-		}
-	}
-	e.describe(props)
-	return e, nil
-}
-
-func (e *event) describe(props ical.Props) {
-	text := func(name string) string {
-		s, err := props.Text(name)
+// repeats reads what says how often the event takes place.
+func (r reader) repeats(e *event) error {
+	if list := r.props[ical.PropRecurrenceRule]; len(list) > 1 {
+		return list[1].place.errorf("RRULE: the event has several; want one")
+	} else if len(list) == 1 {
+		rule, err := readRule(list[0].value)
 		if err != nil {
-			return ""
+			return list[0].place.errorf("RRULE: %v", err)
 		}
-		return strings.TrimSpace(s)
+		e.rule = rule
 	}
-	e.name = cut(text(ical.PropSummary))
-	e.uid = text(ical.PropUID)
-	e.cancelled = strings.EqualFold(text(ical.PropStatus), string(ical.EventCancelled))
-}
-
-// place is the line of the property name, or that of the event.
-func (r rawEvent) place(name string) line {
-	for _, l := range r.lines {
-		if n, _, err := nameOf(l); err == nil && n == name {
-			return l
+	err := r.eachDate(ical.PropExceptionDates, func(p property, text string) error {
+		s, err := r.zones.stamp(p, text)
+		if err == nil {
+			e.except = append(e.except, s)
 		}
-	}
-	return r.begin
-}
-
-// parse hands each line to the parser. It panics on some broken parameters, which
-// is an error of the line here.
-func (r rawEvent) parse() (ical.Props, error) {
-	props := ical.Props{}
-	for _, l := range r.lines {
-		if i := strings.LastIndexByte(l.text, ':'); i > maxParams && strings.IndexByte(l.text, ':') > maxParams {
-			return nil, l.errorf("name and parameters are longer than %d KiB; want NAME;PARAMETER=VALUE:VALUE", maxParams>>10)
-		}
-		prop, err := parseLine(l.text)
-		if err != nil {
-			return nil, l.errorf("%q is not valid; want NAME;PARAMETER=VALUE:VALUE", cut(l.text))
-		}
-		props[prop.Name] = append(props[prop.Name], prop)
-	}
-	return props, nil
-}
-
-func parseLine(text string) (prop ical.Prop, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("parse %q: %v", text, p)
-		}
-	}()
-	c, err := ical.NewDecoder(strings.NewReader("BEGIN:VCALENDAR\n" + text + "\nEND:VCALENDAR\n")).Decode()
-	if err != nil {
-		return prop, err
-	}
-	for _, list := range c.Props {
-		for _, p := range list {
-			return p, nil
-		}
-	}
-	return prop, errors.New("no property")
-}
-
-func (e *event) readBegin(props ical.Props) (err error) {
-	prop := props.Get(ical.PropDateTimeStart)
-	e.begin, err = wallTime(prop)
-	if err == nil && isDate(prop) {
-		e.length = 24 * time.Hour
-	}
-	return err
-}
-
-func (e *event) readEnd(props ical.Props) error {
-	end, err := wallTime(props.Get(ical.PropDateTimeEnd))
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	if end.Before(e.begin) {
-		return errors.New("the event ends before it begins; want a later day")
-	}
-	// Some programs write the day of the event itself as its end.
-	e.length = max(e.length, end.Sub(e.begin))
-	return checkLength(e.length)
-}
-
-func (e *event) readDuration(props ical.Props) error {
-	d, err := props.Get(ical.PropDuration).Duration()
-	if err != nil || d < 0 {
-		return errors.New("not a duration; want one such as P1D or PT8H")
-	}
-	e.length = max(e.length, d)
-	return checkLength(e.length)
-}
-
-func checkLength(d time.Duration) error {
-	const most = 10 * 366 * 24 * time.Hour
-	if d > most {
-		return errors.New("the event lasts more than ten years; want a holiday")
-	}
-	return nil
-}
-
-func (e *event) readRule(props ical.Props) error {
-	list := props[ical.PropRecurrenceRule]
-	if len(list) > 1 {
-		return errors.New("the event has several; want one")
-	}
-	rule, err := rrule.StrToROptionInLocation(strings.ToUpper(list[0].Value), time.UTC)
-	if err != nil {
-		return fmt.Errorf("%q is not a rule of RFC 5545; want one such as FREQ=YEARLY", cut(list[0].Value))
-	}
-	if rule.Freq > rrule.DAILY || len(rule.Byhour)+len(rule.Byminute)+len(rule.Bysecond) > 0 {
-		return errors.New("the event repeats within a day; want FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, without hours")
-	}
-	const most = 10_000 // what the library adds up must not overflow
-	if rule.Count < 0 || rule.Interval < 0 || rule.Interval > most {
-		return fmt.Errorf("COUNT or INTERVAL is out of bounds; want 1 to %d", most)
-	}
-	if !rule.Until.IsZero() && rule.Until.Equal(rule.Until.Truncate(24*time.Hour)) {
-		rule.Until = rule.Until.Add(24*time.Hour - time.Second) // a day, which is part of the rule
-	}
-	e.rule = rule
-	return nil
-}
-
-func isDate(prop *ical.Prop) bool { return len(prop.Value) == len("20060102") }
-
-// wallTime reads a day or a time as it is written, without regard to its zone.
-func wallTime(prop *ical.Prop) (time.Time, error) { return parseWall(prop.Value) }
-
-func wallTimes(props []ical.Prop) ([]time.Time, error) {
-	var all []time.Time
-	for _, p := range props {
-		for text := range strings.SplitSeq(p.Value, ",") {
-			begin, _, _ := strings.Cut(text, "/") // of a period
-			t, err := parseWall(begin)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, t)
-		}
-	}
-	return all, nil
-}
-
-func parseWall(text string) (time.Time, error) {
-	for _, layout := range []string{"20060102", "20060102T150405", "20060102T150405Z"} {
-		t, err := time.Parse(layout, strings.TrimSpace(text))
-		if err == nil && t.Year() >= firstYear && t.Year() <= lastYear {
-			return t, nil
-		}
+	return r.eachDate(ical.PropRecurrenceDates, func(p property, text string) error {
+		one, err := r.added(*e, p, text)
 		if err == nil {
-			return t, fmt.Errorf("the year %d is out of bounds; want %d to %d", t.Year(), firstYear, lastYear)
+			e.more = append(e.more, one)
+		}
+		return err
+	})
+}
+
+// eachDate calls read for each date of the properties of that name. A year that cannot
+// matter leaves the date out.
+func (r reader) eachDate(name string, read func(property, string) error) error {
+	for _, p := range r.props[name] {
+		for text := range strings.SplitSeq(p.value, ",") {
+			if strings.TrimSpace(text) == "" {
+				continue
+			}
+			if err := read(p, text); err != nil && !errors.As(err, new(errYear)) {
+				return p.place.errorf("%s: %v", name, err)
+			}
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is not a date; want one such as 20261224", cut(text))
+	return nil
+}
+
+// added is a repetition that RDATE adds: a begin, or a period with a length of its own.
+func (r reader) added(e event, p property, text string) (repetition, error) {
+	from, to, period := strings.Cut(text, "/")
+	s, err := r.zones.stamp(p, from)
+	if err != nil {
+		return repetition{}, err
+	}
+	one := repetition{e.at(s), e.length, e.texts}
+	if s.day && !e.allDay {
+		one.begin = one.begin.Add(e.begin.Sub(dayOf(e.begin)))
+	}
+	if !period {
+		return one, nil
+	}
+	if d, err := (&ical.Prop{Name: ical.PropDuration, Value: strings.TrimSpace(to)}).Duration(); err == nil {
+		one.length = d
+		return one, nil
+	}
+	end, err := r.zones.stamp(p, to)
+	if err != nil {
+		return one, fmt.Errorf("the end of a period: %w", err)
+	}
+	one.length = end.on(e.clock).Sub(s.on(e.clock))
+	return one, nil
+}
+
+// at is what the clock of the event shows at s; of an all-day event, the day. Midnight
+// in UTC is how some programs write a day.
+func (e event) at(s stamp) time.Time {
+	switch {
+	case !e.allDay:
+		return s.on(e.clock)
+	case s.utc && s.written.Equal(dayOf(s.written)):
+		return s.written
+	}
+	return dayOf(s.on(e.clock))
+}
+
+// toMidnight reads an end in the last minute of a day as the end of that day.
+func toMidnight(end time.Time) time.Time {
+	if end.Hour() == 23 && end.Minute() == 59 {
+		return dayOf(end).Add(24 * time.Hour)
+	}
+	return end
 }

@@ -96,7 +96,11 @@ func (d *decoder) secret(f *fields, key string) *SecretRef {
 	if n == nil {
 		return nil
 	}
-	if n.Kind != yaml.MappingNode {
+	switch {
+	case n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Value, "${") && strings.HasSuffix(n.Value, "}"):
+		d.errorf(n, msgVariable, key, wantVariable(n.Value))
+		return nil
+	case n.Kind != yaml.MappingNode:
 		d.errorf(n, msgSecretInClear, key)
 		return nil
 	}

@@ -130,4 +130,6 @@ type Options struct {
 	// Now is the instant from which coming fires are examined for warnings. With
 	// the zero value there are no warnings that depend on it.
 	Now time.Time
+	// Notes asks for notes too, such as the hours up per week of each schedule.
+	Notes bool
 }

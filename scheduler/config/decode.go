@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -23,6 +24,7 @@ type decoder struct {
 	file  string
 	dir   string
 	opts  Options
+	src   []byte // of the file, once it is known to be text
 	cfg   *Config
 	diags Diagnostics
 
@@ -31,22 +33,20 @@ type decoder struct {
 	environments *names
 	calendars    *names
 	selection    *selection
-	zones        map[string]*time.Location
-	allZones     []string          // names of zones, once one is unknown
-	cities       map[string]string // their last parts, in lower case, to their names
-	spellings    int               // comparisons for "did you mean" that are left
+	spellings    int // comparisons for "did you mean" that are left
 	patterns     map[string]*regexp.Regexp
 	texts        map[string]string // of names that many entries repeat
 
-	built      map[string]*plan.Calendar   // by name
-	icsDays    map[string][]calendar.Range // by path, once read
+	built      map[string]*plan.Calendar // by name
+	regions    map[string][]string       // by country, once asked for
+	icsFiles   map[string]*calendar.ICS  // by path, once read; nil for one that cannot be
 	schedules  []scheduleEntry
 	exceptions []*yaml.Node // as those of cfg
 }
 
 // report adds a problem at a place of the file.
 func (d *decoder) report(s Severity, line, column int, m message, args ...any) {
-	d.diags = append(d.diags, Diagnostic{d.file, line, column, s, fmt.Sprintf(string(m), args...)})
+	d.diags = append(d.diags, Diagnostic{File: d.file, Line: line, Column: column, Severity: s, Message: fmt.Sprintf(string(m), args...)})
 }
 
 // fileError is an error of the file as a whole.
@@ -58,6 +58,10 @@ func (d *decoder) errorf(n *yaml.Node, m message, args ...any) {
 
 func (d *decoder) warnf(n *yaml.Node, m message, args ...any) {
 	d.report(Warning, n.Line, n.Column, m, args...)
+}
+
+func (d *decoder) notef(n *yaml.Node, m message, args ...any) {
+	d.report(Note, n.Line, n.Column, m, args...)
 }
 
 // once returns s, the same string for all that are equal: a file repeats names of
@@ -83,6 +87,9 @@ func (d *decoder) matches(pattern, s string) bool {
 // errorIn is an error at an offset, in bytes, within the text of n.
 func (d *decoder) errorIn(n *yaml.Node, offset int, m message, args ...any) {
 	column := n.Column
+	if offset <= len(n.Value) {
+		offset = utf8.RuneCountInString(n.Value[:offset])
+	}
 	switch n.Style {
 	case 0:
 		column += offset
@@ -125,6 +132,8 @@ func (f *fields) take(key, value *yaml.Node) {
 	case key.Kind != yaml.ScalarNode:
 		d.errorf(key, msgKeyNotText)
 		return
+	case !f.section.has(key.Value) && f.oddSpace(key, value):
+		return
 	case !f.section.has(key.Value) && f.section.secret:
 		d.errorf(key, msgSecretKey, f.section.title)
 		return
@@ -141,6 +150,24 @@ func (f *fields) take(key, value *yaml.Node) {
 		value = nil
 	}
 	f.values[key.Value] = value
+}
+
+// oddSpace reports white space that became a part of the key. It returns whether there
+// is any.
+func (f *fields) oddSpace(key, value *yaml.Node) bool {
+	column := oddSpaceIn(key.Value + ":")
+	if column == 0 || key.Style != 0 {
+		return false
+	}
+	f.d.report(Error, key.Line, key.Column+column-1, msgOddSpace, nameOfSpace([]rune(key.Value)[column-1]))
+	name, _, glued := strings.Cut(strings.TrimFunc(key.Value, isOddSpace), ":")
+	if glued {
+		value = nil // it is a part of the key too
+	}
+	if f.section.has(name) {
+		f.values[name] = value
+	}
+	return true
 }
 
 // first is the first of the keys of that name.
@@ -186,11 +213,31 @@ func (d *decoder) text(n *yaml.Node, what, want string) (string, bool) {
 		d.errorf(n, msgBlank, what, want)
 		return "", false
 	}
+	if n.Style == 0 && d.pasted(n, what) {
+		return "", false
+	}
 	if len(n.Value) > maxText || strings.ContainsFunc(n.Value, unicode.IsControl) {
 		d.errorf(n, msgStrangeText, what, maxText, want)
 		return "", false
 	}
 	return n.Value, true
+}
+
+// pasted reports what text pasted from a document has around it: white space that is no
+// space, and quotes that YAML does not know.
+func (d *decoder) pasted(n *yaml.Node, what string) bool {
+	runes := []rune(n.Value)
+	for _, i := range []int{0, len(runes) - 1} {
+		if isOddSpace(runes[i]) {
+			d.errorIn(n, len(string(runes[:i])), msgOddSpace, nameOfSpace(runes[i]))
+			return true
+		}
+	}
+	if strings.ContainsRune("“”„‘’‚«»", runes[0]) {
+		d.errorf(n, msgTypographic, what, string(runes[0]))
+		return true
+	}
+	return false
 }
 
 // maxText bounds a single value, in bytes.

@@ -4,15 +4,18 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Severity is how bad a problem is.
 type Severity string
 
-// A file with an error is refused; one with warnings is used.
+// A file with an error is refused; one with warnings is used. A note says what is so, and
+// asks for nothing.
 const (
 	Error   Severity = "error"
 	Warning Severity = "warning"
+	Note    Severity = "note"
 )
 
 // A Diagnostic is one problem of a schedule file. Line and Column count from 1; a
@@ -23,15 +26,24 @@ type Diagnostic struct {
 	Column   int      `json:"column"`
 	Severity Severity `json:"severity"`
 	Message  string   `json:"message"`
+	Excerpt  string   `json:"excerpt,omitempty"` // the line, and under it a caret at the column; "" where the line may hold a secret
 }
 
 // String writes the problem as file:line:col: message, which editors can follow.
 func (d Diagnostic) String() string {
 	prefix := ""
-	if d.Severity == Warning {
-		prefix = "warning: "
+	if d.Severity != Error {
+		prefix = string(d.Severity) + ": "
 	}
 	return fmt.Sprintf("%s:%d:%d: %s%s", d.File, d.Line, d.Column, prefix, d.Message)
+}
+
+// Text is String, with the excerpt on lines of its own.
+func (d Diagnostic) Text() string {
+	if d.Excerpt == "" {
+		return d.String()
+	}
+	return d.String() + "\n    " + strings.ReplaceAll(d.Excerpt, "\n", "\n    ")
 }
 
 // Diagnostics are all problems of a file, sorted by file, line and column.

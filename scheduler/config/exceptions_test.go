@@ -3,10 +3,12 @@ package config
 import (
 	"testing"
 	"time"
+
+	"curfew/scheduler/zone"
 )
 
 func TestParseInstant(t *testing.T) {
-	loc, err := time.LoadLocation("Europe/Copenhagen")
+	loc, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/tools/txtar"
 )
 
 // perMiB is what a file may take to be read or refused, plus a start of the same
@@ -24,6 +26,13 @@ func FuzzParse(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(src)
+	}
+	broken, err := txtar.ParseFile("testdata/faults.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, file := range broken.Files {
+		f.Add(file.Data)
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		began := time.Now()
@@ -76,6 +85,9 @@ func TestLargeFiles(t *testing.T) {
 		"schedules":          fill(head+"schedules:\n", "- {name: a, environments: [\"*\", \"a*\"], uptime: [mon 07:00-19:00, tue 07:00-19:00]}\n"),
 		"exceptions":         fill(head+"exceptions:\n", "- {environments: a, from: 0001-01-01, until: 9999-12-31, uptime: mon 07:00-08:00}\n"),
 		"dates":              fill(head+"calendars:\n", "- {name: a, dates: [0001-01-01/9999-12-31]}\n"),
+		"regions":            fill(head+"calendars:\n", "- {name: a, country: CH, region: AG}\n"),
+		"unknown countries":  fill(head+"calendars:\n", "- {name: a, country: INX}\n"),
+		"choices of events":  fill(head+"calendars:\n", "- {name: a, ics: {file: a.ics, only: \"*a*\"}}\n"),
 		"zones":              fill(head+"schedules:\n", "- {timezone: Europe/Copenhage}\n"),
 	}
 	for name, src := range tests {

@@ -130,16 +130,32 @@ func environmentSection() section {
 
 func calendarSection() section {
 	countries := calendar.Countries()
+	days := func(name, doc string) key {
+		return key{name: name, doc: doc, want: "days such as 2026-12-24 or ranges such as 2026-12-31/2027-01-01", shape: oneOrListOf(shape{"type": "string", "pattern": datesPattern})}
+	}
 	return section{
 		title: "a calendar",
 		rules: anyOf(required("country"), required("dates"), required("ics")),
 		keys: []key{
 			named("Name of the calendar. Example: dk."),
 			{name: "country", doc: "Country whose national holidays count, ISO 3166-1 alpha-2. Example: DK.", want: "a code such as DK", words: countries, shape: enum(countries)},
-			{name: "dates", doc: "Days and ranges, both ends included. Example: [2026-12-24, 2026-12-31/2027-01-01].", want: "days such as 2026-12-24 or ranges such as 2026-12-31/2027-01-01", shape: oneOrListOf(shape{"type": "string", "pattern": datesPattern})},
-			{name: "ics", doc: "Path of an iCalendar file, relative to the schedule file. Example: holidays.ics.", want: "the path of an iCalendar file", shape: text()},
+			{name: "region", doc: "Part of the country whose regional holidays count too, ISO 3166-2 without the country. Default: none. Example: BY (of DE).", want: "the part of an ISO 3166-2 code behind the hyphen, such as BY", shape: shape{"type": "string", "pattern": regionPattern}},
+			days("dates", "Days and ranges, both ends included. Example: [2026-12-24, 2026-12-31/2027-01-01]."),
+			{name: "ics", doc: "iCalendar files, relative to the schedule file: paths, or mappings that choose events. An event takes a day off when it covers it whole. Example: holidays.ics.", want: "the path of an iCalendar file, or {file: PATH, only: [PATTERN], except: [PATTERN]}", shape: oneOrListOf(anyOf(text(), icsSection().shape()))},
+			days("except", "Days of the above that are worked. Default: none. Example: [2026-06-05]."),
 		},
 	}
+}
+
+func icsSection() section {
+	globs := func(name, doc string) key {
+		return key{name: name, doc: doc, want: "a glob such as \"*closed*\", or a list of them", shape: oneOrListOf(text())}
+	}
+	return section{title: "an entry of ics", keys: []key{
+		{name: "file", doc: "Path of the iCalendar file, relative to the schedule file. Example: holidays.ics.", want: "the path of an iCalendar file", required: true, shape: text()},
+		globs("only", "Globs, in any case: an event counts only if its SUMMARY, one of its CATEGORIES or its DESCRIPTION is like one of them. Default: all events. Example: [\"*closed*\"]."),
+		globs("except", "Globs, in any case: an event with such a SUMMARY, CATEGORIES or DESCRIPTION does not count. Default: none. Example: [\"*half day*\"]."),
+	}}
 }
 
 // selectorKey is the key environments of schedules and exceptions.
@@ -182,7 +198,7 @@ func exceptionSection() section {
 	when := "a day such as 2026-12-28, or a time such as \"2026-12-28 18:00\""
 	return section{title: "an exception", rules: exceptionRules(), keys: []key{
 		selectorKey(),
-		{name: "from", doc: "Begin, included: a day (from midnight), a local time, or RFC 3339. Example: 2026-12-28.", want: when, shape: text()},
+		{name: "from", doc: "Start, included: a day (from midnight), a local time, or RFC 3339. Example: 2026-12-28.", want: when, shape: text()},
 		{name: "until", doc: "End, excluded: a day (until midnight), a local time, or RFC 3339. Example: 2027-01-02.", want: when, shape: text()},
 		{name: "date", doc: "The one day of the exception, in place of from and until. Example: 2026-12-29.", want: "a day such as 2026-12-29", shape: shape{"type": "string", "pattern": datePattern}},
 		{name: "keep", doc: "State to keep the environments in. Example: stopped.", want: oneOf(keep), words: keep, shape: enum(keep)},

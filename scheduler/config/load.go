@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"time"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -73,17 +72,18 @@ func newDecoder(file, dir string, opts Options) *decoder {
 		projects:     newNames("project"),
 		environments: newNames("environment"),
 		calendars:    newNames("calendar"),
-		zones:        map[string]*time.Location{},
 		spellings:    maxSpellings,
 		patterns:     map[string]*regexp.Regexp{},
 		texts:        map[string]string{},
 		built:        map[string]*plan.Calendar{},
-		icsDays:      map[string][]calendar.Range{},
+		regions:      map[string][]string{},
+		icsFiles:     map[string]*calendar.ICS{},
 	}
 }
 
 func (d *decoder) result() (*Config, Diagnostics) {
 	diags := d.diags.sorted()
+	d.addExcerpts(diags)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -118,6 +118,7 @@ func (d *decoder) decode(src []byte) {
 	d.warnUnused(d.projects, "an environment that uses it")
 	d.warnUnused(d.environments, "a schedule that selects it")
 	d.warnUnused(d.calendars, "a schedule that uses it")
+	d.warnEndedCalendars()
 	d.lookAhead()
 }
 
@@ -177,9 +178,10 @@ func isPartial(f *fields, key string) bool {
 	return false
 }
 
-// absolute is path as seen from the directory of the schedule file.
+// absolute is path as seen from the directory of the schedule file. On Windows, a
+// path such as /run/secrets has no drive and is not below that directory all the same.
 func (d *decoder) absolute(path string) string {
-	if filepath.IsAbs(path) {
+	if filepath.IsAbs(path) || path != "" && os.IsPathSeparator(path[0]) {
 		return path
 	}
 	return filepath.Join(d.dir, path)

@@ -30,7 +30,7 @@ func TestTheExampleShowsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	sections := []section{
-		fileSection(), accountSection(), secretSection("password"), projectSection(), environmentSection(), calendarSection(),
+		fileSection(), accountSection(), secretSection("password"), projectSection(), environmentSection(), calendarSection(), icsSection(),
 		scheduleSection(), exceptionSection(), receiverSection(), defaultsSection(),
 	}
 	for _, s := range sections {
@@ -49,7 +49,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 	}
 	var lines []string
 	for line := range strings.SplitSeq(string(src), "\n") {
-		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone"} {
+		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on"} {
 			if at := strings.Index(line, key); at >= 0 && strings.TrimSpace(line[:at]) == "" {
 				line = strings.Replace(line, "# ", "", 1)
 			}
@@ -191,7 +191,7 @@ func TestNoMessageNamesAGoType(t *testing.T) {
 }
 
 func TestDiagnosticAsJSON(t *testing.T) {
-	got, err := json.Marshal(Diagnostic{"a.yaml", 3, 9, Warning, "m"})
+	got, err := json.Marshal(Diagnostic{File: "a.yaml", Line: 3, Column: 9, Severity: Warning, Message: "m"})
 	want := `{"file":"a.yaml","line":3,"column":9,"severity":"warning","message":"m"}`
 	if err != nil || string(got) != want {
 		t.Errorf("Marshal = %s, %v, want %s", got, err, want)

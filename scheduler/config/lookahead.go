@@ -29,7 +29,8 @@ func (d *decoder) lookAhead() {
 	if d.opts.Now.IsZero() {
 		return
 	}
-	if !d.warnZoneChanges() || !d.warnQuota(p) {
+	all := d.warnSchedules()
+	if !d.warnZoneChanges() || !d.warnQuota(p) || !all {
 		d.report(Warning, 1, 1, msgNoLookahead)
 	}
 }
@@ -121,9 +122,16 @@ func (d *decoder) warnScheduleAt(s scheduleEntry, changes []time.Time) {
 // be examined.
 func (d *decoder) warnQuota(p *plan.Plan) bool {
 	left := maxFires
+	held := newApprovals(d.cfg.Defaults.MaxStopsPerFire)
 	batches := func(yield func(plan.Batch) bool) {
 		for b := range p.Batches(d.opts.Now.Add(-Lookback), d.opts.Now.Add(quotaHorizon)) {
-			if left--; left < 0 || !yield(b) {
+			if left--; left < 0 {
+				return
+			}
+			if !b.At.Before(d.opts.Now) {
+				held.add(b)
+			}
+			if !yield(b) {
 				return
 			}
 		}
@@ -138,6 +146,7 @@ func (d *decoder) warnQuota(p *plan.Plan) bool {
 			worst[key] = f
 		}
 	}
+	d.warnApprovals(held)
 	places := d.places()
 	for _, f := range worst {
 		if place := places[f.Schedule]; place != nil {

@@ -14,12 +14,13 @@ const (
 	msgEmpty            message = "the file is empty; want version: 1, environments and schedules"
 	msgSeveralDocuments message = "a second document begins here; want one document in a file"
 	msgSyntax           message = "this is not valid YAML: %s"
-	msgTab              message = "the line is indented with a tab; want spaces"
+	msgOddSpace         message = "%s stands here; want an ordinary space, or none"
+	msgTypographic      message = "%s begins with %s, which YAML does not take for a quote; want \" or '"
 	msgTooDeep          message = "values are nested more than %d deep; want the structure of a schedule file"
-	msgTag              message = "the value has a YAML tag; want it without"
+	msgTag              message = "the value begins with !, which makes it a YAML tag; want it without, or in quotes"
 	msgAliasLoop        message = "the alias stands for something that contains it; want a value"
 	msgTooManyAliases   message = "aliases stand for more than %d values; want them written out"
-	msgMerge            message = "<< merges what is no mapping; want an alias of a mapping, or a list of them"
+	msgMerge            message = "<< merges something that is not a mapping; want an alias of a mapping, or a list of them"
 )
 
 // Of keys and values.
@@ -45,6 +46,9 @@ const (
 	msgCurrency       message = "currency %q is longer than %d characters; want text such as EUR"
 	msgZone           message = "unknown time zone %q; %s"
 	msgZoneLocal      message = "the time zone %q depends on the machine; want %s"
+	msgZoneWindows    message = "%q is a time zone name of Windows; want its IANA name %q"
+	msgZoneOffset     message = "the time zone %q is an offset, which has no summer time; want %s%s"
+	msgZoneFixed      message = "the time zone %s has no summer time%s; want %s, unless that is meant"
 	msgURL            message = "%s is not an address that can be used: %s; want %s"
 )
 
@@ -59,11 +63,12 @@ const (
 // Of accounts, projects and environments.
 const (
 	msgSecretInClear   message = "%s is written in the file; want " + wantSecret + ", and a new secret, since this one has been seen"
+	msgVariable        message = "%s is a variable, which is not replaced in the file; want %s"
 	msgSecretKey       message = "unknown key in %s; want " + wantSecret
-	msgSecretBoth      message = "%s has to have either file or env; want one of them"
+	msgSecretBoth      message = "%s has neither file nor env, or both; want one of them"
 	msgEnvName         message = "env is not the name of an environment variable; want letters, digits and _"
 	msgModeNeeds       message = "an account of mode %s has no %s; want %s"
-	msgModeRefuses     message = "%s means nothing for an account of mode %s; want it left out"
+	msgModeRefuses     message = "%s has no effect on an account of mode %s; want it left out"
 	msgTenant          message = "tenant %q is neither a domain nor an id; want one such as contoso.onmicrosoft.com"
 	msgClientID        message = "client_id %q is not an id; want one such as 11111111-2222-3333-4444-555555555555"
 	msgSameUser        message = "account %q signs in as the user of account %q on line %d: LCS counts their calls together, and curfew does not; want another user, or one account"
@@ -78,11 +83,16 @@ const (
 
 // Of calendars.
 const (
-	msgCalendarEmpty message = "the calendar has no days; want country, dates or ics"
-	msgCountry       message = "no holidays are known of country %q; %s"
-	msgDateRange     message = "range %q ends before it begins; want the earlier day first"
-	msgICSRead       message = "ics %q cannot be read: %s; want an iCalendar file"
-	msgICS           message = "%s"
+	msgCalendarEmpty     message = "the calendar has no days; want country, dates or ics"
+	msgCountry           message = "no country has the code %q; %s"
+	msgCountryNotOffered message = "the holidays of country %q are not known; want dates or ics for them, or one of %s"
+	msgRegionAlone       message = "region means nothing without country; want both"
+	msgNoRegions         message = "the regional holidays of %s are not known; want it without region, and dates or ics for what %q has besides"
+	msgRegion            message = "no region of %s has the code %q, or its holidays are not known; want one of %s"
+	msgDateRange         message = "range %q ends before it begins; want the earlier day first"
+	msgICSRead           message = "ics %q cannot be read: %s; want an iCalendar file"
+	msgICS               message = "%s"
+	msgICSShort          message = "ics %q has %s that took no day off: only an event that covers a whole day does"
 )
 
 // Of schedules and exceptions.
@@ -106,7 +116,7 @@ const (
 	msgNoEffect       message = "the exception has neither keep nor uptime; want one of them"
 	msgTwoEffects     message = "the exception has keep and uptime; want one of them"
 	msgTime           message = "%s %q is not a time; want %s"
-	msgEndsFirst      message = "the exception ends at %s, not after its begin at %s; want a later until"
+	msgEndsFirst      message = "the exception ends at %s, which is not after its start at %s; want a later until"
 	msgPast           message = "the exception ended at %s; want it removed"
 	msgWindowNever    message = "the window %q does not begin on any day of the exception; want one that does"
 	msgTooManyEntries message = "%s has more than %d entries; want fewer"
@@ -114,8 +124,17 @@ const (
 
 // What is true of the file and may surprise.
 const (
-	msgNoSchedules message = "the file has no schedules; nothing will be started or stopped"
-	msgZoneChange  message = "schedule %q, %s of %s: %s"
-	msgQuota       message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %s later; with %d accounts it would be at once"
-	msgNoLookahead message = "the file is too large to look ahead for daylight-saving changes and LCS quota"
+	msgCalendarEnded message = "the calendar %q has no day in the coming twelve months%s; want new dates or a newer .ics file"
+	msgNoSchedules   message = "the file has no schedules; nothing will be started or stopped"
+	msgZoneChange    message = "schedule %q, %s of %s: %s"
+	msgQuota         message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %s later; with %d accounts it would be at once"
+	msgShortGap      message = "a window ends at %s and %s begins at %s, %s later: the environments are stopped and started again; want %s"
+	msgSwapped       message = "the window %s runs through the night and leaves out the day; if start and end are swapped, want %s %s-%s; if the night is meant, want two windows that meet at 24:00"
+	msgLongWindow    message = "the window %s of %s is left out whole, since it begins on a day of calendar %q, %s within twelve months; want a window for each day"
+	msgLongStart     message = "the start at %s is left out, since its day is in calendar %q, and nothing starts the environments for more than a day, %s within twelve months; want a start on each day"
+	msgStopLost      message = "the stop at %s has no effect, since schedule %q starts the same environments at that instant and a start wins; want different times"
+	msgUndone        message = "the %s at %s comes %s after schedule %q has a %s of the same environments; want one of the two, or other times"
+	msgApprovals     message = "the fire of %s, more than max_stops_per_fire, %d, and waits for an approval, on %d of the next %d days; want a higher max_stops_per_fire, or other times"
+	msgHours         message = "schedule %q keeps its environments up %s hours a week"
+	msgNoLookahead   message = "the file is too large to look ahead for all daylight-saving changes, contradicting starts and stops, and LCS quota"
 )

@@ -5,6 +5,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
 	"gopkg.in/yaml.v3"
 )
 
@@ -42,6 +43,10 @@ func validName(s string) bool {
 	return strings.Trim(s, ".") != ""
 }
 
+// Normal is a name in the form in which names are compared: a letter with an accent is
+// one character, whether it was written as one or as a letter and its accent.
+func Normal(name string) string { return norm.NFC.String(name) }
+
 // define reads the name of an entry and enters it. It returns "" when the entry
 // cannot be used.
 func (d *decoder) define(f *fields, in *names) string {
@@ -51,6 +56,7 @@ func (d *decoder) define(f *fields, in *names) string {
 		return ""
 	}
 	name, ok := d.text(n, "name", wantName)
+	name = Normal(name)
 	switch {
 	case !ok:
 	case !validName(name):
@@ -75,6 +81,7 @@ func (d *decoder) refer(n *yaml.Node, in *names) (string, bool) {
 	if !ok {
 		return "", false
 	}
+	name = Normal(name)
 	if in.places[name] == nil {
 		if !in.partial {
 			d.errorf(n, msgUnknownName, in.kind, cut(name), d.meant(name, in.order))

@@ -107,6 +107,7 @@ func (d *decoder) tags(f *fields) []string {
 	var tags []string
 	for _, n := range f.list("tags") {
 		tag, ok := d.text(n, "tag", wantName)
+		tag = Normal(tag)
 		switch {
 		case !ok:
 			d.environments.partial = true

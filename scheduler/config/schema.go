@@ -16,6 +16,7 @@ const (
 	datesPattern    = `^[0-9]{4}-[0-9]{2}-[0-9]{2}(/[0-9]{4}-[0-9]{2}-[0-9]{2})?$`
 	idPattern       = `^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$`
 	envPattern      = `^[A-Za-z_][A-Za-z0-9_]{0,254}$`
+	regionPattern   = `^[A-Z0-9]{1,3}$`
 	namePattern     = `^[\p{L}\p{M}\p{Nd}._-]{1,100}$`
 	durationPattern = `^[0-9]+d$|^([0-9]+d)?([0-9.]+(h|m|s|ms|us|µs|μs|ns))+$|^0$`
 )

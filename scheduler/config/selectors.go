@@ -3,7 +3,6 @@ package config
 import (
 	"path"
 	"slices"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -74,28 +73,11 @@ func (d *decoder) selected(f *fields) []string {
 	return names
 }
 
-// match returns the environments of one selector. None is an error: a selector that
-// was mistyped must not be taken for one that happens to match nothing.
+// match returns the environments of one selector of the file.
 func (d *decoder) match(n *yaml.Node, selector string) []int {
-	s := d.selection
-	var found []int
-	tag, isTag := strings.CutPrefix(selector, "tag:")
-	switch {
-	case isTag:
-		found = s.byTag[tag]
-	case strings.ContainsAny(selector, `*?[\`):
-		var ok bool
-		if found, ok = s.glob(selector); !ok {
-			d.errorf(n, msgGlob, cut(selector))
-			return nil
-		}
-	default:
-		if at, ok := s.byName[selector]; ok {
-			found = []int{at}
-		}
-	}
-	if len(found) == 0 && !s.partial {
-		d.errorf(n, msgSelector, cut(selector), d.meantSelector(selector))
+	found, wrong := d.find(selector)
+	if wrong != nil {
+		d.errorf(n, wrong.message, wrong.args...)
 	}
 	return found
 }
@@ -118,21 +100,4 @@ func (s *selection) glob(pattern string) (found []int, ok bool) {
 	}
 	s.globs[pattern] = found
 	return found, true
-}
-
-func (d *decoder) meantSelector(selector string) string {
-	s := d.selection
-	if s.byTag[selector] != nil {
-		return "did you mean \"tag:" + selector + "\"?"
-	}
-	if tag, ok := strings.CutPrefix(selector, "tag:"); ok {
-		if best := d.nearest(tag, s.tags); best != "" {
-			return "did you mean \"tag:" + best + "\"?"
-		}
-		return "want tag: and a tag of an environment"
-	}
-	if best := d.nearest(selector, d.environments.order); best != "" {
-		return "did you mean \"" + best + "\"?"
-	}
-	return "want the name of an environment, a glob or tag:NAME"
 }

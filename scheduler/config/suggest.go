@@ -28,11 +28,9 @@ func (d *decoder) meant(word string, allowed []string) string {
 
 // nearest is the allowed word that differs least from word, or "" when none is near.
 func (d *decoder) nearest(word string, allowed []string) string {
-	const longest = 100
-	if d.spellings < len(allowed) || len(word) > longest {
+	if !d.maySpell(word, len(allowed)) {
 		return ""
 	}
-	d.spellings -= len(allowed)
 	folded := strings.ToLower(word)
 	best, least := "", len(folded)/3+1
 	for _, candidate := range allowed {
@@ -45,6 +43,16 @@ func (d *decoder) nearest(word string, allowed []string) string {
 		}
 	}
 	return best
+}
+
+// maySpell reports whether a word may be compared with n others, and counts them.
+func (d *decoder) maySpell(word string, n int) bool {
+	const longest = 100
+	if d.spellings < n || len(word) > longest {
+		return false
+	}
+	d.spellings -= n
+	return true
 }
 
 func abs(n int) int { return max(n, -n) }

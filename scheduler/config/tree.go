@@ -3,12 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -38,6 +33,7 @@ func (d *decoder) parseTree(src []byte) *yaml.Node {
 		d.fileError(msgTooManyPieces, maxPieces)
 		return nil
 	}
+	d.src = src
 	docs := yaml.NewDecoder(bytes.NewReader(src))
 	doc, err := nextDocument(docs)
 	if err == nil && isEmpty(doc) || errors.Is(err, io.EOF) {
@@ -45,7 +41,7 @@ func (d *decoder) parseTree(src []byte) *yaml.Node {
 		return nil
 	}
 	if err != nil {
-		d.syntaxError(src, err)
+		d.syntaxError()
 		return nil
 	}
 	second, err := nextDocument(docs)
@@ -54,7 +50,7 @@ func (d *decoder) parseTree(src []byte) *yaml.Node {
 		d.errorf(second, msgSeveralDocuments)
 		return nil
 	case !errors.Is(err, io.EOF):
-		d.syntaxError(src, err)
+		d.syntaxError()
 		return nil
 	}
 	e := expander{d: d, left: maxExpanded, open: map[*yaml.Node]bool{}}
@@ -83,11 +79,13 @@ func isEmpty(doc *yaml.Node) bool {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" }
 
+var errUnreadable = errors.New("it cannot be read")
+
 // nextDocument reads one document. Should the library panic, that is a syntax error.
 func nextDocument(docs *yaml.Decoder) (doc *yaml.Node, err error) {
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("yaml: cannot be read: %v", p)
+		if recover() != nil {
+			err = errUnreadable
 		}
 	}()
 	doc = &yaml.Node{}
@@ -95,54 +93,10 @@ func nextDocument(docs *yaml.Decoder) (doc *yaml.Node, err error) {
 	return doc, err
 }
 
-// syntaxError places what the library says. Quoted names are left out: what stands
-// there by mistake may be a secret.
-func (d *decoder) syntaxError(src []byte, err error) {
-	place := regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
-	quoted := regexp.MustCompile(`\s*'[^']*'|\s*"[^"]*"`)
-	text, number := "not valid YAML", 1
-	if m := place.FindStringSubmatch(err.Error()); m != nil {
-		text = quoted.ReplaceAllString(m[2], "")
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			number = n
-		}
-	}
-	if offset := faultOf(src, err); offset >= 0 {
-		before := src[:offset]
-		column := utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
-		d.report(Error, bytes.Count(before, []byte("\n"))+1, column, msgSyntax, text)
-		return
-	}
-	line := lineOf(src, number)
-	column := len(line) - len(strings.TrimLeft(line, " \t")) + 1
-	if strings.Contains(line[:column-1], "\t") {
-		d.report(Error, number, strings.Index(line, "\t")+1, msgTab)
-		return
-	}
-	d.report(Error, number, column, msgSyntax, text)
-}
-
-// faultOf finds the place of an error that the library does not place, or -1.
-func faultOf(src []byte, err error) int {
-	anchor := regexp.MustCompile(`unknown anchor '([^']+)'`)
-	if m := anchor.FindStringSubmatch(err.Error()); m != nil {
-		return bytes.Index(src, []byte("*"+m[1]))
-	}
-	if strings.Contains(err.Error(), "control characters") {
-		return bytes.IndexFunc(src, func(r rune) bool { return unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' })
-	}
-	return -1
-}
-
-// lineOf is the line with that number, from 1, or "".
-func lineOf(src []byte, number int) string {
-	n := 0
-	for line := range bytes.Lines(src) {
-		if n++; n == number {
-			return strings.TrimRight(string(line), "\r\n")
-		}
-	}
-	return ""
+// syntaxError reports where the parser stopped, or what made it stop there.
+func (d *decoder) syntaxError() {
+	f := findFault(newSource(d.src), d.src)
+	d.report(Error, f.line, f.column, msgSyntax, f.text)
 }
 
 // An expander replaces each alias by what it stands for, so that the rest

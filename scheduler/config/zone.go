@@ -1,20 +1,15 @@
 package config
 
 import (
-	_ "embed"
 	"path"
 	"strings"
 	"time"
-	_ "time/tzdata" // a container without zones reads the same file in the same way
 
+	"github.com/agnivade/levenshtein"
 	"gopkg.in/yaml.v3"
-)
 
-// zoneNames are the names of the IANA zones, one a line, for "did you mean". A zone
-// that is missing from it can be used all the same.
-//
-//go:embed zones.txt
-var zoneNames string
+	"curfew/scheduler/zone"
+)
 
 // zone reads the timezone of a mapping; nil when it has none or a broken one.
 func (d *decoder) zone(f *fields) *time.Location {
@@ -26,47 +21,74 @@ func (d *decoder) zone(f *fields) *time.Location {
 	if !ok {
 		return nil
 	}
-	if strings.EqualFold(name, "local") {
-		d.errorf(n, msgZoneLocal, name, wantZone)
+	loc, err := zone.Load(name)
+	if err != nil {
+		d.noZone(n, name)
 		return nil
 	}
-	loc := d.location(name)
-	if loc == nil {
-		d.errorf(n, msgZone, cut(name), d.nearZone(name))
+	if zone.Fixed(name) {
+		turned := ""
+		if utc := zone.UTCName(name); utc != "" {
+			turned = ", and its sign is turned: it is " + utc
+		}
+		d.warnf(n, msgZoneFixed, name, turned, wantZone)
 	}
 	return loc
 }
 
-// location loads a zone once. Names with other parts than letters, digits and
-// + - _ / could be paths.
-func (d *decoder) location(name string) *time.Location {
-	if loc, ok := d.zones[name]; ok {
-		return loc
+// noZone reports a name that is no zone, with the zone that it stands for.
+func (d *decoder) noZone(n *yaml.Node, name string) {
+	if strings.EqualFold(name, "local") || name == "localtime" {
+		d.errorf(n, msgZoneLocal, name, wantZone)
+		return
 	}
-	loc, err := time.LoadLocation(name)
-	if err != nil || strings.HasPrefix(name, "posix") || strings.HasPrefix(name, "right/") || path.Clean(name) != name {
-		loc = nil
+	if iana, ok := zone.FromWindows(name); ok {
+		d.errorf(n, msgZoneWindows, cut(name), iana)
+		return
 	}
-	d.zones[name] = loc
-	return loc
+	if utc, same, ok := zone.Offset(name); ok {
+		if same != "" {
+			same = ", or " + same + " for " + utc + " all year"
+		}
+		d.errorf(n, msgZoneOffset, cut(name), wantZone, same)
+		return
+	}
+	best, ok := zone.City(name)
+	if !ok {
+		best = d.misspeltZone(name)
+	}
+	if best == "" {
+		d.errorf(n, msgZone, cut(name), "want "+wantZone)
+		return
+	}
+	d.errorf(n, msgZone, cut(name), "did you mean \""+best+"\"?")
 }
 
-// nearZone returns which zone was probably meant: some write the city alone.
-func (d *decoder) nearZone(name string) string {
-	if d.cities == nil {
-		d.cities, d.allZones = map[string]string{}, strings.Fields(zoneNames)
-		for _, zone := range d.allZones {
-			d.cities[strings.ToLower(path.Base(zone))] = zone
+// misspeltZone returns the zone whose name differs from this one by a letter or two.
+// Short names are not compared: PST is no misspelling of EST. A name that is near to
+// two zones stands for neither.
+func (d *decoder) misspeltZone(name string) string {
+	const shortest = 5
+	folded := strings.ToLower(strings.ReplaceAll(name, " ", "_"))
+	names, letters := zone.Names(), len(path.Base(folded))
+	if letters < shortest || !d.maySpell(folded, len(names)) {
+		return ""
+	}
+	limit := min(2, letters/4)
+	best, least := "", limit+1
+	for _, candidate := range names {
+		c := strings.ToLower(candidate)
+		if !strings.Contains(folded, "/") {
+			c = path.Base(c)
+		}
+		switch distance := levenshtein.ComputeDistance(folded, c); {
+		case distance < least:
+			best, least = candidate, distance
+		case distance == least && distance <= limit && path.Base(best) != path.Base(candidate):
+			best = ""
 		}
 	}
-	best := d.cities[strings.ToLower(strings.ReplaceAll(name, " ", "_"))]
-	if best == "" {
-		best = d.nearest(name, d.allZones)
-	}
-	if best == "" {
-		return "want " + wantZone
-	}
-	return "did you mean \"" + best + "\"?"
+	return best
 }
 
 // zoneOr reads the timezone of an entry, or takes that of the file. It is nil after

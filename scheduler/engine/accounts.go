@@ -246,6 +246,7 @@ func (a *accounts) restore(ctx context.Context) error {
 			}
 		}
 	}
+	a.show(a.current.load())
 	return nil
 }
 
@@ -332,6 +333,14 @@ func (a *accounts) forget(before, after *snapshot) {
 		}
 		a.record.metrics.accountUp.DeleteLabelValues(use.Name)
 		a.record.metrics.lapses.DeleteLabelValues(use.Name)
+	}
+	a.show(after)
+}
+
+// show has a metric of each account of a file; the lock is held.
+func (a *accounts) show(s *snapshot) {
+	for _, use := range s.accounts() {
+		a.record.metrics.accountUp.WithLabelValues(use.Name).Set(gauge(a.isUp(use.Name)))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
 	"curfew/lcs/secret"
@@ -226,6 +227,7 @@ func TestRestartTriesABadPasswordAgainAfterFiveMinutesAtTheSoonest(t *testing.T)
 }
 
 func TestLoginIsRefreshedDailyAndItsEndIsReported(t *testing.T) {
+	longtest.Only(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModeDelegated)
 		o.long = true

@@ -19,6 +19,9 @@ const (
 	fail
 )
 
+// String is the action in the log.
+func (a action) String() string { return [...]string{"wait", "call", "succeed", "fail"}[a] }
+
 // A decision is an action with its reason.
 type decision struct {
 	action  action

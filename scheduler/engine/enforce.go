@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -18,10 +20,12 @@ const (
 )
 
 // An enforcer brings back environments that were seen in the wrong state twice, where
-// their schedule says enforce: always and no override is active. One goroutine uses it.
+// their schedule says enforce: always, no override is active, and no person started or
+// stopped them since the last fire. One goroutine uses it.
 type enforcer struct {
 	store   RequestStore
 	leads   *leads
+	manuals *manuals
 	record  *recorder
 	current *snapshots
 	wrong   map[string]sighting // by environment: when it was first seen in the wrong state
@@ -45,7 +49,14 @@ func (e *enforcer) correct(ctx context.Context, seen []scheduler.Observation, no
 			names = append(names, name)
 		}
 	}
+	if len(names) == 0 {
+		return nil, nil
+	}
 	early, err := e.leads.startedEarly(ctx, names, now)
+	if err != nil {
+		return nil, err
+	}
+	manual, err := e.manuals.holding(ctx, now)
 	if err != nil {
 		return nil, err
 	}
@@ -54,6 +65,9 @@ func (e *enforcer) correct(ctx context.Context, seen []scheduler.Observation, no
 		action := actionFor(s.plan.Wanted(name, now).Wanted)
 		if action == plan.Stop && early[name] {
 			continue // it runs because its window is to come
+		}
+		if m, ok := manual[name]; ok && m.Action != action {
+			continue // a person wants it as it is, until the next fire
 		}
 		more, err := e.bringBack(ctx, name, action, observed[name], now)
 		if err != nil {
@@ -77,6 +91,7 @@ func (e *enforcer) drifted(s *snapshot, name string, o scheduler.Observation, no
 		return false
 	case !known || before.wanted != wanted:
 		e.wrong[name] = sighting{o.At, wanted}
+		e.record.log.Debug("observed in the wrong state once; the next observation decides", zap.String("environment", name), zap.String("wanted", string(wanted)))
 		return false
 	}
 	return o.At.After(before.at)

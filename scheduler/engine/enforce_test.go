@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -88,6 +89,7 @@ func TestEnforceWaitsHalfAnHourBetweenTwoCorrections(t *testing.T) {
 }
 
 func TestEnforceLeavesAnEnvironmentAloneThatWasStartedForItsWindow(t *testing.T) {
+	longtest.Only(t)
 	for _, n := range []int{1, 65} { // 65 are three windows of LCS's quota
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, n, lcssim.Options{})
@@ -166,6 +168,91 @@ func TestEnforceStillStopsWhatRunsWithoutAWindowToCome(t *testing.T) {
 				time.Sleep(30 * time.Minute)
 				synctest.Wait()
 				w.state(0, lcssim.Stopped)
+				w.stop()
+			})
+		})
+	}
+}
+
+func TestWhatAPersonDidHoldsUntilTheNextBoundary(t *testing.T) {
+	const evening, night, nextEvening = "2000-01-04 04:00:00", "2000-01-04 05:00:00", "2000-01-04 19:10:00"
+	const day, noon, nextMorning = "2000-01-04 17:30:00", "2000-01-04 18:30:00", "2000-01-05 07:10:00"
+	tests := []struct {
+		name      string
+		from      string
+		steps     func(w *world)
+		until     string
+		want      lcssim.State
+		afterward string
+		then      lcssim.State
+	}{
+		{"a start after hours", evening, func(w *world) { w.ask(0, plan.Start) }, night, lcssim.Finished, nextEvening, lcssim.Stopped},
+		{"a stop during hours", day, func(w *world) { w.ask(0, plan.Stop) }, noon, lcssim.Stopped, nextMorning, lcssim.Finished},
+		{"a restart of the daemon keeps it", evening, func(w *world) {
+			w.ask(0, plan.Start)
+			time.Sleep(time.Minute)
+			w.stop()
+			w.start()
+		}, night, lcssim.Finished, nextEvening, lcssim.Stopped},
+		{"a boundary that a reload puts into the past never came", evening, func(w *world) {
+			w.ask(0, plan.Start)
+			until("2000-01-04 04:30:00")
+			w.schedule.Uptime = []plan.Window{window(w.t, "mon-fri 07:00-19:00"), window(w.t, "tue 02:00-04:15")}
+			w.reload()
+		}, night, lcssim.Finished, nextEvening, lcssim.Stopped},
+		{"one that was canceled does not hold", evening, func(w *world) {
+			w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
+			r := w.ask(0, plan.Start)
+			time.Sleep(time.Minute)
+			if _, err := w.engine.Cancel(w.t.Context(), r.ID, scheduler.ByToken); err != nil {
+				w.t.Fatal(err)
+			}
+			w.sim.ClearFaults()
+			w.sim.Set(envID(0), lcssim.Finished)
+		}, night, lcssim.Stopped, night, lcssim.Stopped},
+		{"the one before a canceled one holds again", evening, func(w *world) {
+			w.ask(0, plan.Start)
+			until("2000-01-04 04:10:00")
+			w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
+			r := w.ask(0, plan.Stop)
+			if _, err := w.engine.Cancel(w.t.Context(), r.ID, scheduler.ByToken); err != nil {
+				w.t.Fatal(err)
+			}
+			w.sim.ClearFaults()
+		}, night, lcssim.Finished, nextEvening, lcssim.Stopped},
+		{"one that failed does not hold", evening, func(w *world) {
+			w.sim.Inject(lcssim.Fault{Kind: lcssim.NotFound, Verb: lcssim.Start, Times: 1})
+			w.ask(0, plan.Start)
+			time.Sleep(time.Minute)
+			w.sim.Set(envID(0), lcssim.Finished)
+		}, night, lcssim.Stopped, night, lcssim.Stopped},
+		{"an environment that drifts from what the schedules and the person want is brought back", day, func(w *world) {
+			w.ask(0, plan.Start)
+			time.Sleep(time.Minute)
+			w.sim.Set(envID(0), lcssim.Stopped)
+		}, noon, lcssim.Finished, noon, lcssim.Finished},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, 1, lcssim.Options{StartTime: time.Minute, StopTime: time.Minute})
+				w.long = true
+				w.setup.Enforced = map[string]string{envName(0): "office-hours"}
+				if tt.from == day {
+					w.sim.Set(envID(0), lcssim.Finished)
+				}
+				from, err := time.Parse(time.DateTime, tt.from)
+				if err != nil {
+					t.Fatal(err)
+				}
+				until(from.Add(-2 * time.Minute).Format(time.DateTime))
+				w.start()
+				until(tt.from)
+				tt.steps(w)
+				until(tt.until)
+				w.state(0, tt.want)
+				until(tt.afterward)
+				w.state(0, tt.then)
 				w.stop()
 			})
 		})

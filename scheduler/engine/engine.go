@@ -2,7 +2,7 @@
 // quota, and calls into a proven state. It is composed of actors, each with the few fields
 // that it needs; a lower one cannot call a higher one, since it has no field for it:
 //
-//	Engine → ticker, enforcer, worker, refresher → observer, leads → accounts → recorder → snapshots
+//	Engine → ticker, enforcer, worker, refresher, inventory → observer, leads → accounts → recorder → snapshots
 package engine
 
 import (
@@ -89,6 +89,7 @@ type Options struct {
 
 // An Engine turns the fires of its Setup into runs and brings each run to its end.
 type Engine struct {
+	*overriding
 	stores    Stores
 	record    *recorder
 	current   *snapshots
@@ -96,8 +97,10 @@ type Engine struct {
 	ticker    *ticker
 	forecasts *forecaster
 	enforcer  *enforcer
+	manuals   *manuals
 	worker    *worker
 	refresher *refresher
+	inventory *inventory
 	observer  *observer
 	accounts  *accounts
 	house     *housekeeper
@@ -132,6 +135,7 @@ func New(o Options) (*Engine, error) {
 
 // compose makes the actors, lower ones first.
 func (e *Engine) compose(o Options) {
+	e.overriding = &overriding{store: o.Stores.Overrides, record: e.record, current: e.current, clock: e.clock}
 	leads := newLeads(o.Stores.Runs, e.current)
 	e.accounts = newAccounts(o.Stores.Holds, e.record, e.current)
 	e.observer = &observer{
@@ -139,15 +143,17 @@ func (e *Engine) compose(o Options) {
 		refresh: orDefault(o.RefreshInterval, defaultRefresh),
 	}
 	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
+	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
-	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, record: e.record, current: e.current, wrong: map[string]sighting{}}
+	e.manuals = &manuals{store: o.Stores.Runs, current: e.current}
+	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, manuals: e.manuals, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
 		draining: e.draining, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
 	}
 	e.house = &housekeeper{
-		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, worker: e.worker, record: e.record,
+		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, inventory: e.inventory, worker: e.worker, record: e.record,
 		retain: orDefault(o.Retention, defaultRetention),
 	}
 }

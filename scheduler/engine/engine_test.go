@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"curfew/internal/longtest"
 	"curfew/lcs"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
@@ -194,6 +195,7 @@ func TestAlreadyInTheWantedStateNeedsNoCall(t *testing.T) {
 }
 
 func TestDeadlineComesWhileTheEnvironmentIsBusy(t *testing.T) {
+	longtest.Only(t)
 	for _, n := range []int{1, 8, 20} { // from 8 on, LCS lists them on more than one page
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, n, lcssim.Options{})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -121,6 +122,7 @@ func (f *forecaster) forecastOf(ctx context.Context, action plan.Action, fire, e
 	}
 	budgets := make(map[string]quota.Budget, len(all))
 	for _, b := range all {
+		b.Taken = slices.DeleteFunc(b.Taken, func(at time.Time) bool { return at.After(now) }) // calls of the fire itself
 		budgets[b.Account] = b
 	}
 	for _, group := range groups {

@@ -9,14 +9,15 @@ import (
 
 // A housekeeper corrects drift, frees accounts and keeps the database small.
 type housekeeper struct {
-	upkeep   UpkeepStore
-	queue    QueueStore
-	enforcer *enforcer
-	observer *observer
-	accounts *accounts
-	worker   *worker
-	record   *recorder
-	retain   time.Duration
+	upkeep    UpkeepStore
+	queue     QueueStore
+	enforcer  *enforcer
+	observer  *observer
+	accounts  *accounts
+	inventory *inventory
+	worker    *worker
+	record    *recorder
+	retain    time.Duration
 }
 
 // run keeps house until ctx ends.
@@ -30,6 +31,7 @@ func (h *housekeeper) run(ctx context.Context) error {
 		tickets, err = h.accounts.recheck(ctx, time.Now())
 		h.worker.start(tickets...)
 		warn(ctx, h.record.log, "account check failed; retrying on the next pass", err)
+		warn(ctx, h.record.log, "schedule file not compared with LCS; retrying on the next pass", h.inventory.compare(ctx, time.Now()))
 		if pass%sweep == 1 {
 			h.accounts.renewLogins(ctx, time.Now())
 		}

@@ -40,6 +40,9 @@ type RunStore interface {
 	// StartTimes returns, by environment, how long its last verified starts took, newest
 	// first and n at most.
 	StartTimes(ctx context.Context, environments []string, n int) (map[string][]time.Duration, error)
+	// LastManual returns, of each environment, the last run that a person asked for, of
+	// those that did not fail and were not canceled.
+	LastManual(ctx context.Context) ([]scheduler.Run, error)
 }
 
 // leads learns how long starts take, and plans the starts that are made early.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -33,6 +34,7 @@ func (w *world) took(i int, at time.Time, d time.Duration) {
 }
 
 func TestLeadAutoHasAllUpWhenTheWindowBegins(t *testing.T) {
+	longtest.Only(t)
 	synctest.Test(t, func(t *testing.T) {
 		const n = 65 // three windows of LCS's quota
 		w := newWorld(t, n, lcssim.Options{StartTime: 6 * time.Minute})

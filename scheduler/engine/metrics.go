@@ -6,7 +6,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/plan"
 )
 
 type metrics struct {
@@ -51,7 +53,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Buckets: []float64{10, 30, 60, 120, 180, 240, 300, 450, 600, 900, 1800, 2700},
 		}, []string{"action"}),
 		accountUp: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "curfew_account_up", Help: "1 when the account could last sign in, 0 when not.",
+			Name: "curfew_account_up", Help: "0 when the account could last not sign in, or LCS did not accept it; else 1, also before its first use.",
 		}, []string{"account"}),
 		lapses: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "curfew_account_login_lapses_timestamp_seconds", Help: "When the stored login of a delegated account ends unless it is refreshed before.",
@@ -62,7 +64,24 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
+	m.create()
 	return m, nil
+}
+
+// create has every series whose labels are known exist from the start: increase() of
+// Prometheus does not see the first step of one that appears with it.
+func (m *metrics) create() {
+	for _, action := range []plan.Action{plan.Start, plan.Stop} {
+		m.arrival.WithLabelValues(string(action))
+		for _, state := range scheduler.States() {
+			m.runs.WithLabelValues(string(action), string(state))
+		}
+	}
+	for _, kind := range []scheduler.CallKind{lcs.CallStart, lcs.CallStop, lcs.CallMetadata} {
+		for _, outcome := range scheduler.Outcomes() {
+			m.calls.WithLabelValues(string(kind), string(outcome))
+		}
+	}
 }
 
 // took counts how long LCS took over a run, and returns it: zero without a call.

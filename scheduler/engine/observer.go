@@ -91,6 +91,7 @@ type scan struct {
 	last     int                              // page read last of a scan that is not at its end
 	pages    int                              // that the last whole scan had
 	ended    time.Time                        // when that was
+	begins   [3]time.Time                     // of the scan before the last whole one, of that, and of the one under way
 	latest   map[string]scheduler.Observation // by environment id, of this process
 	offPage  map[string]bool                  // environments that are not on their page any more
 	failures map[target]int                   // in a row
@@ -402,11 +403,41 @@ func (o *observer) succeeded(project int64, t target, c scheduler.Call, page lcs
 		}
 	}
 	if t.page == s.last+1 { // the next page of the scan, whoever asked for it
-		if s.last = t.page; !page.More {
-			s.last, s.ended, s.pages = 0, c.Done, t.page
-		}
+		s.advance(t.page, page.More, c)
 	}
 	o.fresh = append(o.fresh, seen...)
+}
+
+// advance moves a scan on by the page that is next.
+func (s *scan) advance(page int, more bool, c scheduler.Call) {
+	if page == 1 {
+		s.begins[2] = micros(c.At)
+	}
+	if s.last = page; !more {
+		s.last, s.ended, s.pages = 0, c.Done, page
+		s.begins[0], s.begins[1] = s.begins[1], s.begins[2]
+	}
+}
+
+// listed returns all that LCS lists of a project; ok is false until that is known. Of more
+// than one page it takes two scans: an environment can move to a page that was read before.
+func (o *observer) listed(project int64) (list []scheduler.Observation, ok bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	since := s.begins[1]
+	if s.pages > 1 {
+		since = s.begins[0]
+	}
+	if since.IsZero() {
+		return nil, false
+	}
+	for _, x := range s.latest {
+		if x.Misses == 0 && !x.At.Before(since) {
+			list = append(list, x)
+		}
+	}
+	return list, true
 }
 
 // done reports whether ctx has ended.

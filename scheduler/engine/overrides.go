@@ -24,9 +24,17 @@ type OverrideStore interface {
 	Since(ctx context.Context, since time.Time) ([]scheduler.Override, error)
 }
 
+// An overriding is what people do with overrides.
+type overriding struct {
+	store   OverrideStore
+	record  *recorder
+	current *snapshots
+	clock   *clock
+}
+
 // Override keeps environments running or stopped until an instant. ID, From and CreatedAt
 // are filled in; From may be given, to start later.
-func (e *Engine) Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {
+func (e *overriding) Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {
 	s, now := e.current.load(), micros(time.Now())
 	if o.From.Before(now) {
 		o.From = now
@@ -37,7 +45,7 @@ func (e *Engine) Override(ctx context.Context, o scheduler.Override) (scheduler.
 	slices.Sort(o.Environments)
 	o.Environments = slices.Compact(o.Environments)
 	o.ID, o.CreatedAt, o.Until = overrideID(), now, micros(o.Until)
-	o, err := e.stores.Overrides.Add(ctx, o, func(o scheduler.Override) []scheduler.Event {
+	o, err := e.store.Add(ctx, o, func(o scheduler.Override) []scheduler.Event {
 		return []scheduler.Event{overrideMade(o, now)}
 	})
 	if err != nil {
@@ -73,9 +81,9 @@ func (s *snapshot) checkOverride(o scheduler.Override, now time.Time) error {
 }
 
 // Release ends an override now.
-func (e *Engine) Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error) {
+func (e *overriding) Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error) {
 	now := micros(time.Now())
-	o, err := e.stores.Overrides.End(ctx, id, now, func(o scheduler.Override) []scheduler.Event {
+	o, err := e.store.End(ctx, id, now, func(o scheduler.Override) []scheduler.Event {
 		return []scheduler.Event{overrideReleased(o, now, by)}
 	})
 	if err != nil {
@@ -87,9 +95,9 @@ func (e *Engine) Release(ctx context.Context, id string, by scheduler.Actor) (sc
 }
 
 // Overrides returns those that have not ended, or ended in the last day.
-func (e *Engine) Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error) {
+func (e *overriding) Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error) {
 	s, now := e.current.load(), time.Now()
-	all, err := e.stores.Overrides.Since(ctx, now.Add(-overridesShown))
+	all, err := e.store.Since(ctx, now.Add(-overridesShown))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -108,6 +109,34 @@ func TestOverrideIsRefusedWithoutWhatItNeeds(t *testing.T) {
 				t.Errorf("%s: %v, want it to say %q", tt.name, err, tt.says)
 			}
 		}
+		w.stop()
+	})
+}
+
+func TestSkipLeavesOutOneStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		w.sim.Set(envID(1), lcssim.Finished)
+		until("2000-01-03 18:00:00")
+		w.start()
+		until("2000-01-03 18:01:00")
+		o, made, err := w.engine.Skip(t.Context(), envName(0), scheduler.ByToken)
+		if want := monday(7, 0).AddDate(0, 0, 1); err != nil || !made || !o.Until.Equal(want) || o.Reason != "leaves out the stop of Mon 2000-01-03 19:00" {
+			t.Fatalf("Skip = %+v, %v, %v; want an override until %v", o, made, err, want)
+		}
+		again, made, err := w.engine.Skip(t.Context(), envName(0), scheduler.ByToken)
+		if err != nil || made || again.ID != o.ID {
+			t.Errorf("Skip again = %+v, %v, %v; want the same override", again, made, err)
+		}
+		if _, _, err := w.engine.Skip(t.Context(), "nobody", scheduler.ByToken); !errors.Is(err, scheduler.ErrNoEnvironment) {
+			t.Errorf("Skip of nobody: %v", err)
+		}
+		until("2000-01-03 19:10:00")
+		w.state(0, lcssim.Finished)
+		w.state(1, lcssim.Stopped)
+		until("2000-01-04 19:10:00")
+		w.state(0, lcssim.Stopped)
 		w.stop()
 	})
 }

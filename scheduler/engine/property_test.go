@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -465,7 +466,7 @@ func TestWhateverIsDoneEachEnvironmentIsWhereItShouldBe(t *testing.T) {
 	if os.Getenv("CURFEW_CHAOS") == "full" {
 		steps = 40
 	} else if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("4"); err != nil { // no other test of this package asks rapid
+		if err := f.Value.Set(longtest.Or("1", "4")); err != nil { // no other test of this package asks rapid
 			t.Fatal(err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"curfew/lcs"
 	"curfew/scheduler"
 )
@@ -179,6 +181,10 @@ func (o *round) decided(m *move, seen scheduler.Observation) {
 		own = last.Outcome
 	}
 	d := decide(*r, seen, own, seen.At, o.s.Defaults)
+	if entry := o.w.record.log.Check(zap.DebugLevel, "decision"); entry != nil {
+		entry.Write(zap.String("environment", r.Environment), zap.String("run_id", r.ID), zap.String("action", string(r.Action)), zap.Stringer("decision", d.action),
+			zap.String("message", d.message), zap.String("observed", string(seen.Condition)), zap.Time("observed_at", seen.At))
+	}
 	switch d.action {
 	case succeed:
 		message := "LCS showed it in the wanted state already; no call was needed"

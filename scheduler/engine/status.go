@@ -5,12 +5,16 @@ import (
 	"iter"
 	"time"
 
+	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
 
 // horizon is how far ahead the next fire of an environment is looked for.
 const horizon = 14 * 24 * time.Hour
+
+// pastFires is how far back the last fire of an environment is looked for.
+const pastFires = 35 * 24 * time.Hour
 
 // Ready reports whether the database answers.
 func (e *Engine) Ready(ctx context.Context) error { return e.stores.Upkeep.Ping(ctx) }
@@ -72,6 +76,10 @@ func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, e
 	for i := range open {
 		runs[open[i].Environment] = &open[i]
 	}
+	manual, err := e.manuals.holding(ctx, now)
+	if err != nil {
+		return nil, err
+	}
 	next := map[string]*plan.Fire{}
 	for _, fire := range s.plan.Fires(now, now.Add(horizon)) {
 		if next[fire.Environment] == nil {
@@ -86,6 +94,31 @@ func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, e
 			Observation: seen[env.Name],
 			NextFire:    next[env.Name], Run: runs[env.Name],
 		}
+		if m, ok := manual[env.Name]; ok {
+			list[i].Manual, list[i].Wanted, list[i].Because = &m, m.Wanted(), m.Because(s.zone())
+		}
+		list[i].Unstopped = s.unstopped(list[i], now)
 	}
 	return list, nil
+}
+
+// unstopped returns when an environment is stopped that runs although it is wanted
+// stopped, where that is so since a file was loaded; nil otherwise.
+func (s *snapshot) unstopped(e scheduler.EnvironmentStatus, now time.Time) *scheduler.Unstopped {
+	if e.Wanted != plan.Stopped || e.Observation.Condition != lcs.Running || e.Run != nil || s.Enforced[e.Name] != "" {
+		return nil
+	}
+	var last plan.Fire
+	for fire := range s.plan.All(now.Add(-pastFires), now, e.Name) {
+		last = fire
+	}
+	if last.Environment != "" && s.counts(last) {
+		return nil // it came: something else keeps the environment running
+	}
+	for fire := range s.plan.All(now, now.Add(farthestBoundary), e.Name) {
+		if fire.Action == plan.Stop {
+			return &scheduler.Unstopped{At: fire.At}
+		}
+	}
+	return &scheduler.Unstopped{}
 }

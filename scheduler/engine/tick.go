@@ -95,6 +95,7 @@ func (t *ticker) once(ctx context.Context, now time.Time) (scheduler.Written, er
 	if len(alone) == len(early) {
 		t.leads.settle(next)
 	}
+	t.record.log.Debug("tick", zap.Time("from", c.At), zap.Int("runs", len(runs)), zap.Int("early_starts", len(alone)))
 	t.record.ticked(c, now)
 	t.record.written(w, now)
 	return w, nil
@@ -135,7 +136,7 @@ func (t *ticker) due(ctx context.Context, s *snapshot, last, now time.Time) ([]s
 	fires := map[string][]plan.Fire{}
 	var order, starting []string
 	for _, fire := range s.plan.Fires(last.Add(time.Nanosecond), now.Add(time.Nanosecond)) {
-		if since, ok := s.since[ruleKey{fire.Schedule, fire.Environment}]; ok && fire.At.Before(since) {
+		if !s.counts(fire) {
 			continue
 		}
 		if fires[fire.Environment] == nil {

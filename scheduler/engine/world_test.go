@@ -8,7 +8,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	_ "time/tzdata"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -317,4 +316,14 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 		w.t.Fatal(err)
 	}
 	return o
+}
+
+// ask starts or stops an environment by hand.
+func (w *world) ask(i int, action plan.Action) scheduler.Run {
+	w.t.Helper()
+	r, err := w.engine.Request(w.t.Context(), envName(i), action, scheduler.ByToken)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
 }

@@ -200,7 +200,7 @@ func check(s Spec) error {
 	known := map[string]bool{}
 	for _, name := range s.Environments {
 		if known[name] {
-			errs = append(errs, fmt.Errorf("environment %q is given twice; want each name once", name))
+			errs = append(errs, fmt.Errorf("environment %q is named twice; want each name once", name))
 		}
 		known[name] = true
 	}
@@ -212,7 +212,7 @@ func check(s Spec) error {
 		rules[name] = true
 		for _, e := range environments {
 			if !known[e] {
-				errs = append(errs, fmt.Errorf("%s %q names the unknown environment %q; want one of the environments given", kind, name, e))
+				errs = append(errs, fmt.Errorf("%s %q names the environment %q, which is not in the file; want one that is", kind, name, e))
 			}
 		}
 	}
@@ -263,14 +263,14 @@ func (s *Schedule) check() []error {
 		errs = append(errs, fmt.Errorf("schedule %q has no timezone; want an IANA name", s.Name))
 	}
 	if len(s.Uptime)+len(s.Starts)+len(s.Stops) == 0 {
-		errs = append(errs, fmt.Errorf("schedule %q says nothing; want uptime, start or stop", s.Name))
+		errs = append(errs, fmt.Errorf("schedule %q has no rule; want uptime, start or stop", s.Name))
 	}
 	if s.Lead < 0 || s.Lead > maxLead {
-		errs = append(errs, fmt.Errorf("schedule %q has a lead of %s; want one from 0 to %s", s.Name, s.Lead, FormatDuration(maxLead)))
+		errs = append(errs, fmt.Errorf("schedule %q has a lead of %s; want one from 0 to %s", s.Name, FormatDuration(s.Lead), FormatDuration(maxLead)))
 	}
 	for _, t := range slices.Concat(s.Starts, s.Stops) {
 		if t.text == "" {
-			errs = append(errs, fmt.Errorf("schedule %q has an empty trigger; want one that was parsed", s.Name))
+			errs = append(errs, fmt.Errorf("schedule %q has an empty start or stop; want HH:MM or a cron expression of five fields", s.Name))
 		}
 	}
 	for _, start := range s.Starts {
@@ -294,9 +294,9 @@ func (e *Exception) check() []error {
 	case e.Keep != "" && len(e.Uptime) > 0:
 		errs = append(errs, fmt.Errorf("%s has both keep and uptime; want one of them", title))
 	case e.Keep == "" && len(e.Uptime) == 0:
-		errs = append(errs, fmt.Errorf("%s says nothing; want keep or uptime", title))
+		errs = append(errs, fmt.Errorf("%s has no effect; want keep or uptime", title))
 	case e.Keep != "" && e.Keep != Running && e.Keep != Stopped:
-		errs = append(errs, fmt.Errorf("%s keeps %q; want running or stopped", title, e.Keep))
+		errs = append(errs, fmt.Errorf("%s has keep %q; want running or stopped", title, e.Keep))
 	}
 	return append(errs, checkWindows(title, e.Uptime)...)
 }
@@ -307,7 +307,7 @@ func checkWindows(title string, list []Window) []error {
 		length := w.EndDay*minutesPerDay + w.End - w.Begin
 		inRange := 0 <= w.Begin && w.Begin < minutesPerDay && 0 <= w.End && w.End <= minutesPerDay && w.EndDay >= 0
 		if !inRange || length <= 0 || length > daysPerWeek*minutesPerDay || w.Days&EveryDay == 0 || w.Days > EveryDay {
-			errs = append(errs, fmt.Errorf("%s has the impossible window %s; want one that was parsed", title, strings.TrimSpace(w.String())))
+			errs = append(errs, fmt.Errorf("%s has the impossible window %s; want one such as mon-fri 07:00-19:00", title, strings.TrimSpace(w.String())))
 		}
 	}
 	return errs

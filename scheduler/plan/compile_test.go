@@ -34,21 +34,21 @@ func TestCompileReportsAllProblems(t *testing.T) {
 		t.Fatal("Compile accepts it")
 	}
 	for _, want := range []string{
-		`environment "dev-02" is given twice`,
+		`environment "dev-02" is named twice`,
 		`schedule "a" has the name of another`,
 		`environment "dev-01" has uptime from schedule "a" and start or stop from "a"`,
-		`schedule "b" names the unknown environment "dev-03"`,
+		`schedule "b" names the environment "dev-03", which is not in the file`,
 		`schedule "b" has no timezone`,
-		`schedule "c" says nothing`,
+		`schedule "c" has no rule`,
 		`schedule "d" starts and stops at the same times, 07:00`,
-		`schedule "e" has an empty trigger`,
+		`schedule "e" has an empty start or stop`,
 		`schedule "e" has the impossible window sun 01:00-01:00`,
 		`exception "a" has the name of another`,
-		`exception "x" says nothing`,
-		`exception "y" keeps "unknown"`,
+		`exception "x" has no effect`,
+		`exception "y" has keep "unknown"`,
 		`exception "z" has both keep and uptime`,
 		`exception "nowhere" has no timezone`,
-		`exception "nowhere" names the unknown environment "dev-04"`,
+		`exception "nowhere" names the environment "dev-04", which is not in the file`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +32,7 @@ func cronLayout() [5]cronField {
 		{"hour", "0 to 23", cron.Hour, func(s *cron.SpecSchedule) uint64 { return s.Hour }},
 		{"day of the month", "1 to 31", cron.Dom, func(s *cron.SpecSchedule) uint64 { return s.Dom }},
 		{"month", "1 to 12 or jan to dec", cron.Month, func(s *cron.SpecSchedule) uint64 { return s.Month }},
-		{"day of the week", "0 to 6 or sun to sat", cron.Dow, func(s *cron.SpecSchedule) uint64 { return s.Dow }},
+		{"day of the week", "0 to 7 or sun to sat", cron.Dow, func(s *cron.SpecSchedule) uint64 { return s.Dow }},
 	}
 }
 
@@ -83,6 +84,9 @@ func (f cronField) parse(text string) (bits uint64, ok bool) {
 	if strings.Contains(text, "=") {
 		return 0, false
 	}
+	if f.option == cron.Dow {
+		text = plainWeekdays(text)
+	}
 	parsed, err := cron.NewParser(f.option).Parse(text)
 	spec, isSpec := parsed.(*cron.SpecSchedule)
 	if err != nil || !isSpec {
@@ -90,6 +94,57 @@ func (f cronField) parse(text string) (bits uint64, ok bool) {
 	}
 	bits = f.bits(spec)
 	return bits, bits&^starBit != 0 // "," alone parses, and names nothing
+}
+
+// plainWeekdays writes the days of the week as the parser knows them: it has no 7 for
+// Sunday, and no range over the end of the week. What is not valid stays as it is.
+func plainWeekdays(text string) string {
+	parts := strings.Split(text, ",")
+	for i, part := range parts {
+		if list := weekdayList(part); len(list) > 0 {
+			parts[i] = strings.Join(list, ",")
+		}
+	}
+	return strings.Join(parts, ",")
+}
+
+// weekdayList lists the days of a part with a 7 in it, or that runs over the end of the
+// week; nil for any other.
+func weekdayList(part string) []string {
+	days, by, stepped := strings.Cut(part, "/")
+	begin, end, isRange := strings.Cut(days, "-")
+	if !isRange {
+		end = begin
+	}
+	first, ok1 := weekdayNumber(begin)
+	last, ok2 := weekdayNumber(end)
+	step, err := strconv.Atoi(by)
+	switch {
+	case !ok1 || !ok2 || stepped && (err != nil || step < 1):
+		return nil
+	case first != daysPerWeek && last != daysPerWeek && first <= last:
+		return nil
+	case first == daysPerWeek && last < daysPerWeek:
+		first = 0
+	case last < first:
+		last += daysPerWeek
+	}
+	var list []string
+	for d := first; d <= last; d += max(1, step) {
+		list = append(list, strconv.Itoa(d%daysPerWeek))
+	}
+	return list
+}
+
+// weekdayNumber reads 0 to 7, or the name of a day of three letters.
+func weekdayNumber(text string) (int, bool) {
+	for d := range daysPerWeek {
+		if strings.EqualFold(text, dayName(time.Weekday(d))) {
+			return d, true
+		}
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && 0 <= n && n <= daysPerWeek && len(text) == 1
 }
 
 func newCron(text string, bits [5]uint64) Trigger {

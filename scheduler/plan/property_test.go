@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 	"time"
-	_ "time/tzdata"
 
 	"pgregory.net/rapid"
 
 	"curfew/scheduler/plan"
+	"curfew/scheduler/zone"
 )
 
 // changes are days round which the clocks of a zone do something odd.
@@ -40,9 +40,9 @@ func zones() []string {
 	return list
 }
 
-func mustLoad(t testing.TB, zone string) *time.Location {
+func mustLoad(t testing.TB, name string) *time.Location {
 	t.Helper()
-	loc, err := time.LoadLocation(zone)
+	loc, err := zone.Load(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -351,6 +351,11 @@ func (w *world) compareStates(p *plan.Plan, name string, minutes []oracleMinute)
 		at := w.at(first + i)
 		if got := p.Wanted(name, at); got.Wanted != m.wanted || got.Because == "" || len(got.Steps) == 0 {
 			w.t.Fatalf("Wanted(%s, %s) = %+v, want %s\n%s", name, at, got, m.wanted, w)
+		}
+		if next := slices.IndexFunc(minutes[i:], func(n oracleMinute) bool { return n.wanted != m.wanted }); next > 0 && i%3 == 0 {
+			if got, ok := p.Change(name, at); !ok || !got.Equal(w.at(first+i+next)) {
+				w.t.Fatalf("Change(%s, %s) = %s, %t, want %s\n%s", name, at, got, ok, w.at(first+i+next), w)
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // A SyntaxError says what is wrong with a written window, trigger, set of days or
@@ -46,7 +47,10 @@ func newScanner(s string) (*scanner, error) {
 		case wordToken, timeToken, markToken:
 			sc.tokens = append(sc.tokens, token{kind, s[i : i+n], i})
 		default:
-			return nil, &SyntaxError{i, fmt.Sprintf("unexpected %q; want days and times, such as mon-fri 07:00-19:00", firstRune(s[i:]))}
+			if r := firstRune(s[i:]); unicode.IsSpace(r) {
+				return nil, &SyntaxError{i, fmt.Sprintf("the white space U+%04X is no ordinary space; want one", r)}
+			}
+			return nil, &SyntaxError{i, fmt.Sprintf("unexpected %q; want days and times, such as mon-fri 07:00-19:00", string(firstRune(s[i:])))}
 		}
 		i += n
 	}
@@ -83,11 +87,11 @@ func prefixLen(s string, in func(byte) bool) int {
 func isLetter(b byte) bool { return 'a' <= b|0x20 && b|0x20 <= 'z' }
 func isDigit(b byte) bool  { return '0' <= b && b <= '9' }
 
-func firstRune(s string) string {
+func firstRune(s string) rune {
 	for _, r := range s {
-		return string(r)
+		return r
 	}
-	return ""
+	return 0
 }
 
 func (sc *scanner) peek() token { return sc.tokens[sc.next] }

@@ -2,8 +2,10 @@ package plan_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"curfew/scheduler/plan"
 )
@@ -89,9 +91,10 @@ func TestParseWindowRefuses(t *testing.T) {
 		{"", 0, "ends too soon; want a time"},
 		{"mon-fri", 7, "ends too soon"},
 		{"mon-fri 07:00", 13, "want a hyphen and the end"},
-		{"mon-fri 07:00-07:00", 14, "begin and end are the same"},
-		{"00:00-00:00", 6, "begin and end are the same"},
-		{"mon 07:00 - mon 07:00", 12, "begin and end are the same"},
+		{"mon-fri 07:00-07:00", 14, "starts and ends at the same time"},
+		{"00:00-00:00", 6, "starts and ends at the same time"},
+		{"mon 07:00 - mon 07:00", 12, "starts and ends at the same time"},
+		{"mon\u00a007:00-19:00", 3, "the white space U+00A0 is no ordinary space"},
 		{"24:00-00:00", 0, "24:00 is only an end"},
 		{"mon 24:00-06:00", 4, "24:00 is only an end"},
 		{"mon 07:00-24:01", 10, "is not a time"},
@@ -188,8 +191,11 @@ func TestParseTriggerRefuses(t *testing.T) {
 		{"0 24 * * *", 2, `hour "24" is not valid`},
 		{"0 22 0 * *", 5, `day of the month "0" is not valid`},
 		{"0 22 * 13 *", 7, `month "13" is not valid`},
-		{"0 22 * * 7", 9, `day of the week "7" is not valid`},
-		{"0 22 * * fri-mon", 9, `day of the week "fri-mon" is not valid`},
+		{"0 22 * * 8", 9, `day of the week "8" is not valid; want 0 to 7 or sun to sat`},
+		{"0 22 * * 5-8", 9, `day of the week "5-8" is not valid`},
+		{"0 22 * * 07", 9, `day of the week "07" is not valid`},
+		{"0 22 * * fri-mon/0", 9, `day of the week "fri-mon/0" is not valid`},
+		{"0 22 * * fri-mon-wed", 9, `day of the week "fri-mon-wed" is not valid`},
 		{", 22 * * *", 0, `minute "," is not valid`},
 		{"TZ=x,0 TZ=y * * *", 0, "no zone"},
 		{"0 TZ=y * * *", 2, `hour "TZ=y" is not valid`},
@@ -200,6 +206,42 @@ func TestParseTriggerRefuses(t *testing.T) {
 	}, func(s string) error { _, err := plan.ParseTrigger(s, plan.EveryDay); return err })
 	if _, err := plan.ParseTrigger("06:30", 0); err == nil {
 		t.Error("a time on no day is accepted")
+	}
+}
+
+// TestCronWeekdays holds what a weekday field means against the days written out.
+func TestCronWeekdays(t *testing.T) {
+	tests := []struct{ name, in, want string }{
+		{"7 is Sunday", "7", "0"},
+		{"a range may end on 7", "5-7", "5,6,0"},
+		{"0 to 7 is every day once", "0-7", "0,1,2,3,4,5,6"},
+		{"7 may begin a range", "7-2", "0,1,2"},
+		{"7 alone as a range", "7-7", "0"},
+		{"a range may run over the end of the week", "fri-mon", "5,6,0,1"},
+		{"as numbers too", "5-1", "5,6,0,1"},
+		{"from Saturday to Sunday", "sat-sun", "6,0"},
+		{"letters of any case", "SAT-Sun", "6,0"},
+		{"one after the other", "tue-mon", "0,1,2,3,4,5,6"},
+		{"a step counts from the first day", "fri-tue/2", "5,0,2"},
+		{"a step up to 7", "1-7/2", "1,3,5,0"},
+		{"in a list", "wed,sat-sun,7", "3,6,0"},
+		{"other ranges are as they were", "1-5", "1,2,3,4,5"},
+	}
+	fires := func(text string) []plan.Fire {
+		p := onlySchedule(t, "UTC", plan.Schedule{Stops: []plan.Trigger{mustTrigger(t, "0 19 * * "+text, 0)}})
+		from := time.Date(2027, time.March, 1, 0, 0, 0, 0, time.UTC)
+		list := p.Fires(from, from.AddDate(0, 0, 14))
+		for i := range list {
+			list[i].Reason = ""
+		}
+		return list
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, want := fires(tt.in), fires(tt.want); !slices.Equal(got, want) || len(got) == 0 {
+				t.Errorf("fires of %q = %v, want those of %q: %v", tt.in, got, tt.want, want)
+			}
+		})
 	}
 }
 
@@ -238,7 +280,7 @@ func FuzzParseDays(f *testing.F) {
 }
 
 func FuzzParseTrigger(f *testing.F) {
-	for _, s := range []string{"06:30", "0 22 * * *", "@daily", "@every 1s", "CRON_TZ=UTC", "TZ=Europe/Berlin 0 0 * * *", "*/5 8-18 1,15 jan-mar mon", ", , , , ,", "0 0 31 2 *"} {
+	for _, s := range []string{"06:30", "0 22 * * *", "@daily", "@every 1s", "CRON_TZ=UTC", "TZ=Europe/Berlin 0 0 * * *", "*/5 8-18 1,15 jan-mar mon", ", , , , ,", "0 0 31 2 *", "0 0 * * fri-mon/2,7"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

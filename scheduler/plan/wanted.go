@@ -19,7 +19,7 @@ func (p *Plan) Wanted(environment string, at time.Time) Decision {
 	d.explainLayers(t, i)
 	if top := t.top(i); top != nil {
 		d.Wanted = top.at(i)
-		d.Because = top.because(i)
+		d.Because = top.because(i) + g.beyond(top, i)
 		d.step("schedules do not count while it lasts")
 		return d
 	}
@@ -84,8 +84,37 @@ func (d *Decision) explainLayers(t *timeline, i instant) {
 }
 
 func (l *layer) because(i instant) string {
-	until := l.until.in(l.exception.Location).Format("2006-01-02 15:04")
-	return fmt.Sprintf("%s wants it %s until %s%s", l.describe(), l.at(i), until, l.why())
+	return fmt.Sprintf("%s wants it %s until %s%s", l.describe(), l.at(i), l.time(l.edgeAfter(i)), l.why())
+}
+
+func (l *layer) time(i instant) string {
+	return i.in(l.exception.Location).Format("2006-01-02 15:04")
+}
+
+// edgeAfter is the end of what the layer wants at i: its own end, or an edge of its windows.
+func (l *layer) edgeAfter(i instant) instant {
+	end := l.until
+	for _, v := range l.windows {
+		for _, edge := range []instant{v.begin, v.end} {
+			if edge > i {
+				end = min(end, edge)
+			}
+		}
+	}
+	return end
+}
+
+// beyond says until when the same is wanted after what l wants has ended.
+func (g *group) beyond(l *layer, i instant) string {
+	edge := l.edgeAfter(i)
+	t := g.timeline(edge, edge)
+	if t.wanted(t.top(edge), edge) != l.at(i) {
+		return ""
+	}
+	if end, ok := g.change(edge); ok {
+		return fmt.Sprintf(", and it stays %s until %s", l.at(i), l.time(end))
+	}
+	return fmt.Sprintf(", and it stays %s", l.at(i))
 }
 
 // describe is the title, with the uptime that the layer brings.

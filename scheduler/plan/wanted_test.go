@@ -64,7 +64,7 @@ func TestWantedSaysWhy(t *testing.T) {
 			Steps: append(slices.Clone(noLayers), "schedule s0: stop 0 12 29 2 * came last on Thu 2024-02-29 12:00"),
 		}},
 		{"under an exception", sketch{zone: zone, rules: []string{"uptime 07:00-19:00"}, exceptions: []plan.Exception{christmas}}, "2026-12-25T12:00:00+01:00", plan.Decision{
-			Wanted: plan.Stopped, Because: "exception christmas wants it stopped until 2026-12-27 00:00 (closed)",
+			Wanted: plan.Stopped, Because: "exception christmas wants it stopped until 2026-12-27 00:00 (closed), and it stays stopped until 2026-12-27 07:00",
 			Steps: []string{
 				"no override is active", "exception christmas wants it stopped until 2026-12-27 00:00 (closed)",
 				"schedules do not count while it lasts",
@@ -77,9 +77,9 @@ func TestWantedSaysWhy(t *testing.T) {
 				From: mustTime(t, "2026-12-25T00:00:00+01:00"), Until: mustTime(t, "2026-12-26T00:00:00+01:00"),
 			},
 		}}, "2026-12-25T12:00:00+01:00", plan.Decision{
-			Wanted: plan.Running, Because: "override o1, uptime 10:00-14:00, wants it running until 2026-12-26 00:00",
+			Wanted: plan.Running, Because: "override o1, uptime 10:00-14:00, wants it running until 2026-12-25 14:00",
 			Steps: []string{
-				"override o1, uptime 10:00-14:00, wants it running until 2026-12-26 00:00",
+				"override o1, uptime 10:00-14:00, wants it running until 2026-12-25 14:00",
 				"exception christmas wants it stopped until 2026-12-27 00:00 (closed): outranked",
 				"schedules do not count while it lasts",
 			},
@@ -124,5 +124,40 @@ func TestWantedAfterAStartAndAStopAtTheSameInstantIsRunning(t *testing.T) {
 				t.Errorf("%v: Wanted(%s) = %+v, want running", rules, at, got)
 			}
 		}
+	}
+}
+
+func TestChangeIsTheInstantAtWhichSomethingElseIsWanted(t *testing.T) {
+	berlin := "Europe/Berlin"
+	override := func(keep plan.Wanted, from, until string) plan.Exception {
+		return plan.Exception{Name: plan.OverridePrefix + from, Override: true, Keep: keep, From: mustTime(t, from), Until: mustTime(t, until)}
+	}
+	tests := []struct {
+		name string
+		plan sketch
+		at   string
+		want string // "" for none
+	}{
+		{"the end of the window", sketch{zone: berlin, rules: []string{"uptime 07:00-19:00"}}, "2026-03-02T12:00:00+01:00", "2026-03-02T19:00:00+01:00"},
+		{"windows that touch are one", sketch{zone: berlin, rules: []string{"uptime 07:00-12:00", "uptime 12:00-19:00"}}, "2026-03-02T08:00:00+01:00", "2026-03-02T19:00:00+01:00"},
+		{"an override over the end of the window", sketch{
+			zone: berlin, rules: []string{"uptime 07:00-19:00"},
+			exceptions: []plan.Exception{override(plan.Running, "2026-03-02T18:00:00+01:00", "2026-03-02T22:00:00+01:00")},
+		}, "2026-03-02T12:00:00+01:00", "2026-03-02T22:00:00+01:00"},
+		{"an override that ends within the window", sketch{
+			zone: berlin, rules: []string{"uptime 07:00-19:00"},
+			exceptions: []plan.Exception{override(plan.Running, "2026-03-02T06:00:00+01:00", "2026-03-02T08:00:00+01:00")},
+		}, "2026-03-02T06:30:00+01:00", "2026-03-02T19:00:00+01:00"},
+		{"a stop after a stop changes nothing", sketch{zone: berlin, rules: []string{"stop 19:00", "start 0 7 1 * *"}}, "2026-03-02T20:00:00+01:00", "2026-04-01T07:00:00+02:00"},
+		{"never within a year", sketch{zone: berlin, rules: []string{"stop 19:00"}}, "2026-03-02T20:00:00+01:00", ""},
+		{"without a schedule", sketch{zone: berlin}, "2026-03-02T20:00:00+01:00", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, ok := tt.plan.compile(t).Change("dev-01", mustTime(t, tt.at))
+			if ok != (tt.want != "") || ok && !got.Equal(mustTime(t, tt.want)) {
+				t.Errorf("Change(%s) = %s, %t, want %s", tt.at, got, ok, tt.want)
+			}
+		})
 	}
 }

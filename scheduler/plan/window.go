@@ -39,7 +39,7 @@ func ParseWindow(s string) (Window, error) {
 		return Window{}, unexpected(t, "nothing after the window")
 	}
 	if w.EndDay == 0 && w.End == w.Begin {
-		return Window{}, &SyntaxError{at, "begin and end are the same; want two times, or 00:00-24:00 for the whole day"}
+		return Window{}, &SyntaxError{at, "the window starts and ends at the same time; want two times, or 00:00-24:00 for the whole day"}
 	}
 	return w, nil
 }

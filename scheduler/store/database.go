@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 	"go.uber.org/zap"
+
+	"curfew/scheduler/zone"
 )
 
 // A database is what the concerns of a Store share.
@@ -27,7 +29,6 @@ type database struct {
 	lease    time.Duration
 
 	bound sync.Map // query as it is written here → as PostgreSQL wants it
-	zones sync.Map // name → *time.Location: each is a file to read
 }
 
 func (d *database) close() error {
@@ -192,15 +193,11 @@ func (d *database) read() session { return session{raw: d.db, database: d} }
 
 // location returns a zone by its name, and UTC for one that this machine does not
 // know any more.
-func (d *database) location(zone string) *time.Location {
-	if known, ok := d.zones.Load(zone); ok {
-		return known.(*time.Location)
-	}
-	l, err := time.LoadLocation(zone)
+func (d *database) location(name string) *time.Location {
+	l, err := zone.Load(name)
 	if err != nil {
-		l = time.UTC
+		return time.UTC
 	}
-	d.zones.Store(zone, l)
 	return l
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+
 	"curfew/scheduler"
 )
 
@@ -16,10 +18,14 @@ const (
 	maxLimit     = 1000
 )
 
-// Run returns one run with its attempts, or scheduler.ErrNoRun.
+// Run returns one run with its attempts, or scheduler.ErrNoRun. The id may be shortened to
+// its first or last letters, four at least, as long as it means one run.
 func (s *Runs) Run(ctx context.Context, id string) (scheduler.Run, error) {
 	var runs []scheduler.Run
 	err := s.tx(ctx, func(q session) (err error) {
+		if id, err = fullID(ctx, q, id); err != nil {
+			return err
+		}
 		if runs, err = queryRuns(ctx, q, `SELECT `+runColumns+` FROM runs WHERE id = ?`, id); err != nil {
 			return err
 		}
@@ -32,6 +38,29 @@ func (s *Runs) Run(ctx context.Context, id string) (scheduler.Run, error) {
 		return scheduler.Run{}, scheduler.ErrNoRun
 	}
 	return runs[0], nil
+}
+
+const (
+	shortestID   = 4
+	maxAmbiguous = 10 // ids that an ambiguous short one lists
+)
+
+// fullID returns the id of the only run whose id begins or ends with short.
+func fullID(ctx context.Context, q session, short string) (string, error) {
+	short = strings.ToLower(short)
+	if len(short) < shortestID || uuid.Validate(short) == nil || strings.Trim(short, "0123456789abcdef-") != "" {
+		return short, nil
+	}
+	ids, err := column(ctx, q, `SELECT id FROM runs WHERE id LIKE ? OR id LIKE ? ORDER BY id DESC LIMIT `+strconv.Itoa(maxAmbiguous), short+"%", "%"+short)
+	switch {
+	case err != nil:
+		return "", err
+	case len(ids) == 0:
+		return "", scheduler.ErrNoRun
+	case len(ids) > 1:
+		return "", &scheduler.InvalidError{Message: fmt.Sprintf("%s is the begin or the end of more than one run's id; want more of it: %s", short, strings.Join(ids, ", "))}
+	}
+	return ids[0], nil
 }
 
 // List returns the runs that match, newest first, and the cursor of the next page.
@@ -200,4 +229,15 @@ func (s *Runs) lastStarts(environments []string, n int) (query string, args []an
 		args = append(args, name)
 	}
 	return of(`?`) + strings.Repeat(` UNION ALL `+of(`?`), len(environments)-1), args
+}
+
+// LastManual returns, of each environment, the last run that a person asked for, of those
+// that did not fail and were not canceled.
+func (s *Runs) LastManual(ctx context.Context) ([]scheduler.Run, error) {
+	runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE id IN (
+		SELECT MAX(id) FROM runs WHERE cause = 'manual' AND state NOT IN ('failed', 'canceled') GROUP BY environment) ORDER BY id`)
+	if err != nil {
+		return nil, fmt.Errorf("read the last manual runs: %w", err)
+	}
+	return runs, nil
 }

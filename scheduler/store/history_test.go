@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -149,6 +150,68 @@ func TestHistoryIsPrunedInBatches(t *testing.T) {
 		left := b.runs(t, scheduler.RunFilter{})
 		if len(left) != 2 || len(b.run(open.ID).Attempts) != 1 {
 			t.Errorf("left are %+v, want the unfinished run with its call, and the recent one", left)
+		}
+	})
+}
+
+func TestRunIsFoundByTheBeginOrTheEndOfItsID(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		ids := []string{"019ac36b-1000-7000-8000-0000aaaa1111", "019ac36b-1000-7000-8000-0000bbbb1111", "019ac36b-2000-7000-8000-0000cccc2222"}
+		var runs []scheduler.Run
+		for i, id := range ids {
+			r := newRun(fmt.Sprintf("dev-%02d", i), plan.Stop, t0)
+			r.ID = id
+			runs = append(runs, r)
+		}
+		b.tick(time.Time{}, t0, runs...)
+		tests := []struct{ name, id, want, says string }{
+			{"all of it", ids[0], ids[0], ""},
+			{"the end", "aaaa1111", ids[0], ""},
+			{"the end in capitals", "AAAA1111", ids[0], ""},
+			{"the begin", "019ac36b-2", ids[2], ""},
+			{"an end of two runs", "1111", "", ids[1] + ", " + ids[0]},
+			{"a begin of all", "019ac36b", "", "want more of it"},
+			{"too short", "222", "", "no such run"},
+			{"the middle", "8000-0000cccc", "", "no such run"},
+			{"a pattern", "____", "", "no such run"},
+			{"of no run", "dddd3333", "", "no such run"},
+		}
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				got, err := b.Runs.Run(t.Context(), tt.id)
+				if tt.says == "no such run" {
+					if !errors.Is(err, scheduler.ErrNoRun) {
+						t.Errorf("Run(%q) = %s, %v, want ErrNoRun", tt.id, got.ID, err)
+					}
+					return
+				}
+				if got.ID != tt.want || (tt.says == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("Run(%q) = %s, %v, want %s %s", tt.id, got.ID, err, tt.want, tt.says)
+				}
+			})
+		}
+	})
+}
+
+func TestLastManualRunsAreThoseThatStand(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		write := func(environment string, action plan.Action, after time.Duration, state scheduler.State) scheduler.Run {
+			r := newRun(environment, action, t0.Add(after))
+			r.Trigger, r.State, r.Schedule = scheduler.TriggerManual, state, ""
+			if _, err := b.Runs.InsertManual(t.Context(), r, nil); err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		b.tick(time.Time{}, t0, newRun("dev-03", plan.Stop, t0))
+		write("dev-01", plan.Start, 1, scheduler.Succeeded)
+		stop := write("dev-01", plan.Stop, 2, scheduler.Succeeded)
+		start := write("dev-02", plan.Start, 3, scheduler.Succeeded)
+		write("dev-02", plan.Stop, 4, scheduler.Canceled)
+		write("dev-02", plan.Stop, 5, scheduler.Failed)
+		got, err := b.Runs.LastManual(t.Context())
+		if err != nil || len(got) != 2 || got[0].ID != stop.ID || got[1].ID != start.ID {
+			t.Errorf("LastManual = %+v, %v, want %s and %s", got, err, stop.ID, start.ID)
 		}
 	})
 }

@@ -44,10 +44,10 @@ func (d *database) migrate(ctx context.Context) (from int, err error) {
 		return 0, fmt.Errorf("read the schema's version: %w", err)
 	}
 	known := len(migrations)
-	switch {
-	case from > known+1:
-		return 0, fmt.Errorf("the database was written by a much newer curfew (schema %d, this one knows %d); run that version, or the one before it", from, known)
-	case from > known:
+	if err := checkVersion(from); err != nil {
+		return 0, err
+	}
+	if from > known {
 		d.log.Warn("the database belongs to the next version of curfew already; upgrade this one too", zap.Int("schema", from), zap.Int("known", known))
 	}
 	for i := from; i < known; i++ {
@@ -63,6 +63,14 @@ func (d *database) migrate(ctx context.Context) (from int, err error) {
 		}
 	}
 	return from, nil
+}
+
+// checkVersion refuses a schema that is more than one version ahead of this one.
+func checkVersion(schema int) error {
+	if known := len(migrations); schema > known+1 {
+		return fmt.Errorf("the database was written by a much newer curfew (schema %d, this one knows %d); run that version, or the one before it", schema, known)
+	}
+	return nil
 }
 
 func migrateRiver(ctx context.Context, driver riverdriver.Driver[*sql.Tx], logger *slog.Logger) error {

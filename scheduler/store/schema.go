@@ -142,6 +142,8 @@ DROP INDEX IF EXISTS runs_fire_at;
 DROP INDEX IF EXISTS calls_kind;
 CREATE INDEX IF NOT EXISTS calls_metadata ON calls (at) WHERE kind = 'metadata';
 `, `
+CREATE INDEX IF NOT EXISTS runs_manual ON runs (environment, id) WHERE cause = 'manual';
+`, `
 ALTER TABLE observations ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
 CREATE TABLE spans (
 	id        TEXT NOT NULL,
@@ -158,15 +160,6 @@ ALTER TABLE events ADD COLUMN environments TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN was TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN became TEXT NOT NULL DEFAULT '';
 CREATE INDEX events_changes ON events (id) WHERE change <> '';
-CREATE TABLE savings (
-	month          TEXT NOT NULL,
-	environment    TEXT NOT NULL,
-	hours_off      DOUBLE PRECISION NOT NULL,
-	saved          DOUBLE PRECISION NOT NULL,
-	lost_failed    DOUBLE PRECISION NOT NULL,
-	lost_overrides DOUBLE PRECISION NOT NULL,
-	PRIMARY KEY (month, environment)
-);
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

@@ -94,8 +94,16 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // reply makes a handler of a function that returns what to answer.
 func (s *Server) reply(status int, f func(r *http.Request) (any, error)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
+	return s.replyWith(func(r *http.Request) (int, any, error) {
 		v, err := f(r)
+		return status, v, err
+	})
+}
+
+// replyWith is reply for a function that chooses the status.
+func (s *Server) replyWith(f func(r *http.Request) (int, any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		status, v, err := f(r)
 		if err != nil {
 			s.fail(w, r, err)
 			return
@@ -149,14 +157,29 @@ func filterOf(r *http.Request) (scheduler.RunFilter, error) {
 }
 
 func (s *Server) run(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
-	found, err := s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
+	found, err := s.findRun(r)
 	if err != nil {
 		return nil, err
 	}
 	return runOf(found), nil
+}
+
+// findRun returns the run that a request names, by its id or by a short form of it.
+func (s *Server) findRun(r *http.Request) (scheduler.Run, error) {
+	if _, err := query(r); err != nil {
+		return scheduler.Run{}, err
+	}
+	return s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
+}
+
+func (s *Server) file(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	if s.opts.File == nil {
+		return nil, &scheduler.InvalidError{Message: "there is no schedule file"}
+	}
+	return s.opts.File(), nil
 }
 
 func (s *Server) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {

@@ -38,10 +38,11 @@ func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
 }
 
 func (s *Server) cancel(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
+	found, err := s.findRun(r)
+	if err != nil {
 		return nil, err
 	}
-	run, err := s.opts.Engine.Cancel(r.Context(), r.PathValue("id"), by(r))
+	run, err := s.opts.Engine.Cancel(r.Context(), found.ID, by(r))
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +51,11 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 
 // approve lets go what waits with the run: every held run of its fire.
 func (s *Server) approve(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
+	found, err := s.findRun(r)
+	if err != nil {
 		return nil, err
 	}
-	id := r.PathValue("id")
+	id := found.ID
 	runs, err := s.opts.Engine.Approve(r.Context(), id, by(r))
 	if err != nil {
 		return nil, err
@@ -103,6 +105,23 @@ func (s *Server) override(r *http.Request) (any, error) {
 	return s.shown(r, o)
 }
 
+// skip leaves out the next stop of an environment. A repeat answers with the override that
+// does so already.
+func (s *Server) skip(r *http.Request) (int, any, error) {
+	if _, err := query(r); err != nil {
+		return 0, nil, err
+	}
+	o, made, err := s.opts.Engine.Skip(r.Context(), r.PathValue("name"), by(r))
+	if err != nil {
+		return 0, nil, err
+	}
+	shown, err := s.shown(r, o)
+	if made {
+		return http.StatusCreated, shown, err
+	}
+	return http.StatusOK, shown, err
+}
+
 func (s *Server) release(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
@@ -135,7 +154,7 @@ func (s *Server) reload(r *http.Request) (any, error) {
 	if s.opts.Reload == nil {
 		return nil, &scheduler.InvalidError{Message: "there is no schedule file to read again"}
 	}
-	err := s.opts.Reload(r.Context())
+	changes, err := s.opts.Reload(r.Context())
 	var bad *BadFile
 	if err != nil && !errors.As(err, &bad) {
 		s.log.Warn("not reloaded", zap.Error(err))
@@ -144,9 +163,7 @@ func (s *Server) reload(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return struct {
-		Status string `json:"status"`
-	}{"reloaded"}, nil
+	return changes, nil
 }
 
 // decode reads a JSON body, and refuses what nobody reads.

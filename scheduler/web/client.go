@@ -84,6 +84,20 @@ func (c *Client) Environments(ctx context.Context) ([]Environment, error) {
 	return page.Items, err
 }
 
+// Environment returns one environment of the daemon's file.
+func (c *Client) Environment(ctx context.Context, name string) (Environment, error) {
+	var e Environment
+	err := c.get(ctx, "/api/v1/environments/"+url.PathEscape(name), &e)
+	return e, err
+}
+
+// File returns what the daemon's schedule file is.
+func (c *Client) File(ctx context.Context) (File, error) {
+	var f File
+	err := c.get(ctx, "/api/v1/file", &f)
+	return f, err
+}
+
 // Healthy asks whether the daemon lives.
 func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", nil) }
 
@@ -169,6 +183,20 @@ func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, err
 	return made, err
 }
 
+// Skip leaves out the next stop of an environment.
+func (c *Client) Skip(ctx context.Context, environment string) (Override, error) {
+	var made Override
+	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/skip", nil, &made)
+	return made, err
+}
+
+// Reload has the daemon read its schedule file again.
+func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
+	var changes Reloaded
+	err := c.send(ctx, http.MethodPost, "/api/v1/reload", nil, &changes)
+	return changes, err
+}
+
 // Release ends an override.
 func (c *Client) Release(ctx context.Context, id string) (Override, error) {
 	var o Override
@@ -196,7 +224,7 @@ func (c *Client) send(ctx context.Context, method, path string, body, into any) 
 		return fmt.Errorf("read the daemon's answer: %w", err)
 	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return refusal(c.base, res.StatusCode, answer)
+		return c.refusal(res.StatusCode, answer)
 	}
 	if into == nil {
 		return nil
@@ -237,10 +265,32 @@ func inmost(err error) error {
 	return err
 }
 
-func refusal(base string, status int, body []byte) error {
+// A Refusal is an answer of the daemon that is an error.
+type Refusal struct {
+	Status  int
+	Detail  string // of the problem, "" when the answer has none
+	message string
+}
+
+func (r *Refusal) Error() string { return r.message }
+
+// refusal says what to do about an answer that is none: on the command line, a token is
+// an environment variable.
+func (c *Client) refusal(status int, body []byte) error {
 	var p Problem
-	if json.Unmarshal(body, &p) != nil || p.Title == "" {
-		return fmt.Errorf("ask the daemon at %s: it answered %d %s", base, status, http.StatusText(status))
+	curfews := json.Unmarshal(body, &p) == nil && p.Title != ""
+	r := &Refusal{Status: status, Detail: p.Detail}
+	switch {
+	case curfews && status == http.StatusUnauthorized && c.token.Reveal() == "":
+		r.message = fmt.Sprintf("the daemon at %s wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", c.base)
+	case curfews && status == http.StatusUnauthorized:
+		r.message = fmt.Sprintf("the daemon at %s refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", c.base)
+	case curfews && p.Title == changesRefused:
+		r.message = fmt.Sprintf("the daemon at %s takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", c.base)
+	case curfews:
+		r.message = fmt.Sprintf("ask the daemon at %s: %s: %s", c.base, p.Title, p.Detail)
+	default:
+		r.message = fmt.Sprintf("ask the daemon at %s: it answered %d %s; does another program listen there?", c.base, status, http.StatusText(status))
 	}
-	return fmt.Errorf("ask the daemon at %s: %s: %s", base, p.Title, p.Detail)
+	return r
 }

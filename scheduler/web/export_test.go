@@ -2,6 +2,9 @@ package web
 
 import "slices"
 
+// EnvironmentOf returns an environment in the API's form.
+var EnvironmentOf = environmentOf
+
 // Routes returns the methods and paths of the API, sorted.
 func Routes() []string {
 	var paths []string

@@ -16,6 +16,7 @@ import (
 
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
+	"curfew/scheduler/zone"
 )
 
 // planned is an engine that shows the fires of a plan, and counts those that are read.
@@ -39,7 +40,7 @@ func (p planned) Fires(from, to time.Time) iter.Seq[plan.Fire] {
 // newPlanned has n environments: some with the same rules, and two with their own that
 // fire at the same instants as others.
 func newPlanned(tb interface{ Fatal(...any) }, n int) planned {
-	loc, err := time.LoadLocation("Europe/Copenhagen")
+	loc, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"time"
 
 	"curfew/scheduler"
@@ -50,7 +51,35 @@ type Environment struct {
 	DeploymentState *string    `json:"deployment_state"`
 	LCSName         *string    `json:"lcs_name"`
 	NextFire        *Fire      `json:"next_fire"`
-	Run             *Run       `json:"run"` // the unfinished one
+	Run             *Run       `json:"run"`     // the unfinished one
+	Waiting         *string    `json:"waiting"` // what that run waits for: approval, quota, …
+	Manual          *Manual    `json:"manual"`  // the start or stop by hand that holds
+	Note            *string    `json:"note"`    // what a person may have to do
+}
+
+// A Manual is a start or stop by hand, which holds until the next fire.
+type Manual struct {
+	Action string     `json:"action"`
+	At     time.Time  `json:"at"`
+	Until  *time.Time `json:"until"` // null when no fire comes within a year
+	Run    string     `json:"run"`
+	By     string     `json:"by"`
+}
+
+// A File is the daemon's schedule file.
+type File struct {
+	Path        string    `json:"path"`
+	Digest      string    `json:"digest"`   // of its content and that of its .ics files
+	Timezone    string    `json:"timezone"` // of instants that have none of their own
+	ActiveSince time.Time `json:"active_since"`
+	// Refused says why the file as it is now is not active; null when it is.
+	Refused *Refused `json:"refused"`
+}
+
+// A Refused file has errors: the one before it stays active.
+type Refused struct {
+	At       time.Time `json:"at"`
+	Problems []string  `json:"problems"` // file:line:col: message, all of them
 }
 
 // A Fire is a coming or past fire.
@@ -75,6 +104,24 @@ type Override struct {
 	ReleasedAt   *time.Time `json:"released_at"`
 	State        string     `json:"state"` // pending, active, expired or released
 	Stale        []string   `json:"stale"` // its environments that the schedule file does not have
+}
+
+// A Reloaded is what a reload of the schedule file changed.
+type Reloaded struct {
+	Status       string `json:"status"` // reloaded
+	Environments Names  `json:"environments"`
+	Schedules    Names  `json:"schedules"`
+	Days         int    `json:"days"` // over how many fires are compared
+	Gained       int    `json:"fires_gained"`
+	Lost         int    `json:"fires_lost"`
+	Summary      string `json:"summary"` // all this in one line
+}
+
+// Names are the names that differ between two files.
+type Names struct {
+	Added   []string `json:"added"`
+	Removed []string `json:"removed"`
+	Changed []string `json:"changed"`
 }
 
 func overrideOf(o scheduler.OverrideStatus) Override {
@@ -187,7 +234,23 @@ func environmentOf(s scheduler.EnvironmentStatus) Environment {
 	}
 	if s.Run != nil {
 		r := runOf(*s.Run)
-		out.Run = &r
+		out.Run, out.Waiting = &r, orNil(string(s.Run.Waiting))
 	}
+	if m := s.Manual; m != nil {
+		out.Manual = &Manual{Action: string(m.Action), At: m.At, Until: moment(m.Until, m.At.Location()), Run: m.Run, By: m.By.String()}
+	}
+	out.Note = orNil(noteOf(s))
 	return out
+}
+
+// noteOf points out an environment that runs although nothing wants it.
+func noteOf(s scheduler.EnvironmentStatus) string {
+	if s.Unstopped == nil {
+		return ""
+	}
+	when := "nothing stops it within a year"
+	if at := s.Unstopped.At; !at.IsZero() {
+		when = "nothing stops it before " + at.Format("Mon 2006-01-02 15:04")
+	}
+	return fmt.Sprintf("%s is running; %s, since loading a file never stops anything: curfew stop %s", s.Name, when, s.Name)
 }

@@ -38,6 +38,7 @@ type Engine interface {
 	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
 	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
 	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
 }
 
@@ -63,9 +64,11 @@ type Options struct {
 	// Token returns the current token: changes need it, and off loopback reading
 	// too. Empty, or nil: there is none.
 	Token func() secret.Secret
-	// Reload reads the schedule file again; a *scheduler.InvalidError says what is wrong
+	// Reload reads the schedule file again, and says what changed; a *scheduler.InvalidError says what is wrong
 	// with it. Nil: there is no file to read.
-	Reload func(ctx context.Context) error
+	Reload func(ctx context.Context) (Reloaded, error)
+	// File returns what the schedule file is. Nil: there is none.
+	File func() File
 	// Pages are what browsers show, by their patterns. They change nothing.
 	Pages map[string]http.HandlerFunc
 }
@@ -148,6 +151,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/environments/{name}", s.reply(http.StatusOK, s.environment)},
 		{"POST", "/api/v1/environments/{name}/start", s.reply(http.StatusAccepted, s.act(plan.Start))},
 		{"POST", "/api/v1/environments/{name}/stop", s.reply(http.StatusAccepted, s.act(plan.Stop))},
+		{"POST", "/api/v1/environments/{name}/skip", s.replyWith(s.skip)},
 		{"GET", "/api/v1/runs", s.reply(http.StatusOK, s.runs)},
 		{"GET", "/api/v1/runs/{id}", s.reply(http.StatusOK, s.run)},
 		{"POST", "/api/v1/runs/{id}/cancel", s.reply(http.StatusOK, s.cancel)},
@@ -160,6 +164,7 @@ func (s *Server) routes() []route {
 		{"GET", "/api/v1/savings", s.reply(http.StatusOK, s.savings)},
 		{"GET", "/api/v1/audit", s.reply(http.StatusOK, s.audit)},
 		{"GET", "/api/v1/accounts", s.reply(http.StatusOK, s.accounts)},
+		{"GET", "/api/v1/file", s.reply(http.StatusOK, s.file)},
 		{"POST", "/api/v1/reload", s.reply(http.StatusOK, s.reload)},
 		{"GET", "/api/v1/openapi.json", s.openAPI},
 	}
@@ -193,11 +198,13 @@ func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
 			case s.token() == "":
 				problem(w, http.StatusForbidden, "the API is closed", "off loopback, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon")
 			default:
-				unauthorized(w)
+				unauthorized(w, r)
 			}
 		})
 	}
 }
+
+const changesRefused = "changes are refused"
 
 // guardChanges decides who may change something: whoever has the token. A browser
 // never sends it by itself, so that no page of another site can.
@@ -208,9 +215,9 @@ func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
 			case s.known(r):
 				next(w, r)
 			case s.token() == "":
-				problem(w, http.StatusForbidden, "changes are refused", "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
+				problem(w, http.StatusForbidden, changesRefused, "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
 			default:
-				unauthorized(w)
+				unauthorized(w, r)
 			}
 		})
 	}
@@ -231,8 +238,12 @@ func (s *Server) known(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
 }
 
-func unauthorized(w http.ResponseWriter) {
+func unauthorized(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
+	if r.Header.Get("Authorization") != "" {
+		problem(w, http.StatusUnauthorized, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
+		return
+	}
 	problem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
 }
 

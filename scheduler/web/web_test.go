@@ -56,8 +56,11 @@ func (f fixed) Runs(_ context.Context, q scheduler.RunFilter) ([]scheduler.Run, 
 }
 
 func (f fixed) FindRun(_ context.Context, id string) (scheduler.Run, error) {
-	if id == finished.ID {
+	switch id {
+	case finished.ID, "00000003": // its short form
 		return finished, nil
+	case "8":
+		return scheduler.Run{ID: id}, nil
 	}
 	return scheduler.Run{}, scheduler.ErrNoRun
 }
@@ -104,6 +107,16 @@ func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Over
 	return o, nil
 }
 
+func (f fixed) Skip(_ context.Context, name string, _ scheduler.Actor) (scheduler.Override, bool, error) {
+	switch name {
+	case "dev-01":
+		return kept.Override, true, nil
+	case "skipped":
+		return kept.Override, false, nil
+	}
+	return scheduler.Override{}, false, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, name)
+}
+
 func (f fixed) Release(_ context.Context, id string, _ scheduler.Actor) (scheduler.Override, error) {
 	switch id {
 	case "k3f9x2ab":
@@ -135,13 +148,15 @@ var (
 	}
 )
 
+var active = web.File{Path: "schedules.yaml", Digest: "d1", Timezone: "Europe/Copenhagen", ActiveSince: fireAt}
+
 var (
 	onLoopback  = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
 	onAnAddress = &net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 8080}
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }}).Handler(addr)
+	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }, File: func() web.File { return active }}).Handler(addr)
 }
 
 func ask(h http.Handler, method, host, path, token string) *http.Response {
@@ -309,7 +324,7 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 			t.Errorf("%s is in the document and answers %d", path, res.StatusCode)
 		}
 	}
-	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}, "Override": web.Override{}, "OverrideRequest": web.OverrideRequest{}} {
+	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}, "Override": web.Override{}, "OverrideRequest": web.OverrideRequest{}, "Manual": web.Manual{}, "File": web.File{}, "Refused": web.Refused{}, "Account": web.Account{}} {
 		var fields []string
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -339,10 +354,11 @@ func TestChanges(t *testing.T) {
 		{"a stop", "POST", "/api/v1/environments/dev-01/stop", "", 202, `"action":"stop","trigger":"manual"`},
 		{"of nothing", "POST", "/api/v1/environments/dev-99/stop", "", 404, `does not have \"dev-99\"`},
 		{"a parameter that nobody reads", "POST", "/api/v1/environments/dev-01/stop?force=1", "", 400, "force: want one of"},
-		{"a cancellation", "POST", "/api/v1/runs/9/cancel", "", 200, `"state":"canceled"`},
+		{"a cancellation", "POST", "/api/v1/runs/8/cancel", "", 200, `"state":"canceled"`},
 		{"of a finished run", "POST", run + "/cancel", "", 409, "does not wait for that"},
-		{"an approval answers with the run that was named", "POST", "/api/v1/runs/9/approve", "", 200, `"id":"9"`},
+		{"an approval answers with the run that was named", "POST", "/api/v1/runs/8/approve", "", 200, `"id":"8"`},
 		{"of a run that waits for none", "POST", run + "/approve", "", 409, "does not wait for that"},
+		{"the short form of a run's id is as good", "POST", "/api/v1/runs/00000003/cancel", "", 409, "does not wait for that"},
 		{"an override", "POST", "/api/v1/overrides", override, 201, `"id":"k3f9x2ab"`},
 		{"an override without an end", "POST", "/api/v1/overrides", `{"environments":["dev-01"],"keep":"running"}`, 400, "must have an end"},
 		{"a misspelt field", "POST", "/api/v1/overrides", `{"enviroments":["dev-01"]}`, 400, "enviroments"},
@@ -352,13 +368,18 @@ func TestChanges(t *testing.T) {
 		{"no body", "POST", "/api/v1/overrides", "", 400, "the body"},
 		{"a body beyond all bounds", "POST", "/api/v1/overrides", `{"reason":"` + strings.Repeat("x", 2<<20) + `"}`, 400, "larger than 1 MiB"},
 		{"a release", "DELETE", "/api/v1/overrides/k3f9x2ab", "", 200, `"id":"k3f9x2ab"`},
+		{"a skip", "POST", "/api/v1/environments/dev-01/skip", "", 201, `"id":"k3f9x2ab"`},
+		{"the same skip again", "POST", "/api/v1/environments/skipped/skip", "", 200, `"id":"k3f9x2ab"`},
+		{"a skip of nobody", "POST", "/api/v1/environments/nobody/skip", "", 404, "no such environment"},
 		{"of one that has ended", "DELETE", "/api/v1/overrides/over", "", 409, "has ended"},
 		{"of one that never was", "DELETE", "/api/v1/overrides/nobody", "", 404, "no such override"},
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
 	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) error { return nil },
+		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) (web.Reloaded, error) {
+			return web.Reloaded{Status: "reloaded", Lost: 2}, nil
+		},
 	}).Handler(onLoopback)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -395,7 +416,9 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 	h := web.New(web.Options{
 		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") },
-		Reload: func(context.Context) error { return &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"} },
+		Reload: func(context.Context) (web.Reloaded, error) {
+			return web.Reloaded{}, &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
+		},
 	}).Handler(onLoopback)
 	res := ask(h, "POST", "localhost", "/-/reload", "known")
 	if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
@@ -426,5 +449,43 @@ func TestClient(t *testing.T) {
 	}
 	if _, err := web.NewClient("localhost:8080", secret.New("")); err == nil {
 		t.Error("a server without a scheme was taken")
+	}
+}
+
+func TestRefusedTokensSayWhatToSet(t *testing.T) {
+	tests := []struct {
+		name, daemons, sent, says string
+		changes                   bool
+	}{
+		{"none is sent", "known", "", "wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", false},
+		{"another is sent", "known", "unknown", "refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", false},
+		{"the daemon has none, for a change", "", "known", "takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", true},
+		{"the daemon has none, off loopback", "", "known", "the API is closed", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(handler(onAnAddress, tt.daemons, nil))
+			defer server.Close()
+			c, err := web.NewClient(server.URL, secret.New(tt.sent))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.changes {
+				_, err = c.Act(t.Context(), "dev-01", plan.Stop)
+			} else {
+				_, err = c.File(t.Context())
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("with %q to a daemon with %q: %v, want %q", tt.sent, tt.daemons, err, tt.says)
+			}
+		})
+	}
+}
+
+func TestEnvironmentThatNothingStopsIsPointedOut(t *testing.T) {
+	s := scheduler.EnvironmentStatus{Environment: scheduler.Environment{Name: "dev-07"}, Unstopped: &scheduler.Unstopped{At: fireAt}}
+	got := web.EnvironmentOf(s).Note
+	if want := "dev-07 is running; nothing stops it before Mon 2026-11-23 19:00, since loading a file never stops anything: curfew stop dev-07"; got == nil || *got != want {
+		t.Errorf("note = %v, want %q", got, want)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
@@ -30,9 +29,12 @@ type Server struct {
 	bin, dir string
 	port     int
 	password string
-	user     *syscall.Credential // nil: the present one
+	user     *owner // nil: the present one
 	made     atomic.Int64
 }
+
+// An owner is the user as whom the server runs.
+type owner struct{ uid, gid uint32 }
 
 // Start makes a database cluster and starts its server. Stop ends both.
 func Start(ctx context.Context) (*Server, error) {
@@ -89,7 +91,7 @@ func (s *Server) own() error {
 	if err != nil {
 		return err
 	}
-	s.user = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	s.user = &owner{uint32(uid), uint32(gid)}
 	return os.Chown(s.dir, int(uid), int(gid))
 }
 
@@ -99,7 +101,7 @@ func (s *Server) init(ctx context.Context) error {
 		return err
 	}
 	if s.user != nil {
-		if err := os.Chown(secret, int(s.user.Uid), int(s.user.Gid)); err != nil {
+		if err := os.Chown(secret, int(s.user.uid), int(s.user.gid)); err != nil {
 			return err
 		}
 	}
@@ -138,7 +140,7 @@ func (s *Server) outputOf(program string) string { return filepath.Join(s.dir, p
 func (s *Server) run(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...) //nolint:gosec // the programs of the server that was found
 	cmd.Dir = s.dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.user}
+	runAs(cmd, s.user)
 	output := s.outputOf(name) // a pipe would be kept open by the server
 	f, err := os.Create(output)
 	if err != nil {

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/review"
+)
+
+type diffOptions struct {
+	from string
+	days int
+	each bool
+	form *output
+}
+
+func newDiff(e env) *cobra.Command {
+	o := diffOptions{form: newOutput("table", "json")}
+	c := &cobra.Command{
+		Use: "diff OLD NEW", Args: cobra.ExactArgs(2),
+		Short: "Compares two schedule files by what they do: fires, hours up, money",
+		Long: "Compares two schedule files by what they do in the coming days: the fires that NEW gains and loses, and the\n" +
+			"hours up and the money in a week. Exit codes: 0 both do the same, 1 they differ, 3 one of them has errors.",
+		RunE: func(_ *cobra.Command, files []string) error { return diff(e, files[0], files[1], o) },
+	}
+	f := c.Flags()
+	f.IntVar(&o.days, "days", 28, "how many days are compared")
+	f.StringVar(&o.from, "from", "", "first instant: "+instantForms+" (now)")
+	f.BoolVar(&o.each, "each", false, "a row for each environment, instead of those with the same change together")
+	f.VarP(o.form, "output", "o", "form of the output")
+	return c
+}
+
+func diff(e env, oldPath, newPath string, o diffOptions) error {
+	before, oldPlan, _, oldErr := load(oldPath, config.Options{}, e.stderr)
+	after, newPlan, _, err := load(newPath, config.Options{}, e.stderr) // all errors of both are reported
+	if oldErr != nil {
+		err = oldErr
+	}
+	if err != nil {
+		return err
+	}
+	from, to, err := planOptions{from: o.from, days: o.days}.span(zoneOf(after))
+	if err != nil {
+		return err
+	}
+	from, to = from.In(zoneOf(after)), to.In(zoneOf(after))
+	d := review.Compare(reviewed(before, oldPlan), reviewed(after, newPlan), from, to)
+	if o.form.value == "json" {
+		err = printJSON(e.stdout, differenceOf(d, after.Currency))
+	} else {
+		err = printDifference(e, d, diffHeading{oldPath + " → " + newPath, after.Currency, o})
+	}
+	if err == nil && !d.Same() {
+		err = coded{errReported, exitFailed}
+	}
+	return err
+}
+
+// reviewed is a schedule file in review's words.
+func reviewed(cfg *config.Config, p *plan.Plan) review.File {
+	targets := map[string]string{}
+	for _, project := range cfg.Projects {
+		targets[project.Name] = project.Endpoint + " project " + strconv.FormatInt(project.ID, 10)
+	}
+	f := review.File{Plan: p, Currency: cfg.Currency}
+	for _, env := range cfg.Environments {
+		f.Environments = append(f.Environments, review.Environment{
+			Name: env.Name, Target: targets[env.Project] + " id " + strings.ToLower(env.ID), CostPerHour: env.CostPerHour,
+		})
+	}
+	return f
+}

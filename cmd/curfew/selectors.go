@@ -1,0 +1,80 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/web"
+)
+
+// selectFrom returns the environments of the file that names, globs and tag:NAME select.
+func selectFrom(cfg *config.Config, selectors []string) ([]string, error) {
+	names, err := config.Select(cfg.Environments, selectors...)
+	if err != nil {
+		return nil, usage("%s: %w", cfg.Path, err)
+	}
+	return names, nil
+}
+
+// selectKnown is selectFrom for the environments of the daemon's file.
+func selectKnown(ctx context.Context, client *web.Client, selectors []string) ([]string, error) {
+	known, err := client.Environments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]config.Environment, len(known))
+	for i, e := range known {
+		list[i] = config.Environment{Name: e.Name, Tags: e.Tags}
+	}
+	names, err := config.Select(list, selectors...)
+	if err != nil {
+		return nil, usage("the daemon's schedule file: %w", err)
+	}
+	return names, nil
+}
+
+// plainName reports whether a selector is a name, which a file may have had once.
+func plainName(selector string) bool {
+	return !config.IsGlob(selector) && !strings.HasPrefix(selector, "tag:")
+}
+
+// runsOf returns the runs of the environments that are selected, newest first; those of
+// all when there is no selector. A name that the file does not have any more still has
+// its history.
+func runsOf(ctx context.Context, client *web.Client, q web.RunQuery, selectors []string) ([]web.Run, error) {
+	if len(selectors) == 0 {
+		return client.Runs(ctx, q)
+	}
+	var names []string
+	runs := []web.Run{}
+	for _, selector := range selectors {
+		selected, err := selectKnown(ctx, client, []string{selector})
+		if err != nil && !plainName(selector) {
+			return nil, err
+		}
+		if err != nil {
+			if old, oldErr := client.Runs(ctx, web.RunQuery{Environment: selector, Max: 1}); oldErr != nil || len(old) == 0 {
+				return nil, err
+			}
+			selected = []string{selector}
+		}
+		names = append(names, selected...)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		q.Environment = name
+		some, err := client.Runs(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, some...)
+	}
+	slices.SortFunc(runs, func(a, b web.Run) int { return cmp.Compare(b.ID, a.ID) }) // as the daemon sorts them
+	if q.Max > 0 && len(runs) > q.Max {
+		runs = runs[:q.Max]
+	}
+	return runs, nil
+}
