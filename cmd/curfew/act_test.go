@@ -54,7 +54,7 @@ func TestLargeStopOfTheBinaryWaitsForAnApproval(t *testing.T) {
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00, dev-01], stop: %q}\ndefaults: {max_stops_per_fire: 1}\n", cron))
 	s.sim.Set(e2eID(1), lcssim.Finished)
 	s.start()
-	s.logged("waits for an approval")
+	s.logged("it waits for an approval: curfew approve RUN")
 	runs := s.runs()
 	if n := s.sim.Accepted("", lcssim.Any); n != 0 || len(runs) != 2 || runs[0].State != "queued" {
 		t.Errorf("before the approval LCS carried out %d stops and the runs are %+v", n, runs)

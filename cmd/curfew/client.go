@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/web"
+	"curfew/scheduler/zone"
 )
 
 // serverFlag adds --server to a command that talks to the daemon.
@@ -61,9 +62,9 @@ func (l lister[T]) command(e env) *cobra.Command {
 // older version does not say: its times are shown in UTC.
 func fileOf(ctx context.Context, e env, c *web.Client) (web.File, *screen) {
 	f, err := c.File(ctx)
-	zone, zerr := time.LoadLocation(f.Timezone)
+	loc, zerr := zone.Load(f.Timezone)
 	if err != nil || zerr != nil {
-		zone = time.UTC
+		loc = time.UTC
 	}
-	return f, newScreen(e, zone)
+	return f, newScreen(e, loc)
 }

@@ -113,15 +113,6 @@ func causeOf(r web.Run) string {
 	}
 }
 
-// stateNames lists the states of runs.
-func stateNames() []string {
-	var names []string
-	for _, s := range scheduler.States() {
-		names = append(names, string(s))
-	}
-	return names
-}
-
 // parseSince reads an instant, or how long ago it was.
 func parseSince(c *cobra.Command, s string, now time.Time) (time.Time, error) {
 	if s == "" {

@@ -241,9 +241,9 @@ func TestLoginIsOfAccountsThatTakeOne(t *testing.T) {
 		{"an account that is not there", people, []string{"login", "mian"}, `no account "mian" in`},
 		{"--check asks nobody", people, []string{"login", "main", "--check", "--browser"}, "want --check, or --browser"},
 		{"a port is the browser's", people, []string{"login", "main", "--port", "8400"}, "want --check, or --browser"},
-		{"one account at a time", people, []string{"login"}, "accepts 1 arg(s)"},
-		{"one account is checked at a time", people, []string{"accounts", "check"}, "accepts 1 arg(s)"},
-		{"accounts has one other command", people, []string{"accounts", "chekc"}, `unknown command "chekc"`},
+		{"one account at a time", people, []string{"login"}, "name one account: curfew login ACCOUNT"},
+		{"one account is checked at a time", people, []string{"accounts", "check"}, "name one account: curfew accounts check ACCOUNT"},
+		{"accounts has one other command", people, []string{"accounts", "chekc"}, `unknown command "chekc"; did you mean check?`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -133,7 +133,7 @@ func noCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := "; see 'curfew --help'"
+	hint := "; see '" + c.CommandPath() + " --help'"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "; did you mean " + listed(near) + "?"
 	}

@@ -49,7 +49,7 @@ func printJSON(w io.Writer, v any) error {
 // printTable prints rows under a heading, in columns of which none is left out.
 func printTable(w io.Writer, heading string, cells [][]string) error {
 	t := table{}
-	for _, name := range strings.Fields(heading) {
+	for name := range strings.FieldsSeq(heading) {
 		t.columns = append(t.columns, column{name: name})
 	}
 	for _, c := range cells {
@@ -67,13 +67,6 @@ func cell(s string) string {
 }
 
 const clock = "Mon 2006-01-02 15:04 MST"
-
-func show(t *time.Time) string {
-	if t == nil || t.IsZero() {
-		return ""
-	}
-	return t.Format(clock)
-}
 
 func text(s *string) string {
 	if s == nil {

@@ -29,7 +29,7 @@ type screen struct {
 func newScreen(e env, zone *time.Location) *screen {
 	s := &screen{w: e.stdout, width: plainWidth, zone: zone, now: time.Now()}
 	if f, ok := e.stdout.(*os.File); ok && terminal(f) {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 { //nolint:gosec // a file descriptor is small
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			s.width = width
 		}
 		s.colour = e.getenv("NO_COLOR") == "" && e.getenv("TERM") != "dumb"
@@ -176,7 +176,7 @@ func (t table) line(b *strings.Builder, cells []string, shown, widths []int, col
 // wrap writes words on lines of a width; a word longer than that stays whole.
 func wrap(b *strings.Builder, text, indent string, width int) {
 	used := 0
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		n := utf8.RuneCountInString(word)
 		switch {
 		case used == 0:

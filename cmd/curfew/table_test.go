@@ -14,6 +14,7 @@ import (
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
+	"curfew/scheduler/zone"
 )
 
 // evening is when the tables of the tests are read: 40 environments are being stopped.
@@ -24,11 +25,11 @@ func evening(t *testing.T) time.Time {
 
 func mustZone(t *testing.T) *time.Location {
 	t.Helper()
-	zone, err := time.LoadLocation("Europe/Copenhagen")
+	loc, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return zone
+	return loc
 }
 
 func forty(t *testing.T) []web.Environment {

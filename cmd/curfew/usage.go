@@ -21,6 +21,9 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		form, what := argumentsOf(c)
 		switch {
+		case what == "" && c.HasSubCommands():
+			c.SuggestionsMinimumDistance = 2
+			return noCommand(c, args)
 		case what == "":
 			return usage("%s takes no arguments, and %q is one; see '%s --help'", shortPath(c), args[0], c.CommandPath())
 		case len(args) == 0:

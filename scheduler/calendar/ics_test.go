@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"curfew/scheduler/zone"
 )
 
 // ics wraps the lines of events into a file with the line ends of the standard.
@@ -22,7 +24,7 @@ func vevent(lines ...string) []string {
 
 // daysOf are all days of a file, read in Berlin.
 func daysOf(src []byte) ([]Range, error) {
-	file, err := ReadICS(src, Zones{Default: zone("Europe/Berlin"), Named: zone})
+	file, err := ReadICS(src, Zones{Default: zoneOf("Europe/Berlin"), Named: zoneOf})
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +32,8 @@ func daysOf(src []byte) ([]Range, error) {
 	return days, nil
 }
 
-func zone(name string) *time.Location {
-	loc, err := time.LoadLocation(name)
+func zoneOf(name string) *time.Location {
+	loc, err := zone.Load(name)
 	if err != nil {
 		return nil
 	}

@@ -77,7 +77,8 @@ func (d *decoder) selected(f *fields) []string {
 func (d *decoder) match(n *yaml.Node, selector string) []int {
 	found, wrong := d.find(selector)
 	if wrong != nil {
-		d.errorf(n, wrong.message, wrong.args...)
+		m := wrong.message
+		d.errorf(n, m, wrong.args...)
 	}
 	return found
 }

@@ -186,23 +186,23 @@ func TestWhatAPersonDidHoldsUntilTheNextBoundary(t *testing.T) {
 		afterward string
 		then      lcssim.State
 	}{
-		{"a start after hours", evening, func(w *world) { w.ask(0, plan.Start) }, night, lcssim.Finished, nextEvening, lcssim.Stopped},
-		{"a stop during hours", day, func(w *world) { w.ask(0, plan.Stop) }, noon, lcssim.Stopped, nextMorning, lcssim.Finished},
+		{"a start after hours", evening, func(w *world) { w.ask(plan.Start) }, night, lcssim.Finished, nextEvening, lcssim.Stopped},
+		{"a stop during hours", day, func(w *world) { w.ask(plan.Stop) }, noon, lcssim.Stopped, nextMorning, lcssim.Finished},
 		{"a restart of the daemon keeps it", evening, func(w *world) {
-			w.ask(0, plan.Start)
+			w.ask(plan.Start)
 			time.Sleep(time.Minute)
 			w.stop()
 			w.start()
 		}, night, lcssim.Finished, nextEvening, lcssim.Stopped},
 		{"a boundary that a reload puts into the past never came", evening, func(w *world) {
-			w.ask(0, plan.Start)
+			w.ask(plan.Start)
 			until("2000-01-04 04:30:00")
 			w.schedule.Uptime = []plan.Window{window(w.t, "mon-fri 07:00-19:00"), window(w.t, "tue 02:00-04:15")}
 			w.reload()
 		}, night, lcssim.Finished, nextEvening, lcssim.Stopped},
 		{"one that was canceled does not hold", evening, func(w *world) {
 			w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
-			r := w.ask(0, plan.Start)
+			r := w.ask(plan.Start)
 			time.Sleep(time.Minute)
 			if _, err := w.engine.Cancel(w.t.Context(), r.ID, scheduler.ByToken); err != nil {
 				w.t.Fatal(err)
@@ -211,10 +211,10 @@ func TestWhatAPersonDidHoldsUntilTheNextBoundary(t *testing.T) {
 			w.sim.Set(envID(0), lcssim.Finished)
 		}, night, lcssim.Stopped, night, lcssim.Stopped},
 		{"the one before a canceled one holds again", evening, func(w *world) {
-			w.ask(0, plan.Start)
+			w.ask(plan.Start)
 			until("2000-01-04 04:10:00")
 			w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
-			r := w.ask(0, plan.Stop)
+			r := w.ask(plan.Stop)
 			if _, err := w.engine.Cancel(w.t.Context(), r.ID, scheduler.ByToken); err != nil {
 				w.t.Fatal(err)
 			}
@@ -222,12 +222,12 @@ func TestWhatAPersonDidHoldsUntilTheNextBoundary(t *testing.T) {
 		}, night, lcssim.Finished, nextEvening, lcssim.Stopped},
 		{"one that failed does not hold", evening, func(w *world) {
 			w.sim.Inject(lcssim.Fault{Kind: lcssim.NotFound, Verb: lcssim.Start, Times: 1})
-			w.ask(0, plan.Start)
+			w.ask(plan.Start)
 			time.Sleep(time.Minute)
 			w.sim.Set(envID(0), lcssim.Finished)
 		}, night, lcssim.Stopped, night, lcssim.Stopped},
 		{"an environment that drifts from what the schedules and the person want is brought back", day, func(w *world) {
-			w.ask(0, plan.Start)
+			w.ask(plan.Start)
 			time.Sleep(time.Minute)
 			w.sim.Set(envID(0), lcssim.Stopped)
 		}, noon, lcssim.Finished, noon, lcssim.Finished},

@@ -142,7 +142,8 @@ func (o *round) look(m *move) {
 	r, last, seen := m.run, o.last[m.id], o.seen[m.id]
 	seen.Project, seen.ID = o.project.ID, m.id
 	since := micros(r.CreatedAt)
-	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && after.After(since) {
+	ahead := since.After(o.now) // a wrong clock wrote the run
+	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && (after.After(since) || ahead) {
 		since = after
 	}
 	switch {

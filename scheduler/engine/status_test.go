@@ -16,7 +16,7 @@ func TestStatusSaysWhatIsHeldByHandAndWhatNothingStops(t *testing.T) {
 		w.sim.Set(envID(1), lcssim.Finished) // it runs, and the file is new
 		until("2000-01-03 20:00:00")
 		w.start()
-		run := w.ask(0, plan.Start)
+		run := w.ask(plan.Start)
 		until("2000-01-03 20:10:00")
 		list, err := w.engine.Statuses(t.Context())
 		if err != nil {

@@ -125,3 +125,23 @@ func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
 		w.stop()
 	})
 }
+
+// A tick of a process whose clock is ahead writes a run from the future. What LCS shows
+// after its call proves it all the same.
+func TestRunOfATickFromTheFutureIsProvenByWhatComesAfterItsCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		until("2000-01-03 18:00:00")
+		w.start()
+		until("2000-01-03 18:05:00")
+		if err := w.engine.Tick(t.Context(), time.Now().Add(56*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		until("2000-01-03 18:15:00")
+		if run := w.only(); run.State != scheduler.Succeeded || len(run.Attempts) != 1 {
+			t.Errorf("run = %+v, want it proven with one call", run)
+		}
+		w.stop()
+	})
+}

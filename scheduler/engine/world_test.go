@@ -318,10 +318,10 @@ func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Overrid
 	return o
 }
 
-// ask starts or stops an environment by hand.
-func (w *world) ask(i int, action plan.Action) scheduler.Run {
+// ask starts or stops the first environment by hand.
+func (w *world) ask(action plan.Action) scheduler.Run {
 	w.t.Helper()
-	r, err := w.engine.Request(w.t.Context(), envName(i), action, scheduler.ByToken)
+	r, err := w.engine.Request(w.t.Context(), envName(0), action, scheduler.ByToken)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -6,21 +6,22 @@ import (
 	"time"
 
 	"curfew/scheduler/plan"
+	"curfew/scheduler/zone"
 )
 
 // TestSpansAgreeWithWanted asks at random instants, and at the edges of each span.
 func TestSpansAgreeWithWanted(t *testing.T) {
-	zone, err := time.LoadLocation("Europe/Copenhagen")
+	copenhagen, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := time.Date(2026, 10, 20, 9, 30, 0, 0, zone)
+	from := time.Date(2026, 10, 20, 9, 30, 0, 0, copenhagen)
 	to := from.AddDate(0, 0, 21)
 	p, err := plan.Compile(plan.Spec{
 		Environments: []string{"a", "b"},
-		Schedules:    []plan.Schedule{{Name: "s", Environments: []string{"a"}, Location: zone, Uptime: []plan.Window{{Days: 0b0111110, Begin: 7 * 60, End: 19 * 60}}}},
+		Schedules:    []plan.Schedule{{Name: "s", Environments: []string{"a"}, Location: copenhagen, Uptime: []plan.Window{{Days: 0b0111110, Begin: 7 * 60, End: 19 * 60}}}},
 		Exceptions: []plan.Exception{{
-			Name: "x", Environments: []string{"a", "b"}, From: from.AddDate(0, 0, 3), Until: from.AddDate(0, 0, 5), Location: zone, Keep: plan.Running,
+			Name: "x", Environments: []string{"a", "b"}, From: from.AddDate(0, 0, 3), Until: from.AddDate(0, 0, 5), Location: copenhagen, Keep: plan.Running,
 		}},
 	})
 	if err != nil {

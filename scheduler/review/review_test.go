@@ -9,10 +9,11 @@ import (
 
 	"curfew/scheduler/plan"
 	"curfew/scheduler/review"
+	"curfew/scheduler/zone"
 )
 
 var copenhagen = func() *time.Location {
-	l, err := time.LoadLocation("Europe/Copenhagen")
+	l, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		panic(err)
 	}
