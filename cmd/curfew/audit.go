@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"curfew/scheduler/web"
 )
 
 func newAudit(e env) *cobra.Command {
@@ -29,11 +31,28 @@ func newAudit(e env) *cobra.Command {
 		if form.value == "json" {
 			return printJSON(e.stdout, found)
 		}
-		rows := make([][]string, len(found))
-		for i, a := range found {
-			rows[i] = []string{show(&a.At), a.By, a.From, a.Action, strings.Join(a.Environments, ","), text(a.Before), text(a.After)}
-		}
-		return printTable(e.stdout, "AT BY FROM ACTION ENVIRONMENTS BEFORE AFTER", rows)
+		_, screen := fileOf(c.Context(), e, client)
+		return printAudit(screen, found)
 	}
 	return c
+}
+
+func printAudit(s *screen, list []web.AuditEntry) error {
+	t := table{columns: []column{{name: "AT"}, {name: "BY"}, {name: "ACTION"}, {name: "ENVIRONMENTS"}, {name: "FROM", spare: 1}}}
+	for _, a := range list {
+		r := row{cells: []string{s.minute(&a.At), a.By, a.Action, count(len(a.Environments), "environment"), a.From}}
+		if len(a.Environments) == 1 {
+			r.cells[3] = a.Environments[0]
+		} else {
+			r.details = append(r.details, strings.Join(a.Environments, " "))
+		}
+		if a.Before != nil {
+			r.details = append(r.details, "before: "+*a.Before)
+		}
+		if a.After != nil {
+			r.details = append(r.details, "after: "+*a.After)
+		}
+		t.rows = append(t.rows, r)
+	}
+	return s.print(count(len(list), "change"), t)
 }

@@ -34,6 +34,8 @@ var guides = map[string]guide{
 	"overrides":      {groupPeople, "curfew overrides"},
 	"release":        {groupPeople, "curfew release k3f9x2ab"},
 	"history":        {groupPeople, "curfew history --since 24h\ncurfew history --environment tag:dev --state failed --since 7d"},
+	"savings":        {groupPeople, "curfew savings --since 30d\ncurfew savings -o csv"},
+	"audit":          {groupPeople, "curfew audit --since 7d"},
 	"cancel":         {groupPeople, "curfew cancel 01a20a66-0000-7000-8000-000000000002"},
 	"approve":        {groupPeople, "curfew approve 01a20a66-0000-7000-8000-000000000002"},
 	"environments":   {groupLCS, "curfew environments\ncurfew environments --project contoso --yaml"},

@@ -47,7 +47,7 @@ func (r *reloader) preview(ctx context.Context, text string) (pages.Preview, err
 	d := review.Compare(reviewed(active.cfg, active.plan), reviewed(cfg, p), now, to)
 	for _, c := range d.Changes {
 		found.Changes = append(found.Changes, pages.Change{
-			Environment: c.Environment, Gained: len(c.Gained), Lost: len(c.Lost), Hours: c.New.Hours - c.Old.Hours, Money: c.New.Cost - c.Old.Cost,
+			Environment: c.Environment, Gained: len(c.Gained), Lost: len(c.Lost), Hours: c.New.Hours - c.Old.Hours, Money: c.New.Cost - c.Old.Cost, Notes: c.Notes,
 		})
 	}
 	return found, nil

@@ -35,35 +35,45 @@ func newSavings(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return printSavings(e.stdout, form.value, found)
+		switch form.value {
+		case "json":
+			return printJSON(e.stdout, found)
+		case "csv":
+			return writeSavings(e.stdout, found)
+		}
+		_, screen := fileOf(c.Context(), e, client)
+		return printSavings(screen, found)
 	}
 	return c
 }
 
-func printSavings(w io.Writer, form string, s web.Savings) error {
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
-	row := func(name string, sums web.Sums) []string {
-		return []string{name, number(sums.HoursOff), number(sums.Saved), number(sums.LostFailed), number(sums.LostOverrides)}
-	}
-	var rows [][]string
+func number(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
+
+func savingsCells(name string, sums web.Sums) []string {
+	return []string{name, number(sums.HoursOff), number(sums.Saved), number(sums.LostFailed), number(sums.LostOverrides)}
+}
+
+// writeSavings prints the sums for a spreadsheet.
+func writeSavings(w io.Writer, s web.Savings) error {
+	rows := [][]string{{"environment", "hours_off", "saved", "lost_failed", "lost_overrides", "currency"}}
 	for _, one := range s.Environments {
-		rows = append(rows, row(one.Name, one.Sums))
+		rows = append(rows, append(savingsCells(one.Name, one.Sums), s.Currency))
 	}
-	switch form {
-	case "json":
-		return printJSON(w, s)
-	case "csv":
-		out := csv.NewWriter(w)
-		for i := range rows {
-			rows[i] = append(rows[i], s.Currency)
-		}
-		if err := out.WriteAll(append([][]string{{"environment", "hours_off", "saved", "lost_failed", "lost_overrides", "currency"}}, rows...)); err != nil {
-			return fmt.Errorf("print: %w", err)
-		}
-		return nil
-	}
-	if _, err := fmt.Fprintf(w, "Since %s, in %s\n", show(&s.Since), s.Currency); err != nil {
+	if err := csv.NewWriter(w).WriteAll(rows); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	return printTable(w, "ENVIRONMENT HOURS-OFF SAVED LOST-FAILED LOST-OVERRIDES", append(rows, row("total", s.Sums)))
+	return nil
+}
+
+func printSavings(s *screen, found web.Savings) error {
+	t := table{columns: []column{{name: "ENVIRONMENT"}, {name: "HOURS OFF"}, {name: "SAVED"}, {name: "LOST: FAILED"}, {name: "LOST: OVERRIDES"}}}
+	for _, one := range found.Environments {
+		t.rows = append(t.rows, row{cells: savingsCells(one.Name, one.Sums)})
+	}
+	t.rows = append(t.rows, row{cells: savingsCells("total", found.Sums)})
+	heading := "saved against always-on since " + s.minute(&found.Since)
+	if found.Currency != "" {
+		heading += ", in " + found.Currency
+	}
+	return s.print(heading, t)
 }

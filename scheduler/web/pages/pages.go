@@ -66,6 +66,7 @@ type Change struct {
 	Gained, Lost int     // fires
 	Hours        float64 // that it runs longer
 	Money        float64
+	Notes        []string // what else differs, in words
 }
 
 // Options are what the pages are made of.
