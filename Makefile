@@ -5,7 +5,7 @@ GOTESTSUM_VERSION     := v1.13.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: build test test-long chaos lint schema fuzz bench demo image clean zones zones-check cross
+.PHONY: browser build test test-long chaos lint schema fuzz bench demo image clean zones zones-check cross
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -13,6 +13,12 @@ build:
 # SQLite is C translated to Go: watching it for races takes four times as long
 # and finds nothing of ours.
 NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false
+
+# What the tests of the pages need: Debian's Chromium, and an accessibility checker.
+AXE_VERSION := 4.14.1
+browser:
+	command -v chromium >/dev/null || apt-get install -y -qq --no-install-recommends chromium
+	npm install --silent --no-save --no-audit --no-fund --prefix bin/npm axe-core@$(AXE_VERSION)
 
 # A line for each package, and each test that fails in full.
 GOTESTSUM := go run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname-and-test-fails --format-hide-empty-pkg --

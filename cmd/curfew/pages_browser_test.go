@@ -22,6 +22,7 @@ import (
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/secret"
 	"curfew/scheduler/web"
 )
@@ -220,6 +221,7 @@ func untilSeen(t *testing.T, base string) {
 }
 
 func TestPagesInABrowser(t *testing.T) {
+	longtest.Only(t)
 	b := newChromium(t, startDemo(t))
 	tests := []struct {
 		name, path string

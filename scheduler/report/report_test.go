@@ -117,7 +117,9 @@ func TestSavingsAreWhatLCSShowed(t *testing.T) {
 		},
 		{
 			"a gap counts for 15 minutes", nil,
-			[]seen{{at(t, "20:00"), lcs.Stopped}, {at(t, "22:00"), lcs.Stopped}}, "20:00", "22:00", report.Sums{HoursOff: 0.25, Saved: 0.5},
+			[]seen{{at(t, "20:00"), lcs.Stopped}, {at(t, "22:00"), lcs.Stopped}},
+			"20:00", "22:00",
+			report.Sums{HoursOff: 0.25, Saved: 0.5},
 		},
 		{"until now, and no longer", nil, []seen{{at(t, "20:00"), lcs.Stopped}}, "20:00", "20:06", report.Sums{HoursOff: 0.1, Saved: 0.2}},
 		{

@@ -90,14 +90,24 @@ func (c *clock) lane(a *Axis, row report.Row) Lane {
 // narrow is a width that nobody can point at: bars so near to each other are drawn as one.
 const narrow = 4
 
-// join adds a bar to a lane. One that can hardly be seen becomes part of the one before.
+// join adds a bar to a lane. One that touches the bar before, or can hardly be seen next to
+// another such, becomes part of it.
 func join(list []Bar, next Bar) []Bar {
-	if last := len(list) - 1; last >= 0 && next.X-list[last].X-list[last].Width < narrow && (next.Width < narrow || list[last].Width < narrow) && list[last].Class == next.Class {
-		list[last].Width = next.X + next.Width - list[last].X
-		list[last].Text, list[last].Often = "changes often; the page of the environment has each", true
-		return list
+	last := len(list) - 1
+	if last < 0 || list[last].Class != next.Class {
+		return append(list, next)
 	}
-	return append(list, next)
+	before := &list[last]
+	apart := next.X - before.X - before.Width
+	often := apart < narrow && next.Width < narrow && (before.Often || before.Width < narrow)
+	if !often && apart > 0 {
+		return append(list, next)
+	}
+	before.Width = max(before.Width, next.X+next.Width-before.X)
+	if often {
+		before.Text, before.Often = "changes often; the page of the environment has each", true
+	}
+	return list
 }
 
 func conditionText(s scheduler.Span) string {
