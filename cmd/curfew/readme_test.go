@@ -15,7 +15,7 @@ import (
 )
 
 // documents are the README and the pages that it leads to.
-var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
+var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md", "docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md"}
 
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"testing"
 	"time"
-	_ "time/tzdata"
 
 	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
 	"curfew/scheduler/store"
+	"curfew/scheduler/zone"
 )
 
 // A past is what a test lets happen, kept by the real store.
@@ -49,9 +49,9 @@ func subject(t *testing.T, overrides []plan.Exception, list []seen) report.Subje
 	if err != nil {
 		t.Fatal(err)
 	}
-	zone := at(t, "00:00").Location()
+	copenhagen := at(t, "00:00").Location()
 	alone, err := plan.Compile(plan.Spec{Environments: []string{"dev"}, Schedules: []plan.Schedule{
-		{Name: "office", Environments: []string{"dev"}, Location: zone, Uptime: []plan.Window{window}},
+		{Name: "office", Environments: []string{"dev"}, Location: copenhagen, Uptime: []plan.Window{window}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func subject(t *testing.T, overrides []plan.Exception, list []seen) report.Subje
 		t.Fatal(err)
 	}
 	return report.Subject{
-		Plan: both, Schedules: alone, Location: zone, Past: past{s.Observations, s.Runs},
+		Plan: both, Schedules: alone, Location: copenhagen, Past: past{s.Observations, s.Runs},
 		Environments: []report.Environment{{Environment: scheduler.Environment{Name: "dev", ID: "A-A", CostPerHour: 2}, ProjectID: 7}},
 	}
 }
@@ -69,14 +69,14 @@ func subject(t *testing.T, overrides []plan.Exception, list []seen) report.Subje
 // at reads a time of 2026-11-23, or a whole local time.
 func at(t *testing.T, s string) time.Time {
 	t.Helper()
-	zone, err := time.LoadLocation("Europe/Copenhagen")
+	copenhagen, err := zone.Load("Europe/Copenhagen")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(s) == len("15:04") {
 		s = "2026-11-23 " + s
 	}
-	instant, err := time.ParseInLocation("2006-01-02 15:04", s, zone)
+	instant, err := time.ParseInLocation("2006-01-02 15:04", s, copenhagen)
 	if err != nil {
 		t.Fatal(err)
 	}

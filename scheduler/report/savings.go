@@ -48,18 +48,18 @@ func (s *Subject) sums(e Environment, spans []scheduler.Span, since, now time.Ti
 	}
 	running := make([]scheduler.Span, 0, len(spans))
 	for _, span := range spans {
-		switch span.Condition {
-		case lcs.Stopped:
+		if span.Condition == lcs.Stopped {
 			off += span.Until.Sub(span.From)
-		case lcs.Running:
+		}
+		if span.Condition == lcs.Running {
 			running = append(running, span)
 		}
 	}
 	for stretch := range s.Plan.Stretches(e.Name, since, now) {
-		switch stretch.Wanted {
-		case plan.Stopped:
+		if stretch.Wanted == plan.Stopped {
 			failed += within(running, stretch.From, stretch.To)
-		case plan.Running:
+		}
+		if stretch.Wanted == plan.Running {
 			overridden += s.onlyOverridden(e.Name, running, stretch)
 		}
 	}

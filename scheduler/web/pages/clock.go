@@ -74,6 +74,3 @@ func span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d d", int(d/day))
 }
-
-// midnight is the begin of the day of an instant, in the zone of the file.
-func (c *clock) midnight(at time.Time) time.Time { return plan.DateOf(at.In(c.zone)).In(c.zone) }

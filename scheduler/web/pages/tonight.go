@@ -224,6 +224,7 @@ func seen(o scheduler.Observation) string {
 		return "stopped"
 	case lcs.Starting, lcs.Stopping, lcs.Busy:
 		return "busy"
+	case lcs.Unsupported, lcs.Unknown:
 	}
 	return "unknown"
 }
