@@ -118,7 +118,7 @@ func idAt(at time.Time) (string, error) {
 	}
 	ms := at.UnixMilli()
 	for i := range 6 {
-		id[i] = byte(ms >> (8 * (5 - i)) & 0xff) //nolint:gosec // eight bits of it
+		id[i] = byte(ms >> (8 * (5 - i)) & 0xff)
 	}
 	return id.String(), nil
 }
