@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 )
 
@@ -166,8 +167,12 @@ func removed(file string) error {
 	return nil
 }
 
-// syncDir has a directory's names survive a power cut.
+// syncDir has a directory's names survive a power cut. Windows writes them by itself, and
+// lets nobody ask for it.
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
