@@ -112,6 +112,11 @@ func (x outlook) printDay(w io.Writer, begin time.Time) error {
 	if _, err := fmt.Fprintf(w, "%s on %s, times in %s\n", x.environment, begin.Format("Mon 2006-01-02"), x.zone); err != nil {
 		return err
 	}
+	for _, mark := range x.plan.Marks(x.environment, begin, end) {
+		if _, err := fmt.Fprintf(w, "today    %s\n", mark.Text); err != nil {
+			return err
+		}
+	}
 	at, last := begin, begin
 	for ok := true; ok && at.Before(end); at, ok = x.change(at) {
 		d := x.wanted(at)
