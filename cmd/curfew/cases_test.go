@@ -25,19 +25,6 @@ const casesDir = "testdata/cases"
 // caseLimit is how long a command of a case may take.
 const caseLimit = 20 * time.Second
 
-// pending are cases that are still wrong. A case that has become right fails until
-// it is taken out, so that the list only gets shorter.
-var pending = []string{
-	"zone-vancouver", "zone-winnipeg", "zone-casablanca",
-	"zone-name-romance", "zone-name-beijing", "zone-name-factory", "zone-est", "zone-etc-gmt-2",
-	"name-two-forms",
-	"yaml-variable", "yaml-hash", "yaml-tab", "yaml-star", "yaml-colon", "yaml-no-break-space",
-	"secret-byte-order-mark", "secret-utf16",
-	"gap-23-59",
-	"long-window",
-	"cron-7", "cron-sat-sun",
-}
-
 // A trouble is one case of testdata/cases/cases.json: what somebody met in a program
 // of this kind.
 type trouble struct {
@@ -78,21 +65,10 @@ func TestCases(t *testing.T) {
 		known[c.ID] = true
 		t.Run(c.Kind+"/"+c.ID, func(t *testing.T) {
 			t.Parallel()
-			wrong := c.run(t)
-			switch isPending := slices.Contains(pending, c.ID); {
-			case wrong == nil && isPending:
-				t.Error("the case is right now: take it out of the pending ones")
-			case wrong != nil && isPending:
-				t.Skipf("pending: %v", wrong)
-			case wrong != nil:
+			if wrong := c.run(t); wrong != nil {
 				t.Errorf("%s\n%v", c.Why, wrong)
 			}
 		})
-	}
-	for _, id := range pending {
-		if !known[id] {
-			t.Errorf("there is no case %s: take it out of the pending ones", id)
-		}
 	}
 }
 

@@ -304,10 +304,10 @@ func TestBinaryStopsAndStartsAndProvesIt(t *testing.T) {
 	s.stop()
 }
 
-// history is what `curfew history` prints.
+// history is what `curfew history` prints, with all there is of each run.
 func (s *site) history() string {
 	s.t.Helper()
-	return s.curfew("history")
+	return s.curfew("history") + s.curfew("history", "-o", "json")
 }
 
 // curfew runs a command that talks to the daemon, and returns what it prints.
