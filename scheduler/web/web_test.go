@@ -156,7 +156,7 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return web.New(web.Options{Engine: fixed{down}, Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }, File: func() web.File { return active }}).Handler(addr)
+	return web.New(web.Options{Engine: fixed{down}, Reports: past{}, Pages: shownPages(down), Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }, File: func() web.File { return active }}).Handler(addr)
 }
 
 func ask(h http.Handler, method, host, path, token string) *http.Response {
@@ -198,7 +198,7 @@ func TestAnswers(t *testing.T) {
 		{"health", "GET", "/healthz", 200, "ok\n"},
 		{"readiness", "GET", "/readyz", 200, "ready\n"},
 		{"metrics", "GET", "/metrics", 200, ""},
-		{"the start page", "GET", "/", 200, "Version 1.2.3"},
+		{"the start page", "GET", "/", 200, "curfew 1.2.3"},
 		{"a page of runs with its cursor", "GET", "/api/v1/runs?limit=1", 200, `"next_cursor":"01a20a66-0000-7000-8000-000000000003"`},
 		{"the last page", "GET", "/api/v1/runs?cursor=01a20a66-0000-7000-8000-000000000003", 200, `"next_cursor":null`},
 		{"a filter", "GET", "/api/v1/runs?state=missed", 200, `"items":[{"id":"01a20a66-0000-7000-8000-000000000001"`},

@@ -216,7 +216,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 			title = t.title()
 		}
 		p.write(w, r, status, name, Frame{
-			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now), Body: body,
+			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
 		})
 	}
 }
