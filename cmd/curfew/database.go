@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/store"
@@ -65,7 +66,11 @@ func (d database) logins(ctx context.Context, e env, st *store.Store) (auth.Logi
 	if err != nil {
 		return nil, nil, err
 	}
-	text, err := secretOf(e, "CURFEW_SECRET_KEY")
+	keys.Lines = true
+	var text secret.Secret // none is no key
+	if keys.File != "" || e.getenv(keys.Env) != "" {
+		text, err = keys.Read()
+	}
 	if err == nil {
 		_, err = auth.ParseKeys(text)
 	}

@@ -50,22 +50,23 @@ type Source struct {
 	File   string
 	Env    string
 	Getenv func(string) string // os.Getenv when nil
+	Lines  bool                // it may have several lines, such as a new key and the old one
 }
 
 // Read returns the current secret, without a byte order mark and the end of the line.
 func (s Source) Read() (Secret, error) {
 	if s.File != "" {
-		return readFile(s.File)
+		return s.readFile()
 	}
 	getenv := s.Getenv
 	if getenv == nil {
 		getenv = os.Getenv
 	}
-	return parse(getenv(s.Env), "the environment variable "+s.Env, "")
+	return s.parse(getenv(s.Env), "the environment variable "+s.Env, "")
 }
 
-func readFile(path string) (Secret, error) {
-	f, err := os.Open(path)
+func (s Source) readFile() (Secret, error) {
+	f, err := os.Open(s.File)
 	if err != nil {
 		return Secret{}, fmt.Errorf("read a secret: %w", err)
 	}
@@ -75,9 +76,9 @@ func readFile(path string) (Secret, error) {
 		return Secret{}, fmt.Errorf("read a secret: %w", err)
 	}
 	if len(b) > maxSecret {
-		return Secret{}, fmt.Errorf("read a secret: %s is longer than %d bytes; is it the right file?", path, maxSecret)
+		return Secret{}, fmt.Errorf("read a secret: %s is longer than %d bytes; is it the right file?", s.File, maxSecret)
 	}
-	return parse(string(b), path, howToWrite)
+	return s.parse(string(b), s.File, howToWrite)
 }
 
 // howToWrite is for Windows, whose editors and shells write other encodings.
@@ -85,7 +86,7 @@ const howToWrite = "; in PowerShell 7 write it with Set-Content -NoNewline -Enco
 
 // parse takes a secret out of the text that holds it: one line of UTF-8, without the
 // mark before it that some editors write. Anything else could not be sent as it is.
-func parse(text, where, help string) (Secret, error) {
+func (s Source) parse(text, where, help string) (Secret, error) {
 	wide := strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")
 	line := strings.TrimRight(strings.TrimPrefix(text, "\ufeff"), "\r\n")
 	found := ""
@@ -100,9 +101,9 @@ func parse(text, where, help string) (Secret, error) {
 		found = "has NUL characters, as UTF-16 text has"
 	case !utf8.ValidString(line):
 		found = "is not UTF-8 text"
-	case strings.ContainsAny(line, "\r\n"):
+	case !s.Lines && strings.ContainsAny(line, "\r\n"):
 		found = "has several lines"
-	case strings.ContainsFunc(line, unicode.IsControl):
+	case strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\r' && r != '\n' }):
 		found = "has control characters"
 	default:
 		return New(line), nil

@@ -72,6 +72,19 @@ func TestSourceReadsItsVariable(t *testing.T) {
 	}
 }
 
+func TestSourceOfSeveralSecretsHasALineForEach(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(file, []byte("\ufeffnew\r\nold\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := (secret.Source{File: file, Lines: true}).Read(); err != nil || got.Reveal() != "new\r\nold" {
+		t.Errorf("Read() = %q, %v; want both lines", got.Reveal(), err)
+	}
+	if _, err := (secret.Source{File: file}).Read(); err == nil || !strings.Contains(err.Error(), "has several lines") {
+		t.Errorf("Read() of one secret = %v, want several lines refused", err)
+	}
+}
+
 func TestSecretFilesHoldOneLineOfText(t *testing.T) {
 	tests := []struct{ name, text, want, found string }{
 		{"a line", "s3cr3t\n", "s3cr3t", ""},
