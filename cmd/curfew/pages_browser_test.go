@@ -257,6 +257,7 @@ func TestPagesInABrowser(t *testing.T) {
 
 // The zone of the browser changes nothing: a page shows that of the schedule file.
 func TestPagesShowTheZoneOfTheFile(t *testing.T) {
+	longtest.Only(t)
 	b := newChromium(t, startDemo(t))
 	var said [2]string
 	for i, zone := range []string{"America/Los_Angeles", "Asia/Tokyo"} {
@@ -278,6 +279,7 @@ func TestPagesShowTheZoneOfTheFile(t *testing.T) {
 // Each page can be used by keyboard: Tab reaches every link and control, and it can be
 // seen where it is.
 func TestPagesByKeyboard(t *testing.T) {
+	longtest.Only(t)
 	b := newChromium(t, startDemo(t))
 	b.show("/", 1280, "light")
 	count, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']").length`))
