@@ -308,6 +308,7 @@ func TestPagesByKeyboard(t *testing.T) {
 
 // A pasted file is checked and compared, and changes nothing.
 func TestPlanPageChecksAPastedFile(t *testing.T) {
+	longtest.Only(t)
 	b := newChromium(t, startDemo(t))
 	paste := func(text string) string {
 		b.show("/plan", 1280, "light")

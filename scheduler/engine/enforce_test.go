@@ -139,6 +139,7 @@ func TestEnforceLeavesAPersonsStartAloneThatTookThePlaceOfTheEarlyOne(t *testing
 }
 
 func TestEnforceStillStopsWhatRunsWithoutAWindowToCome(t *testing.T) {
+	longtest.Only(t)
 	tests := []struct {
 		name  string
 		steps func(w *world)
