@@ -39,7 +39,7 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// A country is the rules of the days off that its law gives nearly everyone, and those
+// A country is the rules of the days that are off by its law for nearly everyone, and those
 // of its regions, each with what the whole country has.
 type country struct {
 	rules   func() []*cal.Holiday

@@ -101,7 +101,7 @@ type change struct {
 	offset int
 }
 
-// location makes a zone of the rules that the file gives, or nil when they cannot be
+// location returns a zone with the rules that stand in the file, or nil when they cannot be
 // read. The library takes zones in the form of the zone database (RFC 8536).
 func (z rawZone) location() *time.Location {
 	var all []change

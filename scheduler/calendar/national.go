@@ -62,7 +62,7 @@ func until(year int, h *cal.Holiday) *cal.Holiday { return h.Clone(&cal.Holiday{
 
 func called(name string, h *cal.Holiday) *cal.Holiday { return h.Clone(&cal.Holiday{Name: name}) }
 
-// observed gives a day off besides when the holiday is on such a weekday.
+// observed adds a day off when the holiday is on such a weekday.
 func observed(h *cal.Holiday, days ...cal.AltDay) *cal.Holiday {
 	return h.Clone(&cal.Holiday{Observed: days})
 }
@@ -141,7 +141,7 @@ func hungary() []*cal.Holiday {
 	return with(hu.Holidays, once(2026, time.January, 2, name), once(2026, time.August, 21, name), once(2026, time.December, 24, name))
 }
 
-// iceland: act 88/1971 gives 24 and 31 December from 13:00 only.
+// iceland: by act 88/1971, 24 and 31 December are off from 13:00 only.
 func iceland() []*cal.Holiday {
 	return without(is.Holidays, is.Adfangadagur, is.Gamarsdagur)
 }
@@ -202,7 +202,7 @@ func newZealand() []*cal.Holiday {
 	return with(without(nz.Holidays, nz.QueensBirthday), matariki, called("King's Birthday", nz.QueensBirthday))
 }
 
-// serbia: of the secular holidays, one on a Sunday gives the next working day.
+// serbia: of the secular holidays, for one on a Sunday the next working day is off too.
 func serbia() []*cal.Holiday {
 	labour := moving("Praznik rada", func(year int) time.Time {
 		first := on(year, time.May, 1)

@@ -14,7 +14,7 @@ import (
 )
 
 // australianStates: Easter Sunday is a holiday of Western Australia since 2022 and of
-// South Australia since 2024; New South Wales gives the Monday after ANZAC Day in 2026
+// South Australia since 2024; New South Wales adds the Monday after ANZAC Day in 2026
 // and 2027. The birthday is the King's since 2023.
 func australianStates() map[string][]*cal.Holiday {
 	kings := func(list []*cal.Holiday, queens *cal.Holiday) []*cal.Holiday {

@@ -78,7 +78,7 @@ func Restore(ctx context.Context, dsn, file string, now time.Time) (old string, 
 	return old, nil
 }
 
-// moveAside gives a database another name, together with what its -wal file holds, and
+// moveAside renames a database, together with what its -wal file holds, and
 // removes its -wal and -shm: with those of another database the next one would be
 // damaged. Until the caller puts a new file there, the old one stays in its place.
 func moveAside(path string, now time.Time) (string, error) {
@@ -146,7 +146,7 @@ func copyTo(ctx context.Context, path, part string) (err error) {
 	return f.Sync()
 }
 
-// linkOrRename gives a file another name, which must be free. The old name stays where the
+// linkOrRename lets a file have another name, which must be free. The old name stays where the
 // file system has hard links.
 func linkOrRename(from, to string) error {
 	err := os.Link(from, to)

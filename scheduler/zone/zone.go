@@ -61,7 +61,7 @@ func (d *database) load(name string) (*time.Location, error) {
 }
 
 // plausible reports whether a name that the binary does not carry may be a zone that
-// a newer host has. Of the other files beside the zones none has a directory of
+// a newer host has. Of the other files next to the zones none has a directory of
 // these names.
 func plausible(name string) bool {
 	region, _, ok := strings.Cut(name, "/")
