@@ -7,35 +7,27 @@ import (
 	"time"
 )
 
-// A Stretch is a time in which one thing is wanted of an environment, and by one rule:
-// From is part of it, To is not.
+// A Stretch is a Span with the rule that decides at its begin.
 type Stretch struct {
 	From, To time.Time
 	Wanted   Wanted
-	Because  string // the rule that decides at From
+	Because  string
 }
 
-// Stretches yields what is wanted of the environment from from to to, without gaps: it
-// changes at the fires of All.
+// Stretches yields what is wanted of the environment from from to to, without gaps. Unlike
+// a span, a stretch also ends at a fire that asks for the same again.
 func (p *Plan) Stretches(environment string, from, to time.Time) iter.Seq[Stretch] {
+	spans := p.split(environment, from, to, func(t *timeline, i instant, last Wanted) bool {
+		_, fires := t.fire(i)
+		return fires || t.wanted(t.top(i), i) != last
+	})
 	return func(yield func(Stretch) bool) {
-		if !from.Before(to) {
-			return
-		}
-		begin := from
-		for f := range p.All(from.Add(time.Nanosecond), to, environment) {
-			if !yield(p.stretch(environment, begin, f.At)) {
+		for _, s := range spans {
+			if !yield(Stretch{s.From, s.To, s.Wanted, p.Wanted(environment, s.From).Because}) {
 				return
 			}
-			begin = f.At
 		}
-		yield(p.stretch(environment, begin, to))
 	}
-}
-
-func (p *Plan) stretch(environment string, from, to time.Time) Stretch {
-	d := p.Wanted(environment, from)
-	return Stretch{From: from, To: to, Wanted: d.Wanted, Because: d.Because}
 }
 
 // A Mark is something that a person wants to know of a day: a holiday, or a change of

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -43,6 +44,23 @@ func TestStretchesAreWhatIsWanted(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestStretchOfAnOverrideEndsWithItWhereNoScheduleDecidesAfterIt(t *testing.T) {
+	from := instantAt(t, "2026-01-01T00:00:00Z")
+	p, err := plan.Compile(plan.Spec{Environments: []string{"dev"}, Exceptions: []plan.Exception{{
+		Name: plan.OverridePrefix + "1", Environments: []string{"dev"}, From: from.Add(time.Hour), Until: from.Add(2 * time.Hour), Location: time.UTC, Keep: plan.Stopped, Override: true,
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []plan.Wanted
+	for s := range p.Stretches("dev", from, from.Add(5*time.Hour)) {
+		got = append(got, s.Wanted)
+	}
+	if want := []plan.Wanted{plan.Unknown, plan.Stopped, plan.Unknown}; !slices.Equal(got, want) {
+		t.Errorf("stretches are %v, want %v", got, want)
+	}
 }
 
 func TestMarksNameHolidaysAndChangesOfTheClocks(t *testing.T) {

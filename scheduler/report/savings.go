@@ -55,12 +55,12 @@ func (s *Subject) sums(e Environment, spans []scheduler.Span, since, now time.Ti
 			running = append(running, span)
 		}
 	}
-	for stretch := range s.Plan.Stretches(e.Name, since, now) {
-		if stretch.Wanted == plan.Stopped {
-			failed += within(running, stretch.From, stretch.To)
+	for _, span := range s.Plan.Spans(e.Name, since, now) {
+		if span.Wanted == plan.Stopped {
+			failed += within(running, span.From, span.To)
 		}
-		if stretch.Wanted == plan.Running {
-			overridden += s.onlyOverridden(e.Name, running, stretch)
+		if span.Wanted == plan.Running {
+			overridden += s.onlyOverridden(e.Name, running, span)
 		}
 	}
 	sums.HoursOff = off.Hours()
@@ -68,14 +68,14 @@ func (s *Subject) sums(e Environment, spans []scheduler.Span, since, now time.Ti
 	return sums
 }
 
-// onlyOverridden returns how long it ran in a stretch in which it was wanted running, while
+// onlyOverridden returns how long it ran in a span in which it was wanted running, while
 // the schedule file alone wanted it stopped.
-func (s *Subject) onlyOverridden(name string, running []scheduler.Span, stretch plan.Stretch) time.Duration {
+func (s *Subject) onlyOverridden(name string, running []scheduler.Span, span plan.Span) time.Duration {
 	var sum time.Duration
 	if s.Plan == s.Schedules {
 		return 0
 	}
-	for alone := range s.Schedules.Stretches(name, stretch.From, stretch.To) {
+	for _, alone := range s.Schedules.Spans(name, span.From, span.To) {
 		if alone.Wanted == plan.Stopped {
 			sum += within(running, alone.From, alone.To)
 		}
