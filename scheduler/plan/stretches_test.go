@@ -11,36 +11,40 @@ import (
 )
 
 func TestStretchesAreWhatIsWanted(t *testing.T) {
-	shared, locations := &walls{}, map[string]*time.Location{}
+	locations := map[string]*time.Location{}
 	for _, zone := range zones() {
 		locations[zone] = mustLoad(t, zone)
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorld(rt, shared, locations)
-		p, err := plan.Compile(w.spec)
-		if err != nil {
-			rt.Skip(err)
-		}
+		w, p := drawPlan(rt, locations)
 		from := w.from()
 		to := from.AddDate(0, 0, rangeDays)
 		for _, name := range w.spec.Environments {
-			end, fires := from, 0
+			fires := map[time.Time]bool{}
+			for _, f := range p.Fires(from.Add(1), to, name) {
+				fires[f.At.UTC()] = true
+			}
+			end := from
 			for s := range p.Stretches(name, from, to) {
 				if !s.From.Equal(end) || !s.From.Before(s.To) {
 					rt.Fatalf("stretch from %v to %v, want it from %v", s.From, s.To, end)
 				}
 				for _, at := range []time.Time{s.From, s.From.Add(s.To.Sub(s.From) / 2), s.To.Add(-time.Nanosecond)} {
 					if got := p.Wanted(name, at).Wanted; got != s.Wanted {
-						rt.Fatalf("%s is wanted %s at %v, but %s in the stretch from %v to %v", name, got, at, s.Wanted, s.From, s.To)
+						rt.Fatalf("%s is wanted %s at %v, but %s in the stretch from %v to %v\n%s", name, got, at, s.Wanted, s.From, s.To, w)
 					}
 				}
-				end, fires = s.To, fires+1
+				if !s.From.Equal(from) && !fires[s.From.UTC()] && s.Wanted != plan.Unknown {
+					rt.Fatalf("a stretch of %s begins at %v, which is no fire\n%s", name, s.From, w)
+				}
+				delete(fires, s.From.UTC())
+				end = s.To
 			}
 			if !end.Equal(to) {
 				rt.Fatalf("the stretches of %s end at %v, want %v", name, end, to)
 			}
-			if want := len(p.Fires(from.Add(1), to, name)); fires != want+1 {
-				rt.Fatalf("%s has %d stretches, want one more than its %d fires", name, fires, want)
+			if len(fires) > 0 {
+				rt.Fatalf("no stretch of %s begins at its fires %v\n%s", name, fires, w)
 			}
 		}
 	})
