@@ -29,7 +29,8 @@ func (r reports) subject(ctx context.Context, since time.Time, names ...string) 
 	if err != nil {
 		return report.Subject{}, err
 	}
-	s := report.Subject{Plan: withOverrides, Schedules: setup.Plan, Location: setup.Location, Past: past{r.store.Observations, r.store.Runs}}
+	zone, _ := r.Place()
+	s := report.Subject{Plan: withOverrides, Schedules: setup.Plan, Location: zone, Past: past{r.store.Observations, r.store.Runs}}
 	projects := make(map[string]int64, len(setup.Projects))
 	for _, p := range setup.Projects {
 		projects[p.Name] = p.ID

@@ -107,12 +107,16 @@ func (s *snapshot) withOverrides(c scheduler.Cursor) (*snapshot, error) {
 			Keep: o.Keep, Reason: o.Reason, Override: true,
 		})
 	}
+	next := *s
+	next.plan, next.revision = s.Plan, c.Revision
+	if len(list) == 0 { // most often: a plan of thousands takes a moment to compile
+		return &next, nil
+	}
 	p, err := s.Plan.WithExceptions(list)
 	if err != nil {
 		return nil, fmt.Errorf("apply the overrides: %w", err)
 	}
-	next := *s
-	next.plan, next.revision = p, c.Revision
+	next.plan = p
 	return &next, nil
 }
 
