@@ -22,11 +22,7 @@ func newAct(e env, action plan.Action) *cobra.Command {
 	wait := c.Flags().Bool("wait", false, "until each run is at its end, with its progress on stderr; exit 1 unless all succeeded")
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, selectors []string) error {
-		client, err := newClient(e, *server)
-		if err != nil {
-			return err
-		}
-		names, err := selectKnown(c.Context(), client, selectors)
+		client, names, err := clientFor(c.Context(), e, *server, selectors)
 		if err != nil {
 			return err
 		}

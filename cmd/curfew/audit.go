@@ -1,9 +1,6 @@
 package main
 
 import (
-	"strings"
-	"time"
-
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/web"
@@ -16,11 +13,7 @@ func newAudit(e env) *cobra.Command {
 	since := c.Flags().String("since", "", "only since: 24h, 7d, "+instantForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		at, err := parseSince(c, *since, time.Now())
-		if err != nil {
-			return err
-		}
-		client, err := newClient(e, *server)
+		at, client, err := sinceOf(c, e, *server, *since)
 		if err != nil {
 			return err
 		}
@@ -40,12 +33,8 @@ func newAudit(e env) *cobra.Command {
 func printAudit(s *screen, list []web.AuditEntry) error {
 	t := table{columns: []column{{name: "AT"}, {name: "BY"}, {name: "ACTION"}, {name: "ENVIRONMENTS"}, {name: "FROM", spare: 1}}}
 	for _, a := range list {
-		r := row{cells: []string{s.minute(&a.At), a.By, a.Action, count(len(a.Environments), "environment"), a.From}}
-		if len(a.Environments) == 1 {
-			r.cells[3] = a.Environments[0]
-		} else {
-			r.details = append(r.details, strings.Join(a.Environments, " "))
-		}
+		names, more := namesCell(a.Environments)
+		r := row{cells: []string{s.minute(&a.At), a.By, a.Action, names, a.From}, details: more}
 		if a.Before != nil {
 			r.details = append(r.details, "before: "+*a.Before)
 		}

@@ -139,16 +139,17 @@ func (x completer) known(ctx context.Context, c *cobra.Command) []config.Environ
 }
 
 func (x completer) environments(ctx context.Context, c *cobra.Command) []cobra.Completion {
-	var list []cobra.Completion
-	for _, e := range x.known(ctx, c) {
-		list = append(list, cobra.CompletionWithDesc(e.Name, e.Project))
-	}
+	list, _ := x.namesAndTags(ctx, c)
 	return list
 }
 
 // selectors are the environments and their tags.
 func (x completer) selectors(ctx context.Context, c *cobra.Command) []cobra.Completion {
-	var list, tags []cobra.Completion
+	list, tags := x.namesAndTags(ctx, c)
+	return append(list, tags...)
+}
+
+func (x completer) namesAndTags(ctx context.Context, c *cobra.Command) (list, tags []cobra.Completion) {
 	seen := map[string]bool{}
 	for _, e := range x.known(ctx, c) {
 		list = append(list, cobra.CompletionWithDesc(e.Name, e.Project))
@@ -159,7 +160,7 @@ func (x completer) selectors(ctx context.Context, c *cobra.Command) []cobra.Comp
 			}
 		}
 	}
-	return append(list, tags...)
+	return list, tags
 }
 
 func (x completer) accounts(_ context.Context, c *cobra.Command) []cobra.Completion {

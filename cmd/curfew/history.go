@@ -49,14 +49,11 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 	if o.project != "" {
 		q.Max = 0 // the limit counts those of the project
 	}
-	var err error
-	if q.Since, err = parseSince(c, o.since, time.Now()); err != nil {
-		return err
-	}
-	client, err := newClient(e, o.server)
+	since, client, err := sinceOf(c, e, o.server, o.since)
 	if err != nil {
 		return err
 	}
+	q.Since = since
 	runs, err := runsOf(c.Context(), client, q, o.environments)
 	if err != nil {
 		return err
@@ -111,6 +108,16 @@ func causeOf(r web.Run) string {
 	default:
 		return r.Trigger
 	}
+}
+
+// sinceOf reads --since, and makes the client of a command that lists what came after it.
+func sinceOf(c *cobra.Command, e env, server, since string) (time.Time, *web.Client, error) {
+	at, err := parseSince(c, since, time.Now())
+	if err != nil {
+		return at, nil, err
+	}
+	client, err := newClient(e, server)
+	return at, client, err
 }
 
 // parseSince reads an instant, or how long ago it was.

@@ -19,12 +19,8 @@ func showOverrides(ctx context.Context, e env, c *web.Client, list []web.Overrid
 func printOverrides(s *screen, list []web.Override) error {
 	t := table{columns: []column{{name: "ID"}, {name: "STATE"}, {name: "KEEP"}, {name: "FROM"}, {name: "UNTIL"}, {name: "ENVIRONMENTS"}, {name: "BY", spare: 1}}}
 	for _, o := range list {
-		r := row{cells: []string{o.ID, o.State, o.Keep, s.minute(&o.From), s.minute(&o.Until), count(len(o.Environments), "environment"), o.By}}
-		if len(o.Environments) == 1 {
-			r.cells[5] = o.Environments[0]
-		} else {
-			r.details = append(r.details, strings.Join(o.Environments, " "))
-		}
+		names, more := namesCell(o.Environments)
+		r := row{cells: []string{o.ID, o.State, o.Keep, s.minute(&o.From), s.minute(&o.Until), names, o.By}, details: more}
 		if o.Reason != nil {
 			r.details = append(r.details, "reason: "+*o.Reason)
 		}
@@ -38,4 +34,13 @@ func printOverrides(s *screen, list []web.Override) error {
 		heading += ": " + totals(list, func(o web.Override) string { return o.State })
 	}
 	return s.print(heading, t)
+}
+
+// namesCell returns what a cell says of environments: the name of one, or the number of
+// several, whose names are the detail.
+func namesCell(names []string) (cell string, details []string) {
+	if len(names) == 1 {
+		return names[0], nil
+	}
+	return count(len(names), "environment"), []string{strings.Join(names, " ")}
 }

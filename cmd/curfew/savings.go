@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/csv"
-	"fmt"
 	"io"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"curfew/scheduler/report"
 	"curfew/scheduler/web"
 )
 
@@ -23,11 +21,7 @@ func newSavings(e env) *cobra.Command {
 	since := c.Flags().String("since", "30d", "since when: 24h, 7d, "+instantForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		at, err := parseSince(c, *since, time.Now())
-		if err != nil {
-			return err
-		}
-		client, err := newClient(e, *server)
+		at, client, err := sinceOf(c, e, *server, *since)
 		if err != nil {
 			return err
 		}
@@ -55,14 +49,11 @@ func savingsCells(name string, sums web.Sums) []string {
 
 // writeSavings prints the sums for a spreadsheet.
 func writeSavings(w io.Writer, s web.Savings) error {
-	rows := [][]string{{"environment", "hours_off", "saved", "lost_failed", "lost_overrides", "currency"}}
-	for _, one := range s.Environments {
-		rows = append(rows, append(savingsCells(one.Name, one.Sums), s.Currency))
+	lines := make([]report.Line, len(s.Environments))
+	for i, one := range s.Environments {
+		lines[i] = report.Line{Name: one.Name, Sums: report.Sums(one.Sums)}
 	}
-	if err := csv.NewWriter(w).WriteAll(rows); err != nil {
-		return fmt.Errorf("print: %w", err)
-	}
-	return nil
+	return report.WriteCSV(w, s.Currency, lines)
 }
 
 func printSavings(s *screen, found web.Savings) error {

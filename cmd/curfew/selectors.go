@@ -19,6 +19,16 @@ func selectFrom(cfg *config.Config, selectors []string) ([]string, error) {
 	return names, nil
 }
 
+// clientFor makes the client of a command that changes environments, and selects them.
+func clientFor(ctx context.Context, e env, server string, selectors []string) (*web.Client, []string, error) {
+	client, err := newClient(e, server)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := selectKnown(ctx, client, selectors)
+	return client, names, err
+}
+
 // selectKnown is selectFrom for the environments of the daemon's file.
 func selectKnown(ctx context.Context, client *web.Client, selectors []string) ([]string, error) {
 	known, err := client.Environments(ctx)

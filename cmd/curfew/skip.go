@@ -18,11 +18,7 @@ func newSkip(e env) *cobra.Command {
 	server := serverFlag(c, e)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, selectors []string) error {
-		client, err := newClient(e, *server)
-		if err != nil {
-			return err
-		}
-		names, err := selectKnown(c.Context(), client, selectors)
+		client, names, err := clientFor(c.Context(), e, *server, selectors)
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package pages
 
 import (
 	"cmp"
-	"encoding/csv"
 	"net/http"
 	"slices"
 	"strconv"
@@ -19,13 +18,12 @@ const savingsSince = 30
 
 // SavingsPage is what was saved since a day.
 type SavingsPage struct {
-	Since    string
-	From     Moment
-	Total    SavingsLine
-	Lines    []SavingsLine
-	Tags     []SavingsLine
-	Currency string
-	CSV      string
+	Since string
+	From  Moment
+	Total SavingsLine
+	Lines []SavingsLine
+	Tags  []SavingsLine
+	CSV   string
 }
 
 // A SavingsLine is the sums of one environment, tag or all.
@@ -43,7 +41,7 @@ func (p *Pages) savings(r *http.Request, c *clock) (any, error) {
 		return nil, err
 	}
 	_, currency := p.opts.Reports.Place()
-	page := &SavingsPage{Since: plan.DateOf(since).String(), From: c.moment(since), Currency: currency}
+	page := &SavingsPage{Since: plan.DateOf(since).String(), From: c.moment(since)}
 	page.CSV = "/savings.csv?since=" + page.Since
 	tags := map[string]report.Sums{}
 	err = p.opts.Reports.Savings(r.Context(), since, func(e report.Environment, sums report.Sums) error {
@@ -114,11 +112,10 @@ func (p *Pages) savingsCSV(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	rows := [][]string{{"environment", "hours_off", "saved", "lost_failed", "lost_overrides", "currency"}}
+	var rows []report.Line
 	_, currency := p.opts.Reports.Place()
-	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 	err = p.opts.Reports.Savings(r.Context(), since, func(e report.Environment, sums report.Sums) error {
-		rows = append(rows, []string{e.Name, number(sums.HoursOff), number(sums.Saved), number(sums.LostFailed), number(sums.LostOverrides), currency})
+		rows = append(rows, report.Line{Name: e.Name, Sums: sums})
 		return nil
 	})
 	if err != nil {
@@ -128,5 +125,5 @@ func (p *Pages) savingsCSV(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="savings.csv"`)
-	_ = csv.NewWriter(w).WriteAll(rows)
+	_ = report.WriteCSV(w, currency, rows)
 }

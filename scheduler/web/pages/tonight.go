@@ -107,9 +107,6 @@ type Tonight struct {
 	Alone           []string // environments in no schedule
 	AlonePerDay     string   // what they cost a day when they run, "" when it is not known
 	DownAccounts    []string
-	NextFire        string
-	ObservedOldest  string
-	Currency        string
 	NothingSelected bool
 }
 
@@ -118,7 +115,6 @@ type Row struct {
 	Name, Project string
 	Tags          []string
 	Wanted        string
-	WantedBecause string
 	Seen          string // running, stopped, busy or unknown
 	SeenText      string // LCS's own word
 	SeenAge       string
@@ -201,7 +197,7 @@ func keys(set map[string]bool) []string {
 }
 
 func (c *clock) row(s scheduler.EnvironmentStatus) Row {
-	row := Row{Name: s.Name, Project: s.Project, Tags: s.Tags, Wanted: string(s.Wanted), WantedBecause: s.Because, Seen: seen(s.Observation), SeenText: "not seen yet"}
+	row := Row{Name: s.Name, Project: s.Project, Tags: s.Tags, Wanted: string(s.Wanted), Seen: seen(s.Observation), SeenText: "not seen yet"}
 	if !s.Observation.At.IsZero() {
 		row.SeenText, row.SeenAge = cmp.Or(s.Observation.DeploymentState, string(s.Observation.Condition)), c.ago(s.Observation.At)
 	}
@@ -294,9 +290,9 @@ func (p *Pages) banners(r *http.Request, t *Tonight, all []scheduler.Environment
 			cost += s.CostPerHour * 24
 		}
 	}
-	_, t.Currency = p.opts.Reports.Place()
 	if cost > 0 {
-		t.AlonePerDay = money(cost, t.Currency)
+		_, currency := p.opts.Reports.Place()
+		t.AlonePerDay = money(cost, currency)
 	}
 	accounts, err := p.opts.Engine.Accounts(r.Context())
 	if err != nil {
