@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // contentOf is a login large enough to take more than one write.
 func contentOf(n int) []byte {
-	return []byte(fmt.Sprintf("%08d ", n) + strings.Repeat("x", 200_000) + fmt.Sprintf(" %08d", n))
+	return []byte(fmt.Sprintf("%08d ", n) + strings.Repeat("x", 2_000_000) + fmt.Sprintf(" %08d", n))
 }
 
 func writeForever(dir string) {
@@ -48,7 +48,7 @@ func TestLoginSurvivesAKillInTheMiddleOfAWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tokens")
 	files := auth.LoginFiles{Dir: dir}
 	leftovers := 0
-	for range 40 {
+	for round := range 40 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "CURFEW_TEST_WRITES_LOGINS="+dir)
 		out, err := cmd.StdoutPipe()
@@ -68,8 +68,12 @@ func TestLoginSurvivesAKillInTheMiddleOfAWrite(t *testing.T) {
 		if _, err := fmt.Sscan(lines.Text(), &last); err != nil {
 			t.Fatalf("the writer says %q", lines.Text())
 		}
-		<-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond) // the moment of the kill
-		if err := errors.Join(cmd.Process.Kill()); err != nil {
+		if round%2 == 0 {
+			<-time.After(time.Duration(rand.IntN(3000)) * time.Microsecond) // any moment
+		} else {
+			waitForTemporary(t, dir)
+		}
+		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 		for lines.Scan() { // what it had written before it died
@@ -94,6 +98,16 @@ func TestLoginSurvivesAKillInTheMiddleOfAWrite(t *testing.T) {
 	}
 	if left := temporary(t, dir); len(left) > 0 {
 		t.Errorf("unfinished files stay: %v", left)
+	}
+}
+
+// waitForTemporary returns as soon as a write has begun, so that a kill falls into it.
+func waitForTemporary(t *testing.T, dir string) {
+	t.Helper()
+	for begun := time.Now(); len(temporary(t, dir)) == 0; {
+		if time.Since(begun) > time.Minute {
+			t.Fatal("no write began within a minute")
+		}
 	}
 }
 
