@@ -51,6 +51,7 @@ func (o *office) withOtherProject() {
 }
 
 func TestFreeAccountTakesOverAtOnceFromOneThatIsDown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		second := o.options
@@ -74,6 +75,7 @@ func TestFreeAccountTakesOverAtOnceFromOneThatIsDown(t *testing.T) {
 }
 
 func TestCorrectedEntryOfTheFileFreesItsAccount(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.entra.Fail(lcssim.NoSuchApp)
@@ -91,6 +93,7 @@ func TestCorrectedEntryOfTheFileFreesItsAccount(t *testing.T) {
 }
 
 func TestProjectThatRefusesAnAccountIsReportedOnceAndLeavesTheOtherUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.long = true
@@ -119,8 +122,10 @@ func TestProjectThatRefusesAnAccountIsReportedOnceAndLeavesTheOtherUp(t *testing
 }
 
 func TestRenewalsOfCurfewItselfFreeNoAccount(t *testing.T) {
+	t.Parallel()
 	for _, mode := range []string{auth.ModePassword, auth.ModeDelegated} {
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o := newOffice(t, mode)
 				if mode == auth.ModeDelegated {
@@ -149,6 +154,7 @@ func TestRenewalsOfCurfewItselfFreeNoAccount(t *testing.T) {
 }
 
 func TestAcceptedRunWhoseAccountGoesDownFailsAtItsVerifyTimeout(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		until("2000-01-03 18:58:00")
@@ -169,6 +175,7 @@ func TestAcceptedRunWhoseAccountGoesDownFailsAtItsVerifyTimeout(t *testing.T) {
 }
 
 func TestNothingIsShownOfAnAccountThatTheFileNoLongerHas(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		second := o.options
