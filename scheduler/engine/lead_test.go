@@ -94,7 +94,7 @@ func TestMissedLeadIsAWarning(t *testing.T) {
 			w := newWorld(t, 1, lcssim.Options{StartTime: 30 * time.Minute})
 			w.setup.Leads = map[string]scheduler.Lead{"office-hours": lead}
 			w.schedule.Lead = lead.Fixed
-			until("2000-01-03 05:00:00")
+			until("2000-01-03 06:20:00")
 			w.start()
 			until("2000-01-03 07:45:00")
 			w.state(0, lcssim.Finished)
