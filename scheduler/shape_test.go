@@ -53,17 +53,19 @@ func TestPartsStaySmall(t *testing.T) {
 // TestImportsRunOneWay holds the packages to the direction in which they may know each other.
 func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
-		".":         {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
-		"engine":    {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
-		"store":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
-		"report":    {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
-		"web":       {"curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
-		"web/pages": {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
-		"plan":      {},
-		"review":    {"curfew/scheduler/plan"},
-		"quota":     {"curfew/lcs"},
-		"zone":      {},
-		"config":    {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
+		".":          {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"engine":     {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"store":      {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
+		"report":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
+		"web":        {"curfew/lcs/secret", "curfew/scheduler/web/api"},
+		"web/api":    {"curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
+		"web/client": {"curfew/lcs/secret", "curfew/scheduler/plan", "curfew/scheduler/web/api"},
+		"web/pages":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
+		"plan":       {},
+		"review":     {"curfew/scheduler/plan"},
+		"quota":      {"curfew/lcs"},
+		"zone":       {},
+		"config":     {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 	}
 	for dir, list := range allowed {
 		may := map[string]bool{}

@@ -8,21 +8,23 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 func newAccounts(e env, path *string) *cobra.Command {
-	c := lister[web.Account]{
+	c := lister[api.Account]{
 		"accounts", "Lists the accounts: whether each can sign in, and how old its login is",
-		func(ctx context.Context, c *web.Client) ([]web.Account, error) { return c.Accounts(ctx) },
-		func(s *screen, _ web.File, list []web.Account) error { return printAccounts(s, list) },
+		func(ctx context.Context, c *client.Client) ([]api.Account, error) { return c.Accounts(ctx) },
+		func(s *screen, _ api.File, list []api.Account) error { return printAccounts(s, list) },
 	}.command(e)
 	c.AddCommand(newCheck(e, path))
 	return c
 }
 
-func printAccounts(s *screen, list []web.Account) error {
+func printAccounts(s *screen, list []api.Account) error {
 	t := table{columns: []column{{name: "ACCOUNT"}, {name: "MODE"}, {name: "STATE", paint: badWhen("down")}, {name: "SINCE", spare: 1}, {name: "NEXT TRY", sparse: true}, {name: "PROJECTS", spare: 2}}}
 	for _, a := range list {
 		r := row{cells: []string{a.Name, a.Mode, a.State, ago(a.Since, s.now), s.when(a.NextTry), strings.Join(a.Projects, " ")}}
@@ -34,7 +36,7 @@ func printAccounts(s *screen, list []web.Account) error {
 		}
 		t.rows = append(t.rows, r)
 	}
-	heading := fmt.Sprintf("%s: %s", count(len(list), "account"), totals(list, func(a web.Account) string { return a.State }))
+	heading := fmt.Sprintf("%s: %s", wording.Count(len(list), "account"), totals(list, func(a api.Account) string { return a.State }))
 	return s.print(heading, t)
 }
 

@@ -8,7 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 // newAct is start or stop.
@@ -22,14 +23,14 @@ func newAct(e env, action plan.Action) *cobra.Command {
 	wait := c.Flags().Bool("wait", false, "until each run is at its end, with its progress on stderr; exit 1 unless all succeeded")
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, selectors []string) error {
-		client, names, err := clientFor(c.Context(), e, *server, selectors)
+		remote, names, err := clientFor(c.Context(), e, *server, selectors)
 		if err != nil {
 			return err
 		}
-		runs, err := each(names, func(name string) (web.Run, error) { return client.Act(c.Context(), name, action) })
+		runs, err := each(names, func(name string) (api.Run, error) { return remote.Act(c.Context(), name, action) })
 		if *wait {
 			var waited error
-			runs, waited = waitFor(c.Context(), e, client, runs)
+			runs, waited = waitFor(c.Context(), e, remote, runs)
 			err = errors.Join(err, waited)
 		}
 		return errors.Join(printRuns(e, runs, form.value), err)
@@ -53,7 +54,7 @@ func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
 	return list, errors.Join(errs...)
 }
 
-func printRuns(e env, runs []web.Run, form string) error {
+func printRuns(e env, runs []api.Run, form string) error {
 	if form == "json" {
 		return printJSON(e.stdout, runs)
 	}
@@ -68,17 +69,17 @@ func printRuns(e env, runs []web.Run, form string) error {
 }
 
 // newDecide is cancel or approve: what a person decides about runs.
-func newDecide(e env, use, short string, decide func(ctx context.Context, c *web.Client, id string) (web.Run, error)) *cobra.Command {
+func newDecide(e env, use, short string, decide func(ctx context.Context, c *client.Client, id string) (api.Run, error)) *cobra.Command {
 	form := newOutput("table", "json")
 	c := &cobra.Command{Use: use + " RUN…", Short: short, Args: cobra.MinimumNArgs(1)}
 	server := serverFlag(c, e)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, ids []string) error {
-		client, err := newClient(e, *server)
+		remote, err := newClient(e, *server)
 		if err != nil {
 			return err
 		}
-		runs, err := each(ids, func(id string) (web.Run, error) { return decide(c.Context(), client, id) })
+		runs, err := each(ids, func(id string) (api.Run, error) { return decide(c.Context(), remote, id) })
 		return errors.Join(printRuns(e, runs, form.value), err)
 	}
 	return c

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"curfew/lcs/lcssim"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 func TestCommandsThatChangeSomething(t *testing.T) {
@@ -21,7 +21,7 @@ func TestCommandsThatChangeSomething(t *testing.T) {
 	if got := s.sim.State(e2eID(0)); got != lcssim.Stopped {
 		t.Errorf("after curfew stop --wait dev-00 is %s, want Stopped", got)
 	}
-	var made []web.Override
+	var made []api.Override
 	if err := json.Unmarshal([]byte(s.curfew("keep", "dev-01", "--running", "--for", "2h", "--reason", "a demo", "-o", "json")), &made); err != nil || len(made) != 1 {
 		t.Fatalf("curfew keep made %+v, %v", made, err)
 	}
@@ -35,7 +35,7 @@ func TestCommandsThatChangeSomething(t *testing.T) {
 		t.Errorf("curfew release printed %s", out)
 	}
 	s.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
-	var runs []web.Run
+	var runs []api.Run
 	if err := json.Unmarshal([]byte(s.curfew("stop", "dev-01", "-o", "json")), &runs); err != nil || len(runs) != 1 {
 		t.Fatalf("curfew stop made %+v, %v", runs, err)
 	}

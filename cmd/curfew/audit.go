@@ -1,9 +1,10 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
+	"curfew/internal/wording"
+	"curfew/scheduler/web/api"
 
-	"curfew/scheduler/web"
+	"github.com/spf13/cobra"
 )
 
 func newAudit(e env) *cobra.Command {
@@ -13,24 +14,24 @@ func newAudit(e env) *cobra.Command {
 	since := c.Flags().String("since", "", "only since: 24h, 7d, "+instantForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		at, client, err := sinceOf(c, e, *server, *since)
+		at, remote, err := sinceOf(c, e, *server, *since)
 		if err != nil {
 			return err
 		}
-		found, err := client.Audit(c.Context(), at)
+		found, err := remote.Audit(c.Context(), at)
 		if err != nil {
 			return err
 		}
 		if form.value == "json" {
 			return printJSON(e.stdout, found)
 		}
-		_, screen := fileOf(c.Context(), e, client)
+		_, screen := fileOf(c.Context(), e, remote)
 		return printAudit(screen, found)
 	}
 	return c
 }
 
-func printAudit(s *screen, list []web.AuditEntry) error {
+func printAudit(s *screen, list []api.AuditEntry) error {
 	t := table{columns: []column{{name: "AT"}, {name: "BY"}, {name: "ACTION"}, {name: "ENVIRONMENTS"}, {name: "FROM", spare: 1}}}
 	for _, a := range list {
 		names, more := namesCell(a.Environments)
@@ -43,5 +44,5 @@ func printAudit(s *screen, list []web.AuditEntry) error {
 		}
 		t.rows = append(t.rows, r)
 	}
-	return s.print(count(len(list), "change"), t)
+	return s.print(wording.Count(len(list), "change"), t)
 }

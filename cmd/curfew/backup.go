@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/scheduler/daemon"
 	"curfew/scheduler/store"
 )
 
@@ -42,25 +43,25 @@ func newBackup(e env) *cobra.Command {
 const postgresCopies = `back up with: pg_dump --format=custom --file=curfew.dump "$CURFEW_DATABASE"; ` +
 	`restore, with every replica stopped, with: pg_restore --clean --if-exists --dbname="$CURFEW_DATABASE" curfew.dump`
 
-func backup(c *cobra.Command, e env, db database, file string) error {
-	size, err := store.Backup(c.Context(), db.dsn, file)
+func backup(c *cobra.Command, e env, db daemon.Database, file string) error {
+	size, err := store.Backup(c.Context(), db.DSN, file)
 	if err != nil {
 		return err
 	}
 	const mib = 1 << 20
-	_, err = fmt.Fprintf(e.stdout, "%s is a copy of %s (%.1f MiB)\n", file, db.dsn, float64(size)/mib)
-	if _, none := os.Stat(db.tokens()); none == nil && err == nil {
-		_, err = fmt.Fprintf(e.stdout, "the logins of delegated accounts are not in it; copy %s too, or people must sign in again\n", db.tokens())
+	_, err = fmt.Fprintf(e.stdout, "%s is a copy of %s (%.1f MiB)\n", file, db.DSN, float64(size)/mib)
+	if _, none := os.Stat(db.LoginDir()); none == nil && err == nil {
+		_, err = fmt.Fprintf(e.stdout, "the logins of delegated accounts are not in it; copy %s too, or people must sign in again\n", db.LoginDir())
 	}
 	return err
 }
 
-func restoreBackup(c *cobra.Command, e env, db database, file string) error {
-	old, err := store.Restore(c.Context(), db.dsn, file, time.Now())
+func restoreBackup(c *cobra.Command, e env, db daemon.Database, file string) error {
+	old, err := store.Restore(c.Context(), db.DSN, file, time.Now())
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s is in the place of %s; start the daemon\n", file, db.dsn)
+	_, err = fmt.Fprintf(e.stdout, "%s is in the place of %s; start the daemon\n", file, db.DSN)
 	if old != "" && err == nil {
 		_, err = fmt.Fprintf(e.stdout, "the database that was there is %s now; remove it once all is well\n", old)
 	}

@@ -22,7 +22,7 @@ import (
 	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler/store/pgtest"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // A storm is how long and how hard replicas are treated.
@@ -305,19 +305,19 @@ func (f *fleet) calm() {
 }
 
 // settled waits until every run of the storm is at its end; fires go on meanwhile.
-func (f *fleet) settled(within time.Duration) []web.Run {
+func (f *fleet) settled(within time.Duration) []api.Run {
 	f.t.Helper()
 	end := time.Now()
-	var all []web.Run
+	var all []api.Run
 	f.eventually(within, "every run is at its end", func() bool {
 		all = f.runs()
-		return len(all) > 0 && !slices.ContainsFunc(all, func(r web.Run) bool { return r.FinishedAt == nil && r.FireAt.Before(end) })
+		return len(all) > 0 && !slices.ContainsFunc(all, func(r api.Run) bool { return r.FinishedAt == nil && r.FireAt.Before(end) })
 	})
 	return all
 }
 
-func (f *fleet) runs() []web.Run {
-	var all []web.Run
+func (f *fleet) runs() []api.Run {
+	var all []api.Run
 	cursor := ""
 	for {
 		res, err := http.Get("http://" + f.each[0].addr + "/api/v1/runs?limit=1000" + cursor)
@@ -326,7 +326,7 @@ func (f *fleet) runs() []web.Run {
 		}
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		var page web.List[web.Run]
+		var page api.List[api.Run]
 		if err != nil || json.Unmarshal(body, &page) != nil {
 			return nil
 		}
@@ -339,9 +339,9 @@ func (f *fleet) runs() []web.Run {
 }
 
 // judge holds the runs against what the plan says and what LCS saw.
-func (f *fleet) judge(runs []web.Run, from, to time.Time) {
+func (f *fleet) judge(runs []api.Run, from, to time.Time) {
 	f.t.Helper()
-	byFire := map[string][]web.Run{}
+	byFire := map[string][]api.Run{}
 	for _, r := range runs {
 		byFire[fireKey(r.FireAt, r.Environment, r.Action)] = append(byFire[fireKey(r.FireAt, r.Environment, r.Action)], r)
 	}
@@ -384,7 +384,7 @@ func (f *fleet) judge(runs []web.Run, from, to time.Time) {
 
 // callsOf counts the accepted operations that can be of a run, and returns the last
 // one on its environment up to its end: each environment was started at first.
-func callsOf(operations []lcssim.Request, r web.Run) (calls int, last string) {
+func callsOf(operations []lcssim.Request, r api.Run) (calls int, last string) {
 	last = "start"
 	for _, o := range operations {
 		if string(o.Verb) == r.Action && !o.At.Before(r.FireAt) && o.At.Before(r.FireAt.Add(roundTrip*time.Minute)) {
@@ -402,7 +402,7 @@ func fireKey(at time.Time, environment, action string) string {
 }
 
 // plan is what `curfew plan` says of the time between.
-func (f *fleet) plan(from, to time.Time) []web.Fire {
+func (f *fleet) plan(from, to time.Time) []api.Fire {
 	f.t.Helper()
 	path, err := binary()
 	if err != nil {
@@ -412,7 +412,7 @@ func (f *fleet) plan(from, to time.Time) []web.Fire {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	var fires []web.Fire
+	var fires []api.Fire
 	if err := json.Unmarshal(out, &fires); err != nil || len(fires) == 0 {
 		f.t.Fatalf("plan = %d fires, %v", len(fires), err)
 	}

@@ -10,10 +10,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/lcs"
 	"curfew/lcs/auth"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
+	"curfew/scheduler/daemon"
 	"curfew/scheduler/engine"
 )
 
@@ -45,12 +47,12 @@ type checked struct {
 }
 
 // check reads each project's metadata, and reports what is missing.
-func check(ctx context.Context, e env, all *clients, a config.Account, projects []config.Project, form string) error {
-	all.limiter = func() lcs.Limiter { return lcs.NewLimiter() }
+func check(ctx context.Context, e env, all *daemon.Clients, a config.Account, projects []config.Project, form string) error {
+	all.Limiter = func() lcs.Limiter { return lcs.NewLimiter() }
 	rows := make([]checked, 0, len(projects))
 	failed := 0
 	for _, p := range projects {
-		row, err := checkProject(ctx, all, a, p)
+		row, err := checkProject(ctx, e, all, a, p)
 		if err != nil {
 			return err
 		}
@@ -63,23 +65,23 @@ func check(ctx context.Context, e env, all *clients, a config.Account, projects 
 		return err
 	}
 	if failed > 0 {
-		return fmt.Errorf("account %s cannot work for %s", a.Name, count(failed, "project"))
+		return fmt.Errorf("account %s cannot work for %s", a.Name, wording.Count(failed, "project"))
 	}
 	return nil
 }
 
-func checkProject(ctx context.Context, all *clients, a config.Account, p config.Project) (checked, error) {
+func checkProject(ctx context.Context, e env, all *daemon.Clients, a config.Account, p config.Project) (checked, error) {
 	row := checked{Project: p.Name, ID: p.ID, Region: regionOf(p)}
-	client, _, err := all.of(p, a.Name)
+	client, _, err := all.Of(p, a.Name)
 	if err != nil {
 		return row, err
 	}
-	list, err := client.Environments(ctx, p.ID, throttled(all.env, p))
+	list, err := client.Environments(ctx, p.ID, throttled(e, p))
 	if ctx.Err() != nil {
 		return row, context.Cause(ctx)
 	}
 	if err == nil && len(list) > 0 {
-		row.compare(all.cfg, list)
+		row.compare(all.Config, list)
 		return row, nil
 	}
 	row.Message = "LCS lists no environment: check the project's id, and that the account is project owner or environment administrator in it"
@@ -143,7 +145,7 @@ func maybeElsewhere(a config.Account, p config.Project, why error) bool {
 }
 
 // livesIn searches for a project in the other regions of its cloud.
-func livesIn(ctx context.Context, all *clients, a config.Account, p config.Project, why error) string {
+func livesIn(ctx context.Context, all *daemon.Clients, a config.Account, p config.Project, why error) string {
 	if !maybeElsewhere(a, p, why) {
 		return ""
 	}
@@ -154,9 +156,7 @@ func livesIn(ctx context.Context, all *clients, a config.Account, p config.Proje
 		other := p
 		other.Region, other.Scope = region, ""
 		other.Endpoint, _ = lcs.Endpoint(region)
-		alone := newClients(all.env, all.cfg, all.log) // what one region refuses is not held against the next
-		alone.logins, alone.transport = all.logins, all.transport
-		client, _, err := alone.of(other, a.Name)
+		client, _, err := all.Alone().Of(other, a.Name)
 		if err != nil {
 			continue
 		}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"curfew/scheduler/web"
+	"curfew/scheduler/daemon"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 	"curfew/scheduler/zone"
 )
 
@@ -16,12 +18,12 @@ func serverFlag(c *cobra.Command, e env) *string {
 	return c.Flags().String("server", cmp.Or(e.getenv("CURFEW_SERVER"), "http://"+defaultListen), "`address` of the daemon (CURFEW_SERVER)")
 }
 
-func newClient(e env, server string) (*web.Client, error) {
-	token, err := secretOf(e, "CURFEW_API_TOKEN")
+func newClient(e env, server string) (*client.Client, error) {
+	token, err := daemon.ReadSecret(e.getenv, "CURFEW_API_TOKEN")
 	if err != nil {
 		return nil, err
 	}
-	c, err := web.NewClient(server, token)
+	c, err := client.New(server, token)
 	if err != nil {
 		return nil, coded{err, exitUsage}
 	}
@@ -31,8 +33,8 @@ func newClient(e env, server string) (*web.Client, error) {
 // A lister is a command that lists what the daemon has: as JSON, or as a table.
 type lister[T any] struct {
 	use, short string
-	get        func(context.Context, *web.Client) ([]T, error)
-	table      func(*screen, web.File, []T) error
+	get        func(context.Context, *client.Client) ([]T, error)
+	table      func(*screen, api.File, []T) error
 }
 
 func (l lister[T]) command(e env) *cobra.Command {
@@ -41,18 +43,18 @@ func (l lister[T]) command(e env) *cobra.Command {
 	server := serverFlag(c, e)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := newClient(e, *server)
+		remote, err := newClient(e, *server)
 		if err != nil {
 			return err
 		}
-		list, err := l.get(c.Context(), client)
+		list, err := l.get(c.Context(), remote)
 		if err != nil {
 			return err
 		}
 		if form.value == "json" {
 			return printJSON(e.stdout, list)
 		}
-		file, s := fileOf(c.Context(), e, client)
+		file, s := fileOf(c.Context(), e, remote)
 		return l.table(s, file, list)
 	}
 	return c
@@ -60,7 +62,7 @@ func (l lister[T]) command(e env) *cobra.Command {
 
 // fileOf asks for the daemon's file, and returns a screen with its zone. A daemon of an
 // older version does not say: its times are shown in UTC.
-func fileOf(ctx context.Context, e env, c *web.Client) (web.File, *screen) {
+func fileOf(ctx context.Context, e env, c *client.Client) (api.File, *screen) {
 	f, err := c.File(ctx)
 	loc, zerr := zone.Load(f.Timezone)
 	if err != nil || zerr != nil {

@@ -7,9 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/client"
 )
 
 // completeWithin is how long a shell waits for names. What is not there by then is left out.
@@ -103,16 +104,16 @@ func states(context.Context, *cobra.Command) []cobra.Completion {
 }
 
 // client is nil for a command line whose daemon cannot be asked.
-func (x completer) client(c *cobra.Command) *web.Client {
+func (x completer) client(c *cobra.Command) *client.Client {
 	server := c.Flag("server")
 	if server == nil {
 		return nil
 	}
-	client, err := newClient(x.env, server.Value.String())
+	remote, err := newClient(x.env, server.Value.String())
 	if err != nil {
 		return nil
 	}
-	return client
+	return remote
 }
 
 func (x completer) file(c *cobra.Command) *config.Config {
@@ -123,8 +124,8 @@ func (x completer) file(c *cobra.Command) *config.Config {
 // known returns the environments of the daemon's file, or of the file at hand.
 func (x completer) known(ctx context.Context, c *cobra.Command) []config.Environment {
 	var list []config.Environment
-	if client := x.client(c); client != nil {
-		found, err := client.Environments(ctx)
+	if remote := x.client(c); remote != nil {
+		found, err := remote.Environments(ctx)
 		for _, e := range found {
 			list = append(list, config.Environment{Name: e.Name, Project: e.Project, Tags: e.Tags})
 		}
@@ -185,11 +186,11 @@ func (x completer) projects(_ context.Context, c *cobra.Command) []cobra.Complet
 
 func (x completer) overrides(ctx context.Context, c *cobra.Command) []cobra.Completion {
 	var list []cobra.Completion
-	if client := x.client(c); client != nil {
-		found, _ := client.Overrides(ctx)
+	if remote := x.client(c); remote != nil {
+		found, _ := remote.Overrides(ctx)
 		for _, o := range found {
 			if o.State == "active" || o.State == "pending" {
-				list = append(list, cobra.CompletionWithDesc(o.ID, "keep "+o.Keep+": "+nameList(o.Environments)))
+				list = append(list, cobra.CompletionWithDesc(o.ID, "keep "+o.Keep+": "+wording.Environments(o.Environments)))
 			}
 		}
 	}
@@ -199,13 +200,13 @@ func (x completer) overrides(ctx context.Context, c *cobra.Command) []cobra.Comp
 // runs are those that have not ended; only those of one state when it is given.
 func (x completer) runs(state scheduler.State) wordsFunc {
 	return func(ctx context.Context, c *cobra.Command) []cobra.Completion {
-		client := x.client(c)
-		if client == nil {
+		remote := x.client(c)
+		if remote == nil {
 			return nil
 		}
 		const recent = 200
 		var list []cobra.Completion
-		found, _ := client.Runs(ctx, web.RunQuery{State: string(state), Max: recent})
+		found, _ := remote.Runs(ctx, client.RunQuery{State: string(state), Max: recent})
 		for _, r := range found {
 			if !scheduler.State(r.State).Finished() {
 				list = append(list, cobra.CompletionWithDesc(r.ID, r.Action+" "+r.Environment+", "+r.State))

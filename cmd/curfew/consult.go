@@ -9,7 +9,8 @@ import (
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 // consultTimeout is how long plan and explain wait for the daemon: they work without it.
@@ -17,21 +18,21 @@ const consultTimeout = 2 * time.Second
 
 // A consultation is what the daemon knows beyond the file.
 type consultation struct {
-	overrides []web.Override
-	manual    *web.Manual // of the environment asked for
+	overrides []api.Override
+	manual    *api.Manual // of the environment asked for
 }
 
 // consult asks the daemon for its overrides, and for what was done by hand with an
 // environment, where one is named. Where the daemon cannot be asked, or has another file,
 // it says so and the file alone counts.
 func consult(ctx context.Context, e env, server string, cfg *config.Config, environment string) (consultation, error) {
-	client, err := newClient(e, server)
+	remote, err := newClient(e, server)
 	if err != nil {
 		return consultation{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, consultTimeout)
 	defer cancel()
-	found, err := ask(ctx, client, cfg, environment)
+	found, err := ask(ctx, remote, cfg, environment)
 	if err != nil {
 		_, err = fmt.Fprintf(e.stderr, "overrides are not considered: %s\n", whyNot(err, server))
 		return consultation{}, err
@@ -39,19 +40,19 @@ func consult(ctx context.Context, e env, server string, cfg *config.Config, envi
 	return found, nil
 }
 
-func ask(ctx context.Context, client *web.Client, cfg *config.Config, environment string) (consultation, error) {
+func ask(ctx context.Context, remote *client.Client, cfg *config.Config, environment string) (consultation, error) {
 	var found consultation
-	file, err := client.File(ctx)
+	file, err := remote.File(ctx)
 	if err != nil {
 		return found, err
 	}
-	if file.Digest != digest(cfg.Files) {
+	if file.Digest != config.Digest(cfg.Files) {
 		return found, fmt.Errorf("the daemon has another schedule file, %s, active since %s", file.Path, file.ActiveSince.Format(time.RFC3339))
 	}
-	if found.overrides, err = client.Overrides(ctx); err != nil || environment == "" {
+	if found.overrides, err = remote.Overrides(ctx); err != nil || environment == "" {
 		return found, err
 	}
-	seen, err := client.Environment(ctx, environment)
+	seen, err := remote.Environment(ctx, environment)
 	found.manual = seen.Manual
 	return found, err
 }
@@ -86,7 +87,7 @@ func (c consultation) withOverrides(p *plan.Plan, cfg *config.Config) (*plan.Pla
 			continue // its environments are gone, or it was released before it began
 		}
 		list = append(list, plan.Exception{
-			Name: plan.OverridePrefix + o.ID, Environments: names, From: o.From, Until: o.Until, Location: zoneOf(cfg),
+			Name: plan.OverridePrefix + o.ID, Environments: names, From: o.From, Until: o.Until, Location: cfg.Zone(),
 			Keep: plan.Wanted(o.Keep), Reason: text(o.Reason), Override: true,
 		})
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"curfew/scheduler/config"
+	"curfew/scheduler/web/api"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -10,8 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"curfew/scheduler/web"
 )
 
 const consultedFile = `version: 1
@@ -26,8 +26,8 @@ schedules: [{name: office-hours, environments: [dev-01], uptime: "mon-fri 07:00-
 type fakeDaemon struct {
 	status    int // other than 200
 	digest    string
-	overrides []web.Override
-	manual    *web.Manual
+	overrides []api.Override
+	manual    *api.Manual
 	silent    bool // never answers
 }
 
@@ -39,13 +39,13 @@ func (d fakeDaemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	case d.status != 0:
 		w.WriteHeader(d.status)
-		v = web.Problem{Title: "refused", Status: d.status}
+		v = api.Problem{Title: "refused", Status: d.status}
 	case r.URL.Path == "/api/v1/file":
-		v = web.File{Path: "/config/schedules.yaml", Digest: d.digest, ActiveSince: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
+		v = api.File{Path: "/config/schedules.yaml", Digest: d.digest, ActiveSince: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
 	case r.URL.Path == "/api/v1/overrides":
-		v = web.List[web.Override]{Items: d.overrides}
+		v = api.List[api.Override]{Items: d.overrides}
 	case r.URL.Path == "/api/v1/environments/dev-01":
-		v = web.Environment{Name: "dev-01", Manual: d.manual}
+		v = api.Environment{Name: "dev-01", Manual: d.manual}
 	default:
 		http.NotFound(w, r)
 		return
@@ -59,14 +59,14 @@ func TestPlanAndExplainAskTheDaemon(t *testing.T) {
 	if err := os.WriteFile(path, []byte(consultedFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	same := digest([]string{path})
+	same := config.Digest([]string{path})
 	zone := time.FixedZone("CET", 3600)
 	until, boundary := time.Date(2026, 11, 23, 22, 0, 0, 0, zone), time.Date(2026, 11, 24, 7, 0, 0, 0, zone)
-	kept := []web.Override{
+	kept := []api.Override{
 		{ID: "k3f9x2ab", Environments: []string{"dev-01", "gone-01"}, Keep: "running", From: until.Add(-4 * time.Hour), Until: until},
 		{ID: "released", Environments: []string{"dev-01"}, Keep: "stopped", From: until, Until: until},
 	}
-	started := &web.Manual{Action: "start", At: until.Add(-time.Hour), Until: &boundary}
+	started := &api.Manual{Action: "start", At: until.Add(-time.Hour), Until: &boundary}
 	explain := []string{"explain", "dev-01", "--at", "2026-11-23T21:30"}
 	plan := []string{"plan", "--from", "2026-11-23", "--days", "1", "-o", "json"}
 	tests := []struct {

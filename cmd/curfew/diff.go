@@ -1,13 +1,10 @@
 package main
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/config"
-	"curfew/scheduler/plan"
+	"curfew/scheduler/daemon"
 	"curfew/scheduler/review"
 )
 
@@ -44,12 +41,12 @@ func diff(e env, oldPath, newPath string, o diffOptions) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := planOptions{from: o.from, days: o.days}.span(zoneOf(after))
+	from, to, err := planOptions{from: o.from, days: o.days}.span(after.Zone())
 	if err != nil {
 		return err
 	}
-	from, to = from.In(zoneOf(after)), to.In(zoneOf(after))
-	d := review.Compare(reviewed(before, oldPlan), reviewed(after, newPlan), from, to)
+	from, to = from.In(after.Zone()), to.In(after.Zone())
+	d := review.Compare(daemon.Reviewed(before, oldPlan), daemon.Reviewed(after, newPlan), from, to)
 	if o.form.value == "json" {
 		err = printJSON(e.stdout, differenceOf(d, after.Currency))
 	} else {
@@ -59,19 +56,4 @@ func diff(e env, oldPath, newPath string, o diffOptions) error {
 		err = coded{errReported, exitFailed}
 	}
 	return err
-}
-
-// reviewed is a schedule file in review's words.
-func reviewed(cfg *config.Config, p *plan.Plan) review.File {
-	targets := map[string]string{}
-	for _, project := range cfg.Projects {
-		targets[project.Name] = project.Endpoint + " project " + strconv.FormatInt(project.ID, 10)
-	}
-	f := review.File{Plan: p, Currency: cfg.Currency}
-	for _, env := range cfg.Environments {
-		f.Environments = append(f.Environments, review.Environment{
-			Name: env.Name, Target: targets[env.Project] + " id " + strings.ToLower(env.ID), CostPerHour: env.CostPerHour,
-		})
-	}
-	return f
 }

@@ -5,7 +5,7 @@ import (
 
 	"curfew/scheduler/plan"
 	"curfew/scheduler/review"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // A weekly is a number of the old file and of the new one, a week; null when it is not
@@ -47,8 +47,8 @@ type difference struct {
 type environmentChanged struct {
 	Name   string     `json:"name"`
 	Change string     `json:"change"` // added, removed or changed
-	Lost   []web.Fire `json:"lost"`
-	Gained []web.Fire `json:"gained"`
+	Lost   []api.Fire `json:"lost"`
+	Gained []api.Fire `json:"gained"`
 	Hours  weekly     `json:"hours_a_week"`
 	Cost   weekly     `json:"cost_a_week"`
 	Notes  []string   `json:"notes"`
@@ -69,10 +69,10 @@ func differenceOf(d *review.Difference, currency string) difference {
 	return out
 }
 
-func firesOf(fires []plan.Fire) []web.Fire {
-	list := make([]web.Fire, len(fires))
+func firesOf(fires []plan.Fire) []api.Fire {
+	list := make([]api.Fire, len(fires))
 	for i, f := range fires {
-		list[i] = web.FireOf(f)
+		list[i] = api.FireOf(f)
 	}
 	return list
 }

@@ -4,8 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"strconv"
-	"strings"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/review"
 )
@@ -25,7 +25,7 @@ type diffHeading struct {
 // change together.
 func printDifference(e env, d *review.Difference, h diffHeading) error {
 	w := bufio.NewWriter(e.stdout) // it keeps its first error
-	_, _ = fmt.Fprintf(w, "%s: %s from %s (%s)\n", h.files, count(h.days, "day"), d.From.Format("Mon 2006-01-02 15:04"), d.From.Location())
+	_, _ = fmt.Fprintf(w, "%s: %s from %s (%s)\n", h.files, wording.Count(h.days, "day"), d.From.Format("Mon 2006-01-02 15:04"), d.From.Location())
 	if d.Same() {
 		_, _ = fmt.Fprintln(w, "both do the same")
 		return flush(w)
@@ -42,12 +42,12 @@ func printDifference(e env, d *review.Difference, h diffHeading) error {
 			writeGroup(w, g, h.currency, d.From.Location().String())
 		}
 	}
-	_, _ = fmt.Fprintf(w, "\nin total\n    %s lost, %d gained\n    up %s hours a week\n", count(d.Lost, "fire"), d.Gained, arrow(d.Old.Hours, d.New.Hours))
+	_, _ = fmt.Fprintf(w, "\nin total\n    %s lost, %d gained\n    up %s hours a week\n", wording.Count(d.Lost, "fire"), d.Gained, arrow(d.Old.Hours, d.New.Hours))
 	if d.Old.Cost != 0 || d.New.Cost != 0 {
 		_, _ = fmt.Fprintf(w, "    cost %s a week\n", arrowMoney(d.Old.Cost, d.New.Cost, h.currency))
 	}
 	if len(d.Unknown) > 0 {
-		_, _ = fmt.Fprintf(w, "    hours and cost leave out %s: no rule says all the time what they should be\n", nameList(d.Unknown))
+		_, _ = fmt.Fprintf(w, "    hours and cost leave out %s: no rule says all the time what they should be\n", wording.Environments(d.Unknown))
 	}
 	return flush(w)
 }
@@ -71,7 +71,7 @@ func eachRows(d *review.Difference) [][]string {
 }
 
 func writeGroup(w *bufio.Writer, g review.Group, currency, zone string) {
-	title, each := nameList(g.Environments), ""
+	title, each := wording.Environments(g.Environments), ""
 	if g.Kind != review.Changed {
 		title += " (" + g.Kind + ")"
 	}
@@ -101,24 +101,15 @@ func writePatterns(w *bufio.Writer, sign string, fires []plan.Fire, zone string)
 			for _, other := range list[i:] {
 				left += other.Fires
 			}
-			_, _ = fmt.Fprintf(w, "  %s and %s at other times\n", sign, count(left, "fire"))
+			_, _ = fmt.Fprintf(w, "  %s and %s at other times\n", sign, wording.Count(left, "fire"))
 			return
 		}
 		elsewhere := ""
 		if p.Zone != zone {
 			elsewhere = " " + p.Zone
 		}
-		_, _ = fmt.Fprintf(w, "  %s %-5s  %s%s (%s, %s)\n", sign, p.Action, p.When, elsewhere, count(p.Fires, "fire"), cell(p.Schedule))
+		_, _ = fmt.Fprintf(w, "  %s %-5s  %s%s (%s, %s)\n", sign, p.Action, p.When, elsewhere, wording.Count(p.Fires, "fire"), cell(p.Schedule))
 	}
-}
-
-// nameList is names in one line: all when they are few, else the first and how many.
-func nameList(names []string) string {
-	if len(names) <= maxNames {
-		return strings.Join(names, ", ")
-	}
-	const shown = 3
-	return fmt.Sprintf("%s and %d more environments", strings.Join(names[:shown], ", "), len(names)-shown)
 }
 
 // arrow shows a number before and after, and the difference.

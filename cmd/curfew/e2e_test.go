@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"curfew/lcs/lcssim"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 const (
@@ -228,9 +228,9 @@ func (s *site) get(path string) string {
 	return string(b)
 }
 
-func (s *site) runs() []web.Run {
+func (s *site) runs() []api.Run {
 	s.t.Helper()
-	var list web.List[web.Run]
+	var list api.List[api.Run]
 	if err := json.Unmarshal([]byte(s.get("/api/v1/runs")), &list); err != nil {
 		s.t.Fatal(err)
 	}
@@ -238,9 +238,9 @@ func (s *site) runs() []web.Run {
 }
 
 // finished waits until n runs are at their end, and returns them.
-func (s *site) finished(n int) []web.Run {
+func (s *site) finished(n int) []api.Run {
 	s.t.Helper()
-	var runs []web.Run
+	var runs []api.Run
 	s.until(fmt.Sprintf("%d runs are at their end", n), func() bool {
 		done := 0
 		runs = s.runs()

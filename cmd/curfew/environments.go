@@ -12,8 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/lcs"
 	"curfew/scheduler/config"
+	"curfew/scheduler/daemon"
 	"curfew/scheduler/plan"
 )
 
@@ -47,7 +49,7 @@ func newEnvironments(e env, path *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		found, err := lookup(c.Context(), all, projects)
+		found, err := lookup(c.Context(), e, all, projects)
 		if err = errors.Join(err, closer.Close()); err != nil {
 			return err
 		}
@@ -57,24 +59,24 @@ func newEnvironments(e env, path *string) *cobra.Command {
 }
 
 // lookup reads the metadata of every project, within LCS's limits.
-func lookup(ctx context.Context, all *clients, only []string) ([]seen, error) {
-	cfg := all.cfg
+func lookup(ctx context.Context, e env, all *daemon.Clients, only []string) ([]seen, error) {
+	cfg := all.Config
 	for _, name := range only {
 		if !slices.ContainsFunc(cfg.Projects, func(p config.Project) bool { return p.Name == name }) {
 			return nil, usage("no project %q in %s", name, cfg.Path)
 		}
 	}
-	all.limiter = func() lcs.Limiter { return lcs.NewLimiter() }
+	all.Limiter = func() lcs.Limiter { return lcs.NewLimiter() }
 	found := []seen{}
 	for _, p := range cfg.Projects {
 		if len(only) > 0 && !slices.Contains(only, p.Name) {
 			continue
 		}
-		client, _, err := all.of(p, p.Accounts[0])
+		client, _, err := all.Of(p, p.Accounts[0])
 		if err != nil {
 			return nil, err
 		}
-		list, err := client.Environments(ctx, p.ID, throttled(all.env, p))
+		list, err := client.Environments(ctx, p.ID, throttled(e, p))
 		if err != nil {
 			return nil, fmt.Errorf("project %s: %w", p.Name, err)
 		}
@@ -130,7 +132,7 @@ func printSeen(s *screen, found []seen) error {
 	for _, env := range found {
 		t.rows = append(t.rows, row{cells: []string{env.Name, env.Project, env.ID, env.Condition, env.State, env.Type, env.Infrastructure}})
 	}
-	if _, err := fmt.Fprintf(s.w, "%s: %s\n", count(len(found), "environment"), totals(found, func(env seen) string { return env.Condition })); err != nil {
+	if _, err := fmt.Fprintf(s.w, "%s: %s\n", wording.Count(len(found), "environment"), totals(found, func(env seen) string { return env.Condition })); err != nil {
 		return err
 	}
 	return t.print(s)

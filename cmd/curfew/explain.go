@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 )
@@ -51,12 +52,12 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 		return err
 	}
 	if len(names) > 1 {
-		return usage("explain takes one environment, and %s selects %s", o.environment, nameList(names))
+		return usage("explain takes one environment, and %s selects %s", o.environment, wording.Environments(names))
 	}
 	o.environment = names[0]
 	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
-		if at, err = parseInstant("at", o.at, zoneOf(cfg)); err != nil {
+		if at, err = parseInstant("at", o.at, cfg.Zone()); err != nil {
 			return err
 		}
 	}
@@ -67,7 +68,7 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 	if p, err = found.withOverrides(p, cfg); err != nil {
 		return err
 	}
-	x := outlook{p, o.environment, nil, zoneOf(cfg)}
+	x := outlook{p, o.environment, nil, cfg.Zone()}
 	if found.manual != nil {
 		m := held(found.manual)
 		x.manual = &m

@@ -9,8 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 type historyOptions struct {
@@ -39,9 +41,9 @@ func newHistory(e env) *cobra.Command {
 }
 
 func history(c *cobra.Command, e env, o historyOptions) error {
-	q := web.RunQuery{State: o.state, Max: o.limit}
+	q := client.RunQuery{State: o.state, Max: o.limit}
 	if o.state != "" && !scheduler.State(o.state).Valid() {
-		return usage("--state: unknown state %q; want one of %s", o.state, listed(scheduler.States()))
+		return usage("--state: unknown state %q; want one of %s", o.state, wording.Or(scheduler.States()))
 	}
 	if o.limit < 0 {
 		return usage("--limit: want a number of runs, or 0 for all")
@@ -49,27 +51,27 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 	if o.project != "" {
 		q.Max = 0 // the limit counts those of the project
 	}
-	since, client, err := sinceOf(c, e, o.server, o.since)
+	since, remote, err := sinceOf(c, e, o.server, o.since)
 	if err != nil {
 		return err
 	}
 	q.Since = since
-	runs, err := runsOf(c.Context(), client, q, o.environments)
+	runs, err := runsOf(c.Context(), remote, q, o.environments)
 	if err != nil {
 		return err
 	}
 	if o.project != "" {
-		runs = slices.DeleteFunc(runs, func(r web.Run) bool { return r.Project != o.project })
+		runs = slices.DeleteFunc(runs, func(r api.Run) bool { return r.Project != o.project })
 		runs = runs[:min(len(runs), cmp.Or(o.limit, len(runs)))]
 	}
 	if o.form.value == "json" {
 		return printJSON(e.stdout, runs)
 	}
-	_, s := fileOf(c.Context(), e, client)
+	_, s := fileOf(c.Context(), e, remote)
 	return printHistory(s, runs)
 }
 
-func printHistory(s *screen, runs []web.Run) error {
+func printHistory(s *screen, runs []api.Run) error {
 	t := table{columns: []column{
 		{name: "FIRE"},
 		{name: "RUN"},
@@ -91,15 +93,15 @@ func printHistory(s *screen, runs []web.Run) error {
 		}
 		t.rows = append(t.rows, line)
 	}
-	heading := count(len(runs), "run")
+	heading := wording.Count(len(runs), "run")
 	if len(runs) > 0 {
-		heading += ": " + totals(runs, func(r web.Run) string { return r.State })
+		heading += ": " + totals(runs, func(r api.Run) string { return r.State })
 	}
 	return s.print(heading, t)
 }
 
 // causeOf says what asked for a run: its schedule, unless it is out of the ordinary.
-func causeOf(r web.Run) string {
+func causeOf(r api.Run) string {
 	switch scheduler.Trigger(r.Trigger) {
 	case scheduler.TriggerManual:
 		return "by hand"
@@ -111,13 +113,13 @@ func causeOf(r web.Run) string {
 }
 
 // sinceOf reads --since, and makes the client of a command that lists what came after it.
-func sinceOf(c *cobra.Command, e env, server, since string) (time.Time, *web.Client, error) {
+func sinceOf(c *cobra.Command, e env, server, since string) (time.Time, *client.Client, error) {
 	at, err := parseSince(c, since, time.Now())
 	if err != nil {
 		return at, nil, err
 	}
-	client, err := newClient(e, server)
-	return at, client, err
+	remote, err := newClient(e, server)
+	return at, remote, err
 }
 
 // parseSince reads an instant, or how long ago it was.

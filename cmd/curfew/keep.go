@@ -9,7 +9,8 @@ import (
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 type keepOptions struct {
@@ -38,25 +39,25 @@ func newKeep(e env) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		client, err := newClient(e, *server)
+		remote, err := newClient(e, *server)
 		if err != nil {
 			return err
 		}
-		if request.Environments, err = selectKnown(c.Context(), client, selectors); err != nil {
+		if request.Environments, err = selectKnown(c.Context(), remote, selectors); err != nil {
 			return err
 		}
-		made, err := client.Override(c.Context(), request)
+		made, err := remote.Override(c.Context(), request)
 		if err != nil {
 			return err
 		}
-		return showOverrides(c.Context(), e, client, []web.Override{made}, form.value)
+		return showOverrides(c.Context(), e, remote, []api.Override{made}, form.value)
 	}
 	return c
 }
 
 // request reads the flags. An override must have an end.
-func (o keepOptions) request(c *cobra.Command, now time.Time) (web.OverrideRequest, error) {
-	r := web.OverrideRequest{Reason: o.reason}
+func (o keepOptions) request(c *cobra.Command, now time.Time) (api.OverrideRequest, error) {
+	r := api.OverrideRequest{Reason: o.reason}
 	switch {
 	case o.running == o.stopped:
 		return r, usage("keep: want either --running or --stopped")
@@ -90,10 +91,10 @@ func (o keepOptions) request(c *cobra.Command, now time.Time) (web.OverrideReque
 }
 
 func newOverrides(e env) *cobra.Command {
-	return lister[web.Override]{
+	return lister[api.Override]{
 		"overrides", "Lists the overrides, and those that ended in the last day",
-		func(ctx context.Context, c *web.Client) ([]web.Override, error) { return c.Overrides(ctx) },
-		func(s *screen, _ web.File, list []web.Override) error { return printOverrides(s, list) },
+		func(ctx context.Context, c *client.Client) ([]api.Override, error) { return c.Overrides(ctx) },
+		func(s *screen, _ api.File, list []api.Override) error { return printOverrides(s, list) },
 	}.command(e)
 }
 
@@ -103,15 +104,15 @@ func newRelease(e env) *cobra.Command {
 	server := serverFlag(c, e)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, ids []string) error {
-		client, err := newClient(e, *server)
+		remote, err := newClient(e, *server)
 		if err != nil {
 			return err
 		}
-		ended, err := each(ids, func(id string) (web.Override, error) { return client.Release(c.Context(), id) })
+		ended, err := each(ids, func(id string) (api.Override, error) { return remote.Release(c.Context(), id) })
 		if err != nil && len(ended) == 0 {
 			return err
 		}
-		return errors.Join(showOverrides(c.Context(), e, client, ended, form.value), err)
+		return errors.Join(showOverrides(c.Context(), e, remote, ended, form.value), err)
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"curfew/scheduler/web/api"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -8,14 +9,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"curfew/scheduler/web"
 )
 
 // TestTimesWithoutOffsetAreOfTheFilesZone asks a daemon that only writes down what it
 // is sent.
 func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
-	var sent web.OverrideRequest
+	var sent api.OverrideRequest
 	var since string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/runs") {
@@ -46,7 +45,7 @@ func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
 		{"history since a day", "history --since 2027-12-01", "", "", "2027-12-01T00:00:00+01:00"},
 	}
 	for _, tt := range tests {
-		sent, since = web.OverrideRequest{}, ""
+		sent, since = api.OverrideRequest{}, ""
 		args := append([]string{"--config", file}, strings.Fields(tt.args)...)
 		if code, _, errs := command(t, nil, append(args, "--server", server.URL)...); code != 0 {
 			t.Errorf("%s: exit %d: %s", tt.name, code, errs)

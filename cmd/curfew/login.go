@@ -10,14 +10,16 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"curfew/internal/wording"
 	"curfew/lcs/auth"
 	"curfew/scheduler/config"
+	"curfew/scheduler/daemon"
 )
 
 type loginOptions struct {
 	browser, check bool
 	port           int
-	database       func() (database, error)
+	database       func() (daemon.Database, error)
 	form           *output
 }
 
@@ -72,13 +74,13 @@ func login(ctx context.Context, e env, path, name string, o loginOptions) (err e
 	return err
 }
 
-func signIn(ctx context.Context, e env, all *clients, a config.Account, p config.Project, o loginOptions) (auth.Login, error) {
-	cred, err := all.credential(a, p)
+func signIn(ctx context.Context, e env, all *daemon.Clients, a config.Account, p config.Project, o loginOptions) (auth.Login, error) {
+	cred, err := all.Credential(a, p)
 	if err != nil {
 		return auth.Login{}, err
 	}
 	return cred.SignIn(ctx, auth.SignIn{
-		Scope: scopeOf(p, a), Browser: o.browser, Port: o.port,
+		Scope: daemon.ScopeOf(p, a), Browser: o.browser, Port: o.port,
 		Show: func(message string) { _, _ = fmt.Fprintln(e.stderr, message) },
 		Open: func(address string) {
 			browser.Stdout, browser.Stderr = io.Discard, io.Discard
@@ -108,20 +110,20 @@ func accountOf(cfg *config.Config, name string) (config.Account, []config.Projec
 			return a, projects, nil
 		}
 	}
-	return config.Account{}, nil, usage("no account %q in %s; want %s", name, cfg.Path, listed(names))
+	return config.Account{}, nil, usage("no account %q in %s; want %s", name, cfg.Path, wording.Or(names))
 }
 
 // newCommandClients makes the clients of a command next to the daemon, and says where
 // logins are kept.
-func newCommandClients(ctx context.Context, e env, cfg *config.Config, database func() (database, error)) (all *clients, place string, closer io.Closer, err error) {
-	all = newClients(e, cfg, zap.NewNop())
-	if !delegates(cfg) {
+func newCommandClients(ctx context.Context, e env, cfg *config.Config, database func() (daemon.Database, error)) (all *daemon.Clients, place string, closer io.Closer, err error) {
+	all = daemon.NewClients(cfg, daemon.ClientOptions{Getenv: e.getenv, Logger: zap.NewNop(), Version: version})
+	if !cfg.Delegates() {
 		return all, "", io.NopCloser(nil), nil
 	}
 	db, err := database()
 	if err != nil {
 		return nil, "", nil, err
 	}
-	all.logins, closer, err = db.logins(ctx, e, nil)
-	return all, db.place(), closer, err
+	all.Logins, closer, err = db.Logins(ctx, e.getenv, nil)
+	return all, db.LoginPlace(), closer, err
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"curfew/lcs/lcssim"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // delegatedAccount is the account line of a schedule file.
@@ -62,9 +62,9 @@ func (h *hosts) entersTheCode(s *site, n int) func() {
 	}
 }
 
-func (s *site) account() web.Account {
+func (s *site) account() api.Account {
 	s.t.Helper()
-	var list web.List[web.Account]
+	var list api.List[api.Account]
 	if err := json.Unmarshal([]byte(s.get("/api/v1/accounts")), &list); err != nil || len(list.Items) != 1 {
 		s.t.Fatalf("accounts = %+v, %v; want one", list.Items, err)
 	}

@@ -15,8 +15,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
+	"curfew/scheduler/daemon"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 // Exit codes.
@@ -75,6 +78,9 @@ func run(ctx context.Context, e env, args []string) int {
 	if c, ok := errors.AsType[coded](err); ok {
 		return c.code
 	}
+	if _, ok := errors.AsType[*daemon.SettingError](err); ok {
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -95,10 +101,10 @@ func newRoot(e env) *cobra.Command {
 	root.AddCommand(
 		newServe(e, config), newDemo(e), newValidate(e, config), newPlan(e, config), newExplain(e, config), newDiff(e),
 		newEnvironments(e, config), newStatus(e), newHistory(e), newSavings(e), newAudit(e), newAct(e, plan.Start), newAct(e, plan.Stop),
-		newDecide(e, "cancel", "Ends runs that are not at their end", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
+		newDecide(e, "cancel", "Ends runs that are not at their end", func(ctx context.Context, c *client.Client, id string) (api.Run, error) {
 			return c.Cancel(ctx, id)
 		}),
-		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", func(ctx context.Context, c *web.Client, id string) (web.Run, error) {
+		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", func(ctx context.Context, c *client.Client, id string) (api.Run, error) {
 			return c.Approve(ctx, id)
 		}),
 		newKeep(e), newSkip(e), newReload(e), newBackup(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
@@ -135,7 +141,7 @@ func noCommand(c *cobra.Command, args []string) error {
 	}
 	hint := "; see '" + c.CommandPath() + " --help'"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-		hint = "; did you mean " + listed(near) + "?"
+		hint = "; did you mean " + wording.Or(near) + "?"
 	}
 	return usage("unknown command %q%s", args[0], hint)
 }

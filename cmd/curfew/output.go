@@ -11,8 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/config"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // An output is the value of -o.
@@ -32,7 +33,7 @@ func (o *output) Set(s string) error {
 		o.value = s
 		return nil
 	}
-	return fmt.Errorf("want %s", listed(o.forms))
+	return fmt.Errorf("want %s", wording.Or(o.forms))
 }
 
 // printJSON prints rows as one array, or another value as it is.
@@ -90,7 +91,7 @@ func parseInstant(flag, s string, zone *time.Location) (time.Time, error) {
 // parseFileInstant is parseInstant for commands that need the schedule file for nothing
 // else: they read it only for the zone of what has no offset.
 func parseFileInstant(c *cobra.Command, flag, s string) (time.Time, error) {
-	if t, err := web.ParseInstant(s); err == nil {
+	if t, err := api.ParseInstant(s); err == nil {
 		return t, nil
 	}
 	if t, err := parseInstant(flag, s, time.UTC); err != nil {
@@ -105,5 +106,5 @@ func parseFileInstant(c *cobra.Command, flag, s string) (time.Time, error) {
 	if cfg.Location == nil {
 		_, _ = fmt.Fprintf(c.ErrOrStderr(), "--%s: %s has no timezone for the whole file; %s is taken for UTC\n", flag, path, s)
 	}
-	return parseInstant(flag, s, zoneOf(cfg))
+	return parseInstant(flag, s, cfg.Zone())
 }

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"curfew/internal/wording"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 	"strings"
-
-	"curfew/scheduler/web"
 )
 
 // showOverrides prints overrides that were made or ended just now.
-func showOverrides(ctx context.Context, e env, c *web.Client, list []web.Override, form string) error {
+func showOverrides(ctx context.Context, e env, c *client.Client, list []api.Override, form string) error {
 	if form == "json" {
 		return printJSON(e.stdout, list)
 	}
@@ -16,7 +17,7 @@ func showOverrides(ctx context.Context, e env, c *web.Client, list []web.Overrid
 	return printOverrides(s, list)
 }
 
-func printOverrides(s *screen, list []web.Override) error {
+func printOverrides(s *screen, list []api.Override) error {
 	t := table{columns: []column{{name: "ID"}, {name: "STATE"}, {name: "KEEP"}, {name: "FROM"}, {name: "UNTIL"}, {name: "ENVIRONMENTS"}, {name: "BY", spare: 1}}}
 	for _, o := range list {
 		names, more := namesCell(o.Environments)
@@ -29,9 +30,9 @@ func printOverrides(s *screen, list []web.Override) error {
 		}
 		t.rows = append(t.rows, r)
 	}
-	heading := count(len(list), "override")
+	heading := wording.Count(len(list), "override")
 	if len(list) > 0 {
-		heading += ": " + totals(list, func(o web.Override) string { return o.State })
+		heading += ": " + totals(list, func(o api.Override) string { return o.State })
 	}
 	return s.print(heading, t)
 }
@@ -42,5 +43,5 @@ func namesCell(names []string) (cell string, details []string) {
 	if len(names) == 1 {
 		return names[0], nil
 	}
-	return count(len(names), "environment"), []string{strings.Join(names, " ")}
+	return wording.Count(len(names), "environment"), []string{strings.Join(names, " ")}
 }

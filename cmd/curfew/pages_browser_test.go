@@ -24,7 +24,8 @@ import (
 
 	"curfew/internal/longtest"
 	"curfew/lcs/secret"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 // axePath is where `make browser` puts the accessibility checker.
@@ -201,15 +202,15 @@ func startDemo(t *testing.T) string {
 // untilSeen waits until the daemon has read the state of every environment.
 func untilSeen(t *testing.T, base string) {
 	t.Helper()
-	client, err := web.NewClient(base, secret.Secret{})
+	remote, err := client.New(base, secret.Secret{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	poll := time.NewTicker(50 * time.Millisecond)
 	defer poll.Stop()
 	for {
-		all, err := client.Environments(t.Context())
-		if err == nil && !slices.ContainsFunc(all, func(e web.Environment) bool { return e.ObservedAt == nil }) {
+		all, err := remote.Environments(t.Context())
+		if err == nil && !slices.ContainsFunc(all, func(e api.Environment) bool { return e.ObservedAt == nil }) {
 			return
 		}
 		select {
@@ -323,7 +324,11 @@ func TestPlanPageChecksAPastedFile(t *testing.T) {
 	if said := paste("version: 1\ntimezone: Europe/Copenhagn\n"); !strings.Contains(said, "line 2, column 11") || !strings.Contains(said, "Europe/Copenhagen") {
 		t.Errorf("a file with a mistake: the page says\n%s", said)
 	}
-	said := paste(strings.ReplaceAll(strings.ReplaceAll(demoFile, "ENDPOINT", "http://127.0.0.1:1"), "mon-fri 08:00-17:00", "mon-fri 08:00-18:00"))
+	demoFile, err := os.ReadFile("../../scheduler/daemon/demo/demo.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := paste(strings.ReplaceAll(strings.ReplaceAll(string(demoFile), "ENDPOINT", "http://127.0.0.1:1"), "mon-fri 08:00-17:00", "mon-fri 08:00-18:00"))
 	if !regexp.MustCompile(`contoso-test[^\n]*(\n[^\n]+)*?\n?\t[1-9]\d*\t[1-9]\d*\t\+[2-5]\.\d\t\+\d+\.\d\d`).MatchString(said) {
 		t.Errorf("an hour more on each working day: the page says\n%s", said)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 )
@@ -66,7 +67,7 @@ func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := o.span(zoneOf(cfg))
+	from, to, err := o.span(cfg.Zone())
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 	case "ics":
 		err = l.writeCalendar(w, time.Now())
 	default:
-		err = l.writeTable(w, newScreen(e, zoneOf(cfg)), newGrouping(cfg, o.each))
+		err = l.writeTable(w, newScreen(e, cfg.Zone()), newGrouping(cfg, o.each))
 	}
 	if err == nil {
 		err = w.Flush()
@@ -149,7 +150,7 @@ func (l listing) warnQuota(e env, cfg *config.Config) {
 			return
 		}
 		_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %s at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
-			f.At.Format(clock), count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
+			f.At.Format(clock), wording.Count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
 	}
 }
 
@@ -184,7 +185,7 @@ func quoted(s string) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// writeJSON prints what printJSON prints of a slice of web.Fire, element by element.
+// writeJSON prints what printJSON prints of a slice of api.Fire, element by element.
 func (l listing) writeJSON(w *bufio.Writer) error {
 	texts := newMemo(quoted)
 	var at time.Time

@@ -13,7 +13,7 @@ import (
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // mixedFile has names of different lengths, two zones, and texts that JSON and
@@ -57,9 +57,9 @@ func TestStreamedFormsAreThoseOfAllRowsAtOnce(t *testing.T) {
 		all    func(l listing, w *bytes.Buffer) error
 	}{
 		{"json", listing.writeJSON, func(l listing, w *bytes.Buffer) error {
-			rows := []web.Fire{}
+			rows := []api.Fire{}
 			for f := range l.fires() {
-				rows = append(rows, web.FireOf(f))
+				rows = append(rows, api.FireOf(f))
 			}
 			return printJSON(w, rows)
 		}},

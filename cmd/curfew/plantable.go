@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 )
@@ -130,7 +131,7 @@ func (l listing) writeTable(w *bufio.Writer, s *screen, g *grouping) error {
 		who, schedule = max(who, utf8.RuneCountInString(line.who)), max(schedule, utf8.RuneCountInString(kindOf(line.fire)))
 		fires++
 	}
-	err := writeAll(w, s.heading(count(fires, "fire")))
+	err := writeAll(w, s.heading(wording.Count(fires, "fire")))
 	var day plan.Date
 	for line := range l.lines(g) {
 		if err != nil {

@@ -177,7 +177,7 @@ func TestBinarySignsInAtTheCloudOfItsRegion(t *testing.T) {
 
 func TestProxyLeadsToEntraAndLCSAlone(t *testing.T) {
 	h := newHosts(t, lcssim.EntraOptions{})
-	client := h.client()
+	remote := h.client()
 	for address, want := range map[string]bool{
 		"https://" + loginHost + "/contoso/v2.0/.well-known/openid-configuration": true,
 		"https://" + lcsHostEU + "/":                        true,
@@ -189,7 +189,7 @@ func TestProxyLeadsToEntraAndLCSAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		res, err := client.Do(req)
+		res, err := remote.Do(req)
 		if err == nil {
 			_ = res.Body.Close()
 		}

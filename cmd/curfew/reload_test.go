@@ -1,6 +1,7 @@
 package main
 
 import (
+	"curfew/scheduler/web/api"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,8 +11,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"curfew/scheduler/web"
 )
 
 // never is a schedule that has no fire while a test lasts.
@@ -153,7 +152,7 @@ func (s *site) post(path, token string) (int, string) {
 		s.t.Fatal(err)
 	}
 	defer res.Body.Close()
-	var p web.Problem
+	var p api.Problem
 	_ = json.NewDecoder(res.Body).Decode(&p)
 	return res.StatusCode, p.Detail
 }

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 	"curfew/scheduler/zone"
 )
 
@@ -21,13 +21,13 @@ func command(t *testing.T, vars map[string]string, args ...string) (code int, st
 	return code, out.String(), errs.String()
 }
 
-func planOf(t *testing.T, file string, args ...string) []web.Fire {
+func planOf(t *testing.T, file string, args ...string) []api.Fire {
 	t.Helper()
 	code, out, errs := command(t, nil, append([]string{"--config", file, "plan", "-o", "json"}, args...)...)
 	if code != exitDone {
 		t.Fatalf("curfew plan exited %d: %s", code, errs)
 	}
-	var fires []web.Fire
+	var fires []api.Fire
 	if err := json.Unmarshal([]byte(out), &fires); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curfew/scheduler/report"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 func newSavings(e env) *cobra.Command {
@@ -21,11 +21,11 @@ func newSavings(e env) *cobra.Command {
 	since := c.Flags().String("since", "30d", "since when: 24h, 7d, "+instantForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		at, client, err := sinceOf(c, e, *server, *since)
+		at, remote, err := sinceOf(c, e, *server, *since)
 		if err != nil {
 			return err
 		}
-		found, err := client.Savings(c.Context(), at)
+		found, err := remote.Savings(c.Context(), at)
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func newSavings(e env) *cobra.Command {
 		case "csv":
 			return writeSavings(e.stdout, found)
 		}
-		_, screen := fileOf(c.Context(), e, client)
+		_, screen := fileOf(c.Context(), e, remote)
 		return printSavings(screen, found)
 	}
 	return c
@@ -43,12 +43,12 @@ func newSavings(e env) *cobra.Command {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', 2, 64) }
 
-func savingsCells(name string, sums web.Sums) []string {
+func savingsCells(name string, sums api.Sums) []string {
 	return []string{name, number(sums.HoursOff), number(sums.Saved), number(sums.LostFailed), number(sums.LostOverrides)}
 }
 
 // writeSavings prints the sums for a spreadsheet.
-func writeSavings(w io.Writer, s web.Savings) error {
+func writeSavings(w io.Writer, s api.Savings) error {
 	lines := make([]report.Line, len(s.Environments))
 	for i, one := range s.Environments {
 		lines[i] = report.Line{Name: one.Name, Sums: report.Sums(one.Sums)}
@@ -56,7 +56,7 @@ func writeSavings(w io.Writer, s web.Savings) error {
 	return report.WriteCSV(w, s.Currency, lines)
 }
 
-func printSavings(s *screen, found web.Savings) error {
+func printSavings(s *screen, found api.Savings) error {
 	t := table{columns: []column{{name: "ENVIRONMENT"}, {name: "HOURS OFF"}, {name: "SAVED"}, {name: "LOST: FAILED"}, {name: "LOST: OVERRIDES"}}}
 	for _, one := range found.Environments {
 		t.rows = append(t.rows, row{cells: savingsCells(one.Name, one.Sums)})

@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"curfew/scheduler/config"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 // selectFrom returns the environments of the file that names, globs and tag:NAME select.
@@ -20,18 +21,18 @@ func selectFrom(cfg *config.Config, selectors []string) ([]string, error) {
 }
 
 // clientFor makes the client of a command that changes environments, and selects them.
-func clientFor(ctx context.Context, e env, server string, selectors []string) (*web.Client, []string, error) {
-	client, err := newClient(e, server)
+func clientFor(ctx context.Context, e env, server string, selectors []string) (*client.Client, []string, error) {
+	remote, err := newClient(e, server)
 	if err != nil {
 		return nil, nil, err
 	}
-	names, err := selectKnown(ctx, client, selectors)
-	return client, names, err
+	names, err := selectKnown(ctx, remote, selectors)
+	return remote, names, err
 }
 
 // selectKnown is selectFrom for the environments of the daemon's file.
-func selectKnown(ctx context.Context, client *web.Client, selectors []string) ([]string, error) {
-	known, err := client.Environments(ctx)
+func selectKnown(ctx context.Context, remote *client.Client, selectors []string) ([]string, error) {
+	known, err := remote.Environments(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,19 +55,19 @@ func plainName(selector string) bool {
 // runsOf returns the runs of the environments that are selected, newest first; those of
 // all when there is no selector. A name that the file does not have any more still has
 // its history.
-func runsOf(ctx context.Context, client *web.Client, q web.RunQuery, selectors []string) ([]web.Run, error) {
+func runsOf(ctx context.Context, remote *client.Client, q client.RunQuery, selectors []string) ([]api.Run, error) {
 	if len(selectors) == 0 {
-		return client.Runs(ctx, q)
+		return remote.Runs(ctx, q)
 	}
 	var names []string
-	runs := []web.Run{}
+	runs := []api.Run{}
 	for _, selector := range selectors {
-		selected, err := selectKnown(ctx, client, []string{selector})
+		selected, err := selectKnown(ctx, remote, []string{selector})
 		if err != nil && !plainName(selector) {
 			return nil, err
 		}
 		if err != nil {
-			if old, oldErr := client.Runs(ctx, web.RunQuery{Environment: selector, Max: 1}); oldErr != nil || len(old) == 0 {
+			if old, oldErr := remote.Runs(ctx, client.RunQuery{Environment: selector, Max: 1}); oldErr != nil || len(old) == 0 {
 				return nil, err
 			}
 			selected = []string{selector}
@@ -76,13 +77,13 @@ func runsOf(ctx context.Context, client *web.Client, q web.RunQuery, selectors [
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		q.Environment = name
-		some, err := client.Runs(ctx, q)
+		some, err := remote.Runs(ctx, q)
 		if err != nil {
 			return nil, err
 		}
 		runs = append(runs, some...)
 	}
-	slices.SortFunc(runs, func(a, b web.Run) int { return cmp.Compare(b.ID, a.ID) }) // as the daemon sorts them
+	slices.SortFunc(runs, func(a, b api.Run) int { return cmp.Compare(b.ID, a.ID) }) // as the daemon sorts them
 	if q.Max > 0 && len(runs) > q.Max {
 		runs = runs[:q.Max]
 	}

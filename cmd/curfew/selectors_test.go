@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"curfew/lcs/lcssim"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // refusedBy runs a command that talks to the daemon and must not exit 0.
@@ -28,11 +28,11 @@ func TestCommandsTakeGlobsAndTagsOfTheDaemonsFile(t *testing.T) {
 	s.write("schedules.yaml", strings.Replace(s.file(never()), "name: dev-01,", "name: dev-01, tags: [team-a],", 1))
 	s.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
 	s.start()
-	var runs []web.Run
+	var runs []api.Run
 	if err := json.Unmarshal([]byte(s.curfew("stop", "dev-*", "tag:team-a", "-o", "json")), &runs); err != nil || len(runs) != 2 || runs[0].Environment != "dev-00" || runs[1].Environment != "dev-01" {
 		t.Errorf("stop dev-* tag:team-a made %+v, %v; want one run each", runs, err)
 	}
-	var kept []web.Override
+	var kept []api.Override
 	if err := json.Unmarshal([]byte(s.curfew("keep", "tag:team-a", "--running", "--for", "2h", "-o", "json")), &kept); err != nil || len(kept) != 1 || strings.Join(kept[0].Environments, " ") != "dev-01" {
 		t.Errorf("keep tag:team-a made %+v, %v", kept, err)
 	}
@@ -44,11 +44,11 @@ func TestCommandsTakeGlobsAndTagsOfTheDaemonsFile(t *testing.T) {
 	if n := len(s.runs()); n > 3 { // two stops, and a start for the override
 		t.Errorf("%d runs, want none by a selector that matches nothing", n)
 	}
-	var history []web.Run
+	var history []api.Run
 	if err := json.Unmarshal([]byte(s.curfew("history", "--environment", "dev-*", "--environment", "dev-00", "--limit", "2", "-o", "json")), &history); err != nil || len(history) != 2 || history[0].ID < history[1].ID {
 		t.Errorf("history = %+v, %v; want the two newest runs, newest first", history, err)
 	}
-	var skipped []web.Override
+	var skipped []api.Override
 	for range 2 { // the second changes nothing
 		if err := json.Unmarshal([]byte(s.curfew("skip", "*", "-o", "json")), &skipped); err != nil || len(skipped) != 2 {
 			t.Fatalf("skip * made %+v, %v; want an override each", skipped, err)

@@ -1,11 +1,10 @@
 package main
 
 import (
+	"curfew/scheduler/web/api"
 	"errors"
 
 	"github.com/spf13/cobra"
-
-	"curfew/scheduler/web"
 )
 
 func newSkip(e env) *cobra.Command {
@@ -18,15 +17,15 @@ func newSkip(e env) *cobra.Command {
 	server := serverFlag(c, e)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, selectors []string) error {
-		client, names, err := clientFor(c.Context(), e, *server, selectors)
+		remote, names, err := clientFor(c.Context(), e, *server, selectors)
 		if err != nil {
 			return err
 		}
-		made, err := each(names, func(name string) (web.Override, error) { return client.Skip(c.Context(), name) })
+		made, err := each(names, func(name string) (api.Override, error) { return remote.Skip(c.Context(), name) })
 		if err != nil && len(made) == 0 {
 			return err
 		}
-		return errors.Join(showOverrides(c.Context(), e, client, made, form.value), err)
+		return errors.Join(showOverrides(c.Context(), e, remote, made, form.value), err)
 	}
 	return c
 }

@@ -11,9 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 // oldObservation is how old an observation is that is shown with its time.
@@ -23,11 +25,11 @@ type statusFilter struct{ tag, project, state string }
 
 func newStatus(e env) *cobra.Command {
 	var f statusFilter
-	c := lister[web.Environment]{
+	c := lister[api.Environment]{
 		"status", "Shows every environment: what is wanted, what LCS shows, the next fire",
-		func(ctx context.Context, c *web.Client) ([]web.Environment, error) {
+		func(ctx context.Context, c *client.Client) ([]api.Environment, error) {
 			all, err := c.Environments(ctx)
-			return slices.DeleteFunc(all, func(env web.Environment) bool { return !f.match(env) }), err
+			return slices.DeleteFunc(all, func(env api.Environment) bool { return !f.match(env) }), err
 		}, printStatus,
 	}.command(e)
 	c.Flags().StringVar(&f.tag, "tag", "", "only environments with this `TAG`")
@@ -36,11 +38,11 @@ func newStatus(e env) *cobra.Command {
 	return c
 }
 
-func (f statusFilter) match(env web.Environment) bool {
+func (f statusFilter) match(env api.Environment) bool {
 	return (f.tag == "" || slices.Contains(env.Tags, f.tag)) && (f.project == "" || env.Project == f.project) && (f.state == "" || env.Observed == f.state)
 }
 
-func printStatus(s *screen, file web.File, list []web.Environment) error {
+func printStatus(s *screen, file api.File, list []api.Environment) error {
 	if err := printRefused(s, file); err != nil {
 		return err
 	}
@@ -79,7 +81,7 @@ func printStatus(s *screen, file web.File, list []web.Environment) error {
 }
 
 // printRefused says that the file as it is now is not active.
-func printRefused(s *screen, file web.File) error {
+func printRefused(s *screen, file api.File) error {
 	if file.Refused == nil {
 		return nil
 	}
@@ -94,12 +96,12 @@ func printRefused(s *screen, file web.File) error {
 	return err
 }
 
-func statusTotals(list []web.Environment) string {
-	text := count(len(list), "environment")
+func statusTotals(list []api.Environment) string {
+	text := wording.Count(len(list), "environment")
 	if len(list) == 0 {
 		return text
 	}
-	text += ": " + totals(list, func(env web.Environment) string { return env.Observed })
+	text += ": " + totals(list, func(env api.Environment) string { return env.Observed })
 	wrong, runs := 0, 0
 	for _, env := range list {
 		if differs(env) {
@@ -113,14 +115,14 @@ func statusTotals(list []web.Environment) string {
 		text += fmt.Sprintf("; %d not as wanted (!)", wrong)
 	}
 	if runs > 0 {
-		text += "; " + count(runs, "unfinished run")
+		text += "; " + wording.Count(runs, "unfinished run")
 	}
 	return text
 }
 
 // printApprovals names one run of each fire that waits for an approval: it lets the fire go.
-func printApprovals(s *screen, list []web.Environment) error {
-	waiting := map[int64][]web.Run{}
+func printApprovals(s *screen, list []api.Environment) error {
+	waiting := map[int64][]api.Run{}
 	var fires []int64
 	for _, env := range list {
 		if env.Run == nil || text(env.Waiting) != string(scheduler.WaitApproval) {
@@ -136,13 +138,13 @@ func printApprovals(s *screen, list []web.Environment) error {
 	var b strings.Builder
 	for _, at := range fires {
 		runs := waiting[at]
-		fmt.Fprintf(&b, "held: %s of %s until it is approved: curfew approve %s\n", count(len(runs), runs[0].Action), s.when(&runs[0].FireAt), shortID(runs[0].ID))
+		fmt.Fprintf(&b, "held: %s of %s until it is approved: curfew approve %s\n", wording.Count(len(runs), runs[0].Action), s.when(&runs[0].FireAt), shortID(runs[0].ID))
 	}
 	_, err := io.WriteString(s.w, b.String())
 	return err
 }
 
-func stateOf(env web.Environment) string {
+func stateOf(env api.Environment) string {
 	if text(env.Waiting) == string(scheduler.WaitApproval) {
 		return "held"
 	}
@@ -150,7 +152,7 @@ func stateOf(env web.Environment) string {
 }
 
 // observed is what LCS shows, marked where it is not what is wanted.
-func observed(env web.Environment) string {
+func observed(env api.Environment) string {
 	if differs(env) {
 		return env.Observed + " !"
 	}
@@ -165,7 +167,7 @@ func mismatch(observed string) colour {
 }
 
 // differs reports whether an environment is neither as wanted nor on its way there.
-func differs(env web.Environment) bool {
+func differs(env api.Environment) bool {
 	switch plan.Wanted(env.Wanted) {
 	case plan.Running:
 		return env.Observed == "stopped" || env.Observed == "stopping"
@@ -177,7 +179,7 @@ func differs(env web.Environment) bool {
 }
 
 // held returns a start or stop by hand in the scheduler's form.
-func held(m *web.Manual) scheduler.Manual {
+func held(m *api.Manual) scheduler.Manual {
 	out := scheduler.Manual{Action: plan.Action(m.Action), At: m.At}
 	if m.Until != nil {
 		out.Until = *m.Until

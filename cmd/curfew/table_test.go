@@ -13,7 +13,7 @@ import (
 
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 	"curfew/scheduler/zone"
 )
 
@@ -32,47 +32,47 @@ func mustZone(t *testing.T) *time.Location {
 	return loc
 }
 
-func forty(t *testing.T) []web.Environment {
+func forty(t *testing.T) []api.Environment {
 	t.Helper()
 	now := evening(t)
 	fire, seen, next := now.Add(-2*time.Minute), now.Add(-time.Minute), now.Add(12*time.Hour)
-	list := make([]web.Environment, 40)
+	list := make([]api.Environment, 40)
 	approval := "approval"
 	for i := range list {
 		name := fmt.Sprintf("dev-%02d", i+1)
-		list[i] = web.Environment{
+		list[i] = api.Environment{
 			Name: name, Project: "contoso", Tags: []string{"dev"}, Wanted: "stopped", Because: "no window", Observed: "stopped", ObservedAt: &seen,
-			NextFire: &web.Fire{At: next, Action: "start"},
+			NextFire: &api.Fire{At: next, Action: "start"},
 		}
 		if i >= 28 {
 			list[i].Observed, list[i].Waiting = "running", &approval
-			list[i].Run = &web.Run{ID: fmt.Sprintf("019ac36b-1000-7000-8000-0000a1b2c3%02d", i), Action: "stop", State: "queued", FireAt: fire, Environment: name}
+			list[i].Run = &api.Run{ID: fmt.Sprintf("019ac36b-1000-7000-8000-0000a1b2c3%02d", i), Action: "stop", State: "queued", FireAt: fire, Environment: name}
 		}
 	}
 	old, later := now.Add(-3*time.Hour), now.AddDate(0, 0, 9)
-	list[0].Manual = &web.Manual{Action: "start", At: old, Until: &next, Run: "019ac36b-1000-7000-8000-0000a1b2c3d4", By: "token"}
+	list[0].Manual = &api.Manual{Action: "start", At: old, Until: &next, Run: "019ac36b-1000-7000-8000-0000a1b2c3d4", By: "token"}
 	list[0].Wanted, list[0].Observed = "running", "running"
 	list[1].ObservedAt, list[1].NextFire.At = &old, later
 	list[2].ObservedAt, list[2].Observed, list[2].NextFire, list[2].Wanted = nil, "unknown", nil, "unknown"
 	note := "dev-04 is running; nothing stops it before Mon 2026-11-30 19:00, since loading a file never stops anything: curfew stop dev-04"
 	list[3].Observed, list[3].Note = "running", &note
-	list[4].Observed, list[4].Run = "stopping", &web.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3e5", Action: "stop", State: "verifying", FireAt: fire}
+	list[4].Observed, list[4].Run = "stopping", &api.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3e5", Action: "stop", State: "verifying", FireAt: fire}
 	return list
 }
 
-func someRuns(t *testing.T) []web.Run {
+func someRuns(t *testing.T) []api.Run {
 	t.Helper()
 	at := evening(t).Add(-2 * time.Minute)
 	activity, message := "6f1d2c3b-4a59-4e68-8777-86950a4b3c2d", "LCS accepted the stop, but the environment did not arrive within 45m: LCS shows Stopping (Stopping); give LCS support the operation activity id"
 	held, done := "this fire stops 40 environments at once, more than max_stops_per_fire, 10; waiting for an approval", "metadata shows Stopped (Stopped)"
-	return []web.Run{
+	return []api.Run{
 		{ID: "019ac36b-1000-7000-8000-0000a1b2c3d4", Environment: "dev-01", Project: "contoso", Action: "start", Trigger: "manual", State: "succeeded", FireAt: at, Message: &done, By: "anna@contoso.com"},
 		{ID: "019ac36b-1000-7000-8000-0000a1b2c3d5", Environment: "dev-02", Project: "contoso", Schedule: "office-hours", Action: "stop", Trigger: "schedule", State: "queued", FireAt: at, Message: &held},
 		{ID: "019ac36b-1000-7000-8000-0000a1b2c3d6", Environment: "dev-03", Project: "contoso", Schedule: "office-hours", Action: "stop", Trigger: "catch-up", State: "failed", FireAt: at.AddDate(0, 0, -1), Message: &message, OperationActivityID: &activity},
 	}
 }
 
-func someOverrides(t *testing.T) []web.Override {
+func someOverrides(t *testing.T) []api.Override {
 	t.Helper()
 	from := evening(t)
 	reason := "month end"
@@ -80,19 +80,19 @@ func someOverrides(t *testing.T) []web.Override {
 	for i := range names {
 		names[i] = fmt.Sprintf("dev-%02d", i+1)
 	}
-	return []web.Override{
+	return []api.Override{
 		{ID: "k3f9x2ab", Environments: names, Keep: "running", From: from, Until: from.Add(3 * time.Hour), Reason: &reason, State: "active", By: "token", Stale: []string{"dev-40"}},
 		{ID: "p7q2m4cd", Environments: []string{"build-01"}, Keep: "stopped", From: from.AddDate(0, 0, 1), Until: from.AddDate(0, 0, 14), State: "pending", By: "token"},
 	}
 }
 
-func someAccounts(t *testing.T) []web.Account {
+func someAccounts(t *testing.T) []api.Account {
 	t.Helper()
 	now := evening(t)
 	since, next, message := now.Add(-2*time.Hour), now.Add(5*time.Minute), "wrong user name or password: correct the password file; it is read again when it changes"
-	return []web.Account{
+	return []api.Account{
 		{Name: "main", Mode: "password", Projects: []string{"contoso", "fabrikam"}, State: "down", Since: &since, NextTry: &next, Message: &message},
-		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: "up", Since: &since, Login: &web.Login{User: "svc@contoso.com", RefreshedAt: now.Add(-time.Hour), LapsesAt: now.AddDate(0, 0, 80)}},
+		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: "up", Since: &since, Login: &api.Login{User: "svc@contoso.com", RefreshedAt: now.Add(-time.Hour), LapsesAt: now.AddDate(0, 0, 80)}},
 	}
 }
 
@@ -138,7 +138,7 @@ func planOfForty(t *testing.T) (listing, *config.Config) {
 // TestTables holds each table against its golden file: none is wider than 80 columns.
 // UPDATE_GOLDEN=1 writes the files again.
 func TestTables(t *testing.T) {
-	refused := web.File{ActiveSince: evening(t).Add(-9 * time.Hour), Refused: &web.Refused{At: evening(t).Add(-time.Minute), Problems: []string{"schedules.yaml:3:9: unknown time zone \"Local\"; want an IANA name", "schedules.yaml:9:1: unknown key"}}}
+	refused := api.File{ActiveSince: evening(t).Add(-9 * time.Hour), Refused: &api.Refused{At: evening(t).Add(-time.Minute), Problems: []string{"schedules.yaml:3:9: unknown time zone \"Local\"; want an IANA name", "schedules.yaml:9:1: unknown key"}}}
 	planned := func(each bool, only ...string) func(*screen) error {
 		return func(s *screen) error {
 			l, cfg := planOfForty(t)
@@ -154,9 +154,9 @@ func TestTables(t *testing.T) {
 		name  string
 		print func(s *screen) error
 	}{
-		{"status", func(s *screen) error { return printStatus(s, web.File{}, forty(t)) }},
+		{"status", func(s *screen) error { return printStatus(s, api.File{}, forty(t)) }},
 		{"status-refused", func(s *screen) error { return printStatus(s, refused, forty(t)[:1]) }},
-		{"status-none", func(s *screen) error { return printStatus(s, web.File{}, nil) }},
+		{"status-none", func(s *screen) error { return printStatus(s, api.File{}, nil) }},
 		{"history", func(s *screen) error { return printHistory(s, someRuns(t)) }},
 		{"overrides", func(s *screen) error { return printOverrides(s, someOverrides(t)) }},
 		{"accounts", func(s *screen) error { return printAccounts(s, someAccounts(t)) }},
@@ -207,8 +207,8 @@ func TestTableNeverCutsWhatAnotherCommandTakes(t *testing.T) {
 	var got bytes.Buffer
 	list := forty(t)[:1]
 	list[0].Name = strings.Repeat("long-name-", 12)
-	list[0].Run = &web.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3d4", Action: "stop", State: "verifying"}
-	if err := printStatus(&screen{w: &got, width: 40, zone: time.UTC, now: evening(t)}, web.File{}, list); err != nil {
+	list[0].Run = &api.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3d4", Action: "stop", State: "verifying"}
+	if err := printStatus(&screen{w: &got, width: 40, zone: time.UTC, now: evening(t)}, api.File{}, list); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(got.String(), list[0].Name+"  ") || !strings.Contains(got.String(), "stop verifying a1b2c3d4") || strings.Contains(got.String(), "contoso") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"curfew/internal/wording"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,7 +30,7 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		case len(args) == 0:
 			return usage("name %s: %s %s", what, c.CommandPath(), form)
 		}
-		return usage("%s takes %s, and got %s: %s %s", shortPath(c), what, count(len(args), "argument"), c.CommandPath(), form)
+		return usage("%s takes %s, and got %s: %s %s", shortPath(c), what, wording.Count(len(args), "argument"), c.CommandPath(), form)
 	}
 }
 
@@ -81,7 +82,7 @@ func flagProblem(c *cobra.Command, err error) error {
 func wantOf(f *pflag.Flag) string {
 	switch kind := f.Value.Type(); {
 	case strings.Contains(kind, "|"):
-		return "; want " + listed(strings.Split(kind, "|"))
+		return "; want " + wording.Or(strings.Split(kind, "|"))
 	case kind == "int":
 		return "; want a whole number"
 	case kind == "bool":

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/internal/wording"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 )
@@ -41,7 +42,7 @@ func validate(e env, files []string, form string, strict bool) error {
 		return err
 	}
 	if all.HasErrors() || strict && len(all.Warnings()) > 0 {
-		_, _ = fmt.Fprintf(e.stderr, "curfew: %s, %s\n", count(len(all.Errors()), "error"), count(len(all.Warnings()), "warning"))
+		_, _ = fmt.Fprintf(e.stderr, "curfew: %s, %s\n", wording.Count(len(all.Errors()), "error"), wording.Count(len(all.Warnings()), "warning"))
 		return coded{errReported, exitInvalid}
 	}
 	return nil
@@ -65,7 +66,7 @@ func printDiagnostics(e env, all config.Diagnostics, summaries []string, form st
 }
 
 func summary(file string, cfg *config.Config) string {
-	s := fmt.Sprintf("%s: valid: %s, %s", file, count(len(cfg.Environments), "environment"), count(len(cfg.Schedules), "schedule"))
+	s := fmt.Sprintf("%s: valid: %s, %s", file, wording.Count(len(cfg.Environments), "environment"), wording.Count(len(cfg.Schedules), "schedule"))
 	p, err := plan.Compile(cfg.Spec)
 	if err != nil {
 		return s

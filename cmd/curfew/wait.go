@@ -8,9 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/client"
 )
 
 const (
@@ -22,17 +24,17 @@ const (
 // A waiting is runs that are waited for. What happens goes to w: one live line on a
 // terminal, else a line for each change.
 type waiting struct {
-	client *web.Client
+	remote *client.Client
 	w      io.Writer
 	live   bool
-	runs   []web.Run
+	runs   []api.Run
 	usual  map[string]time.Duration // by run id; absent when the history has none
 	shown  map[string]string        // by run id: the state that was printed last
 }
 
 // waitFor waits until each run is at its end. It returns the runs as they are then.
-func waitFor(ctx context.Context, e env, client *web.Client, runs []web.Run) ([]web.Run, error) {
-	p := &waiting{client: client, w: e.stderr, live: terminal(e.stderr), runs: slices.Clone(runs), usual: map[string]time.Duration{}, shown: map[string]string{}}
+func waitFor(ctx context.Context, e env, remote *client.Client, runs []api.Run) ([]api.Run, error) {
+	p := &waiting{remote: remote, w: e.stderr, live: terminal(e.stderr), runs: slices.Clone(runs), usual: map[string]time.Duration{}, shown: map[string]string{}}
 	for _, r := range runs {
 		if d := p.usually(ctx, r); d > 0 {
 			p.usual[r.ID] = d
@@ -68,7 +70,7 @@ func (p *waiting) read(ctx context.Context) error {
 		if scheduler.State(r.State).Finished() {
 			continue
 		}
-		now, err := p.client.Run(ctx, r.ID)
+		now, err := p.remote.Run(ctx, r.ID)
 		if err != nil {
 			return err
 		}
@@ -79,8 +81,8 @@ func (p *waiting) read(ctx context.Context) error {
 
 // usually returns the median of how long the environment's last runs of the action took,
 // from the fire to the end, 0 when there are none.
-func (p *waiting) usually(ctx context.Context, r web.Run) time.Duration {
-	done, err := p.client.Runs(ctx, web.RunQuery{Environment: r.Environment, State: string(scheduler.Succeeded), Max: usualRuns})
+func (p *waiting) usually(ctx context.Context, r api.Run) time.Duration {
+	done, err := p.remote.Runs(ctx, client.RunQuery{Environment: r.Environment, State: string(scheduler.Succeeded), Max: usualRuns})
 	if err != nil {
 		return 0
 	}
@@ -150,7 +152,7 @@ func (p *waiting) liveLine(now time.Time) string {
 }
 
 // describe is a run in one line: "stop dev-01: verifying for 2m (usually 12m)".
-func (p *waiting) describe(r web.Run, now time.Time) string {
+func (p *waiting) describe(r api.Run, now time.Time) string {
 	text := fmt.Sprintf("%s %s: %s", r.Action, r.Environment, r.State)
 	if scheduler.State(r.State).Finished() {
 		if r.FinishedAt != nil {
@@ -182,7 +184,7 @@ func (p *waiting) result() error {
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of %s did not succeed", failed, count(len(p.runs), "run"))
+		return fmt.Errorf("%d of %s did not succeed", failed, wording.Count(len(p.runs), "run"))
 	}
 	return nil
 }

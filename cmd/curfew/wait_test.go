@@ -8,24 +8,24 @@ import (
 	"time"
 
 	"curfew/lcs/lcssim"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 func TestProgressOfARun(t *testing.T) {
 	fire := time.Date(2026, 11, 27, 18, 0, 0, 0, time.UTC)
 	end, message := fire.Add(13*time.Minute), "LCS shows Stopping\n(Stopping)"
-	waits := web.Run{ID: "1", Environment: "dev-01", Action: "stop", State: "verifying", FireAt: fire, Message: &message}
-	done := web.Run{ID: "2", Environment: "dev-02", Action: "stop", State: "succeeded", FireAt: fire, FinishedAt: &end, Message: &message}
+	waits := api.Run{ID: "1", Environment: "dev-01", Action: "stop", State: "verifying", FireAt: fire, Message: &message}
+	done := api.Run{ID: "2", Environment: "dev-02", Action: "stop", State: "succeeded", FireAt: fire, FinishedAt: &end, Message: &message}
 	failed := done
 	failed.State = "failed"
-	p := &waiting{runs: []web.Run{done, waits, waits}, usual: map[string]time.Duration{"1": 12 * time.Minute}}
+	p := &waiting{runs: []api.Run{done, waits, waits}, usual: map[string]time.Duration{"1": 12 * time.Minute}}
 	now := fire.Add(2*time.Minute + 300*time.Millisecond)
 	for _, tt := range []struct{ name, got, want string }{
 		{"one that goes on says how long it usually takes", p.describe(waits, now), "stop dev-01: verifying for 2m (usually 12m): LCS shows Stopping (Stopping)"},
 		{"one that succeeded says how long it took", p.describe(done, now), "stop dev-02: succeeded after 13m"},
 		{"one that failed says why", p.describe(failed, now), "stop dev-02: failed after 13m: LCS shows Stopping (Stopping)"},
 		{"the live line fits the terminal", p.liveLine(now), "stop dev-01: verifying for 2m (usually 12m): LCS shows Stopping (Stopping); 1 …"},
-		{"nothing to wait for has no live line", (&waiting{runs: []web.Run{done}}).liveLine(now), ""},
+		{"nothing to wait for has no live line", (&waiting{runs: []api.Run{done}}).liveLine(now), ""},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", tt.name, tt.got, tt.want)

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"curfew/scheduler/plan"
@@ -133,4 +134,17 @@ type Options struct {
 	Now time.Time
 	// Notes asks for notes too, such as the hours up per week of each schedule.
 	Notes bool
+}
+
+// Zone returns the zone of what the file shows without one of its own.
+func (c *Config) Zone() *time.Location {
+	if c.Location != nil {
+		return c.Location
+	}
+	return time.UTC
+}
+
+// Delegates reports whether the file has accounts that people sign in to.
+func (c *Config) Delegates() bool {
+	return slices.ContainsFunc(c.Accounts, func(a Account) bool { return a.Mode == ModeDelegated })
 }

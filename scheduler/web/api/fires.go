@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"encoding/base64"
@@ -25,14 +25,14 @@ type firesQuery struct {
 
 // fires answers one page. The fires are worked out one by one, and no more of them
 // than the page has.
-func (s *Server) fires(r *http.Request) (any, error) {
+func (a *API) fires(r *http.Request) (any, error) {
 	q, err := firesQueryOf(r, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	page := []Fire{}
 	var last time.Time
-	for f := range s.opts.Engine.Fires(q.from, q.to) {
+	for f := range a.opts.Engine.Fires(q.from, q.to) {
 		if err := r.Context().Err(); err != nil {
 			return nil, err
 		}
@@ -49,7 +49,7 @@ func (s *Server) fires(r *http.Request) (any, error) {
 }
 
 func firesQueryOf(r *http.Request, now time.Time) (firesQuery, error) {
-	q := firesQuery{limit: maxPage}
+	q := firesQuery{limit: MaxPage}
 	values, err := query(r, "from", "to", "limit", "cursor")
 	if err != nil {
 		return q, err
@@ -78,11 +78,11 @@ func firesQueryOf(r *http.Request, now time.Time) (firesQuery, error) {
 func limitOf(values url.Values) (int, error) {
 	s := values.Get("limit")
 	if s == "" {
-		return maxPage, nil
+		return MaxPage, nil
 	}
 	limit, err := strconv.Atoi(s)
-	if err != nil || limit < 1 || limit > maxPage {
-		return 0, &badParameter{"limit", fmt.Sprintf("a number from 1 to %d", maxPage)}
+	if err != nil || limit < 1 || limit > MaxPage {
+		return 0, &badParameter{"limit", fmt.Sprintf("a number from 1 to %d", MaxPage)}
 	}
 	return limit, nil
 }

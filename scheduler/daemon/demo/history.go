@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"context"
@@ -17,41 +17,41 @@ import (
 )
 
 const (
-	demoPast       = 7 * 24 * time.Hour // of which the demo shows a history
-	demoAccepted   = 2 * time.Second
-	demoStarting   = 11 * time.Minute // as real environments take
-	demoStopping   = 4 * time.Minute
-	demoRecent     = 15 * time.Minute // before the start, of which there is no history
-	demoFailing    = "contoso-test"   // whose last stop failed
-	demoMinuteTag  = "minutes"        // of those whose fires come every minute
-	demoFailedText = "the environment did not arrive within 45m: LCS still shows Finished"
+	past          = 7 * 24 * time.Hour // of which the demo shows a history
+	acceptedAfter = 2 * time.Second
+	startsIn      = 11 * time.Minute // as real environments take
+	stopsIn       = 4 * time.Minute
+	recent        = 15 * time.Minute // before the start, of which there is no history
+	failing       = "contoso-test"   // whose last stop failed
+	minuteTag     = "minutes"        // of those whose fires come every minute
+	failedText    = "the environment did not arrive within 45m: LCS still shows Finished"
 )
 
-// A demoHistory is a week that the demo pretends to have behind it.
-type demoHistory struct {
+// A history is a week that the demo pretends to have behind it.
+type history struct {
 	runs  []scheduler.Run
 	spans []scheduler.Span
 }
 
-// newDemoHistory makes the week before began from the fires of the demo's own file.
-func newDemoHistory(cfg *config.Config, p *plan.Plan, began time.Time) (*demoHistory, error) {
+// newHistory makes the week before began from the fires of the demo's own file.
+func newHistory(cfg *config.Config, p *plan.Plan, began time.Time) (*history, error) {
 	projects := map[string]int64{}
 	for _, project := range cfg.Projects {
 		projects[project.Name] = project.ID
 	}
-	h := &demoHistory{}
-	until := began.Add(-demoRecent)
+	h := &history{}
+	until := began.Add(-recent)
 	for _, e := range cfg.Environments {
-		if slices.Contains(e.Tags, demoMinuteTag) {
+		if slices.Contains(e.Tags, minuteTag) {
 			continue
 		}
-		past := demoPastOf{history: h, environment: e, project: projects[e.Project], at: began.Add(-demoPast), as: lcs.Running}
+		past := pastOf{history: h, environment: e, project: projects[e.Project], at: began.Add(-past), as: lcs.Running}
 		if p.Wanted(e.Name, past.at).Wanted == plan.Stopped {
 			past.as = lcs.Stopped
 		}
 		fires := p.Fires(past.at, until, e.Name)
 		for i, f := range fires {
-			if err := past.fire(f, failsInDemo(e.Name, fires[i:])); err != nil {
+			if err := past.fire(f, isLastStop(e.Name, fires[i:])); err != nil {
 				return nil, err
 			}
 		}
@@ -61,14 +61,14 @@ func newDemoHistory(cfg *config.Config, p *plan.Plan, began time.Time) (*demoHis
 	return h, nil
 }
 
-// failsInDemo reports whether the first of the remaining fires is the one that fails.
-func failsInDemo(environment string, rest []plan.Fire) bool {
-	return environment == demoFailing && rest[0].Action == plan.Stop && !slices.ContainsFunc(rest[1:], func(f plan.Fire) bool { return f.Action == plan.Stop })
+// isLastStop reports whether the first of the remaining fires is the one that fails.
+func isLastStop(environment string, rest []plan.Fire) bool {
+	return environment == failing && rest[0].Action == plan.Stop && !slices.ContainsFunc(rest[1:], func(f plan.Fire) bool { return f.Action == plan.Stop })
 }
 
-// A demoPastOf is the past of one environment while it is made up.
-type demoPastOf struct {
-	history     *demoHistory
+// A pastOf is the past of one environment while it is made up.
+type pastOf struct {
+	history     *history
 	environment config.Environment
 	project     int64
 	at          time.Time // how far it is made up
@@ -76,7 +76,7 @@ type demoPastOf struct {
 }
 
 // see ends the present span, and begins one in another condition.
-func (d *demoPastOf) see(at time.Time, as lcs.Condition) {
+func (d *pastOf) see(at time.Time, as lcs.Condition) {
 	if at.After(d.at) {
 		d.history.spans = append(d.history.spans, scheduler.Span{Project: d.project, ID: lcs.NormalizeID(d.environment.ID), From: d.at, Until: at, Condition: d.as})
 		d.at = at
@@ -84,24 +84,24 @@ func (d *demoPastOf) see(at time.Time, as lcs.Condition) {
 	d.as = as
 }
 
-func (d *demoPastOf) fire(f plan.Fire, fails bool) error {
-	took, by, end := demoStarting, lcs.Starting, lcs.Running
+func (d *pastOf) fire(f plan.Fire, fails bool) error {
+	took, by, end := startsIn, lcs.Starting, lcs.Running
 	if f.Action == plan.Stop {
-		took, by, end = demoStopping, lcs.Stopping, lcs.Stopped
+		took, by, end = stopsIn, lcs.Stopping, lcs.Stopped
 	}
 	took += time.Duration(len(d.history.runs)%7) * 20 * time.Second
 	id, err := idAt(f.At)
 	if err != nil {
 		return err
 	}
-	accepted := f.At.Add(demoAccepted)
+	accepted := f.At.Add(acceptedAfter)
 	run := scheduler.Run{
 		ID: id, Environment: d.environment.Name, Project: d.environment.Project, Schedule: f.Schedule, Action: f.Action, Trigger: scheduler.TriggerSchedule,
 		State: scheduler.Succeeded, By: scheduler.BySchedule, FireAt: f.At, DueAt: f.At, CreatedAt: f.At, StartedAt: f.At, AcceptedAt: accepted, FinishedAt: accepted.Add(took),
 		OperationActivityID: uuid.NewString(), Message: "LCS shows it " + string(end), Tries: 1,
 	}
 	if fails {
-		run.State, run.FinishedAt, run.Message = scheduler.Failed, accepted.Add(45*time.Minute), demoFailedText
+		run.State, run.FinishedAt, run.Message = scheduler.Failed, accepted.Add(45*time.Minute), failedText
 	} else {
 		d.see(accepted, by)
 		d.see(run.FinishedAt, end)
@@ -124,7 +124,7 @@ func idAt(at time.Time) (string, error) {
 }
 
 // keep writes the history as the database has it.
-func (h *demoHistory) keep(ctx context.Context, s *store.Store, began time.Time) error {
+func (h *history) keep(ctx context.Context, s *store.Store, began time.Time) error {
 	if _, err := s.Runs.CommitTick(ctx, scheduler.Cursor{}, began, h.runs, nil); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"context"
@@ -61,12 +61,12 @@ type Mark struct {
 	Text string    `json:"text"`
 }
 
-func (s *Server) timeline(r *http.Request) (any, error) {
+func (a *API) timeline(r *http.Request) (any, error) {
 	q, err := query(r, "from", "to")
 	if err != nil {
 		return nil, err
 	}
-	zone, _ := s.opts.Reports.Place()
+	zone, _ := a.opts.Reports.Place()
 	today := plan.DateOf(time.Now().In(zone)).In(zone)
 	from, err := instant(q, "from", today)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Server) timeline(r *http.Request) (any, error) {
 		return nil, &badParameter{"to", "an instant after from, 62 days later at most"}
 	}
 	out := Timeline{From: from.In(zone), To: to.In(zone), Zone: zone.String(), Environments: []TimelineRow{}}
-	err = s.opts.Reports.Timeline(r.Context(), from, to, nil, func(row report.Row) error {
+	err = a.opts.Reports.Timeline(r.Context(), from, to, nil, func(row report.Row) error {
 		out.Environments = append(out.Environments, timelineRow(row, zone))
 		return r.Context().Err()
 	})
@@ -131,12 +131,12 @@ type EnvironmentSavings struct {
 	Sums
 }
 
-func (s *Server) savings(r *http.Request) (any, error) {
+func (a *API) savings(r *http.Request) (any, error) {
 	q, err := query(r, "since")
 	if err != nil {
 		return nil, err
 	}
-	zone, currency := s.opts.Reports.Place()
+	zone, currency := a.opts.Reports.Place()
 	now := time.Now().Truncate(time.Microsecond)
 	since, err := instant(q, "since", now.Add(-savingsAbsent))
 	if err != nil {
@@ -147,7 +147,7 @@ func (s *Server) savings(r *http.Request) (any, error) {
 	}
 	out := Savings{Currency: currency, Since: since.In(zone), Until: now.In(zone), Environments: []EnvironmentSavings{}}
 	var total report.Sums
-	err = s.opts.Reports.Savings(r.Context(), since, func(e report.Environment, sums report.Sums) error {
+	err = a.opts.Reports.Savings(r.Context(), since, func(e report.Environment, sums report.Sums) error {
 		total.Add(sums)
 		row := EnvironmentSavings{Name: e.Name, Tags: e.Tags, Sums: Sums(sums)}
 		if row.Tags == nil {

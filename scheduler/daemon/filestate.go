@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"strings"
@@ -6,13 +6,13 @@ import (
 	"time"
 
 	"curfew/scheduler/config"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // A fileState is what the daemon shows of its schedule file.
 type fileState struct {
 	mu   sync.Mutex // guards file, which reloads change and requests read
-	file web.File
+	file api.File
 }
 
 func newFileState(cfg *config.Config, now time.Time) *fileState {
@@ -23,8 +23,8 @@ func newFileState(cfg *config.Config, now time.Time) *fileState {
 
 // loaded records that a file is active.
 func (s *fileState) loaded(cfg *config.Config, now time.Time) {
-	zone := zoneOf(cfg)
-	f := web.File{Path: cfg.Path, Digest: digest(cfg.Files), Timezone: zone.String(), ActiveSince: now.Truncate(time.Second).In(zone)}
+	zone := cfg.Zone()
+	f := api.File{Path: cfg.Path, Digest: config.Digest(cfg.Files), Timezone: zone.String(), ActiveSince: now.Truncate(time.Second).In(zone)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.file = f
@@ -35,10 +35,10 @@ func (s *fileState) refused(err error, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := now.Truncate(time.Second).In(s.file.ActiveSince.Location())
-	s.file.Refused = &web.Refused{At: at, Problems: strings.Split(err.Error(), "\n")}
+	s.file.Refused = &api.Refused{At: at, Problems: strings.Split(err.Error(), "\n")}
 }
 
-func (s *fileState) current() web.File {
+func (s *fileState) current() api.File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.file

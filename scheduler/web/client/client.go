@@ -1,4 +1,5 @@
-package web
+// Package client asks a daemon's API, as the commands do.
+package client
 
 import (
 	"bytes"
@@ -15,6 +16,7 @@ import (
 
 	"curfew/lcs/secret"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/web/api"
 )
 
 const (
@@ -29,8 +31,8 @@ type Client struct {
 	http  *http.Client
 }
 
-// NewClient makes a client of the daemon at an address such as http://127.0.0.1:8080.
-func NewClient(server string, token secret.Secret) (*Client, error) {
+// New makes a client of the daemon at an address such as http://127.0.0.1:8080.
+func New(server string, token secret.Secret) (*Client, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, fmt.Errorf("use server %q: want an address such as http://127.0.0.1:8080", server)
@@ -46,7 +48,7 @@ type RunQuery struct {
 }
 
 // Runs returns the runs that match, newest first, from as many pages as there are.
-func (c *Client) Runs(ctx context.Context, q RunQuery) ([]Run, error) {
+func (c *Client) Runs(ctx context.Context, q RunQuery) ([]api.Run, error) {
 	values := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -58,14 +60,14 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]Run, error) {
 	if !q.Since.IsZero() {
 		set("since", q.Since.Format(time.RFC3339))
 	}
-	runs := []Run{}
+	runs := []api.Run{}
 	for {
-		size := maxPage
+		size := api.MaxPage
 		if q.Max > 0 {
-			size = min(q.Max-len(runs), maxPage)
+			size = min(q.Max-len(runs), api.MaxPage)
 		}
 		values.Set("limit", strconv.Itoa(size))
-		var page List[Run]
+		var page api.List[api.Run]
 		if err := c.get(ctx, "/api/v1/runs?"+values.Encode(), &page); err != nil {
 			return nil, err
 		}
@@ -78,22 +80,22 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]Run, error) {
 }
 
 // Environments returns every environment of the daemon's file.
-func (c *Client) Environments(ctx context.Context) ([]Environment, error) {
-	var page List[Environment]
+func (c *Client) Environments(ctx context.Context) ([]api.Environment, error) {
+	var page api.List[api.Environment]
 	err := c.get(ctx, "/api/v1/environments", &page)
 	return page.Items, err
 }
 
 // Environment returns one environment of the daemon's file.
-func (c *Client) Environment(ctx context.Context, name string) (Environment, error) {
-	var e Environment
+func (c *Client) Environment(ctx context.Context, name string) (api.Environment, error) {
+	var e api.Environment
 	err := c.get(ctx, "/api/v1/environments/"+url.PathEscape(name), &e)
 	return e, err
 }
 
 // File returns what the daemon's schedule file is.
-func (c *Client) File(ctx context.Context) (File, error) {
-	var f File
+func (c *Client) File(ctx context.Context) (api.File, error) {
+	var f api.File
 	err := c.get(ctx, "/api/v1/file", &f)
 	return f, err
 }
@@ -102,51 +104,51 @@ func (c *Client) File(ctx context.Context) (File, error) {
 func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", nil) }
 
 // Run returns one run.
-func (c *Client) Run(ctx context.Context, id string) (Run, error) {
-	var r Run
+func (c *Client) Run(ctx context.Context, id string) (api.Run, error) {
+	var r api.Run
 	err := c.get(ctx, "/api/v1/runs/"+url.PathEscape(id), &r)
 	return r, err
 }
 
 // Act asks for a start or stop of an environment, now.
-func (c *Client) Act(ctx context.Context, environment string, action plan.Action) (Run, error) {
-	var r Run
+func (c *Client) Act(ctx context.Context, environment string, action plan.Action) (api.Run, error) {
+	var r api.Run
 	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/"+string(action), nil, &r)
 	return r, err
 }
 
 // Cancel ends an unfinished run.
-func (c *Client) Cancel(ctx context.Context, id string) (Run, error) {
-	var r Run
+func (c *Client) Cancel(ctx context.Context, id string) (api.Run, error) {
+	var r api.Run
 	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/cancel", nil, &r)
 	return r, err
 }
 
 // Approve lets the fire of a held run go.
-func (c *Client) Approve(ctx context.Context, id string) (Run, error) {
-	var r Run
+func (c *Client) Approve(ctx context.Context, id string) (api.Run, error) {
+	var r api.Run
 	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/approve", nil, &r)
 	return r, err
 }
 
 // Overrides returns those that have not ended, or ended in the last day.
-func (c *Client) Overrides(ctx context.Context) ([]Override, error) {
-	var page List[Override]
+func (c *Client) Overrides(ctx context.Context) ([]api.Override, error) {
+	var page api.List[api.Override]
 	err := c.get(ctx, "/api/v1/overrides", &page)
 	return page.Items, err
 }
 
 // Accounts returns the accounts of the daemon's file.
-func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
-	var page List[Account]
+func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
+	var page api.List[api.Account]
 	err := c.get(ctx, "/api/v1/accounts", &page)
 	return page.Items, err
 }
 
 // Savings returns what was saved since an instant; since the daemon's default when it is
 // zero.
-func (c *Client) Savings(ctx context.Context, since time.Time) (Savings, error) {
-	var found Savings
+func (c *Client) Savings(ctx context.Context, since time.Time) (api.Savings, error) {
+	var found api.Savings
 	path := "/api/v1/savings"
 	if !since.IsZero() {
 		path += "?since=" + url.QueryEscape(since.Format(time.RFC3339))
@@ -157,14 +159,14 @@ func (c *Client) Savings(ctx context.Context, since time.Time) (Savings, error) 
 
 // Audit returns the changes that people made since an instant, newest first, from as many
 // pages as there are.
-func (c *Client) Audit(ctx context.Context, since time.Time) ([]AuditEntry, error) {
+func (c *Client) Audit(ctx context.Context, since time.Time) ([]api.AuditEntry, error) {
 	values := url.Values{}
 	if !since.IsZero() {
 		values.Set("since", since.Format(time.RFC3339))
 	}
-	all := []AuditEntry{}
+	all := []api.AuditEntry{}
 	for {
-		var page List[AuditEntry]
+		var page api.List[api.AuditEntry]
 		if err := c.get(ctx, "/api/v1/audit?"+values.Encode(), &page); err != nil {
 			return nil, err
 		}
@@ -177,29 +179,29 @@ func (c *Client) Audit(ctx context.Context, since time.Time) ([]AuditEntry, erro
 }
 
 // Override makes an override.
-func (c *Client) Override(ctx context.Context, o OverrideRequest) (Override, error) {
-	var made Override
+func (c *Client) Override(ctx context.Context, o api.OverrideRequest) (api.Override, error) {
+	var made api.Override
 	err := c.send(ctx, http.MethodPost, "/api/v1/overrides", o, &made)
 	return made, err
 }
 
 // Skip leaves out the next stop of an environment.
-func (c *Client) Skip(ctx context.Context, environment string) (Override, error) {
-	var made Override
+func (c *Client) Skip(ctx context.Context, environment string) (api.Override, error) {
+	var made api.Override
 	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/skip", nil, &made)
 	return made, err
 }
 
 // Reload has the daemon read its schedule file again.
-func (c *Client) Reload(ctx context.Context) (Reloaded, error) {
-	var changes Reloaded
+func (c *Client) Reload(ctx context.Context) (api.Reloaded, error) {
+	var changes api.Reloaded
 	err := c.send(ctx, http.MethodPost, "/api/v1/reload", nil, &changes)
 	return changes, err
 }
 
 // Release ends an override.
-func (c *Client) Release(ctx context.Context, id string) (Override, error) {
-	var o Override
+func (c *Client) Release(ctx context.Context, id string) (api.Override, error) {
+	var o api.Override
 	err := c.send(ctx, http.MethodDelete, "/api/v1/overrides/"+url.PathEscape(id), nil, &o)
 	return o, err
 }
@@ -277,7 +279,7 @@ func (r *Refusal) Error() string { return r.message }
 // refusal says what to do about an answer that is none: on the command line, a token is
 // an environment variable.
 func (c *Client) refusal(status int, body []byte) error {
-	var p Problem
+	var p api.Problem
 	curfews := json.Unmarshal(body, &p) == nil && p.Title != ""
 	r := &Refusal{Status: status, Detail: p.Detail}
 	switch {
@@ -285,7 +287,7 @@ func (c *Client) refusal(status int, body []byte) error {
 		r.message = fmt.Sprintf("the daemon at %s wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", c.base)
 	case curfews && status == http.StatusUnauthorized:
 		r.message = fmt.Sprintf("the daemon at %s refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", c.base)
-	case curfews && p.Title == changesRefused:
+	case curfews && p.Title == api.ChangesRefused:
 		r.message = fmt.Sprintf("the daemon at %s takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", c.base)
 	case curfews:
 		r.message = fmt.Sprintf("ask the daemon at %s: %s: %s", c.base, p.Title, p.Detail)

@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"encoding/json"
@@ -24,12 +24,12 @@ type BadFile struct{ Message string }
 func (e *BadFile) Error() string { return e.Message }
 
 // act starts or stops an environment at once.
-func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
+func (a *API) act(action plan.Action) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		if _, err := query(r); err != nil {
 			return nil, err
 		}
-		run, err := s.opts.Engine.Request(r.Context(), r.PathValue("name"), action, by(r))
+		run, err := a.opts.Engine.Request(r.Context(), r.PathValue("name"), action, by(r))
 		if err != nil {
 			return nil, err
 		}
@@ -37,12 +37,12 @@ func (s *Server) act(action plan.Action) func(*http.Request) (any, error) {
 	}
 }
 
-func (s *Server) cancel(r *http.Request) (any, error) {
-	found, err := s.findRun(r)
+func (a *API) cancel(r *http.Request) (any, error) {
+	found, err := a.findRun(r)
 	if err != nil {
 		return nil, err
 	}
-	run, err := s.opts.Engine.Cancel(r.Context(), found.ID, by(r))
+	run, err := a.opts.Engine.Cancel(r.Context(), found.ID, by(r))
 	if err != nil {
 		return nil, err
 	}
@@ -50,13 +50,13 @@ func (s *Server) cancel(r *http.Request) (any, error) {
 }
 
 // approve lets go what waits with the run: every held run of its fire.
-func (s *Server) approve(r *http.Request) (any, error) {
-	found, err := s.findRun(r)
+func (a *API) approve(r *http.Request) (any, error) {
+	found, err := a.findRun(r)
 	if err != nil {
 		return nil, err
 	}
 	id := found.ID
-	runs, err := s.opts.Engine.Approve(r.Context(), id, by(r))
+	runs, err := a.opts.Engine.Approve(r.Context(), id, by(r))
 	if err != nil {
 		return nil, err
 	}
@@ -68,11 +68,11 @@ func (s *Server) approve(r *http.Request) (any, error) {
 	return nil, scheduler.ErrFinished
 }
 
-func (s *Server) overrides(r *http.Request) (any, error) {
+func (a *API) overrides(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	found, err := s.opts.Engine.Overrides(r.Context())
+	found, err := a.opts.Engine.Overrides(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ type OverrideRequest struct {
 	Reason       string    `json:"reason,omitempty"`
 }
 
-func (s *Server) override(r *http.Request) (any, error) {
+func (a *API) override(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
@@ -96,46 +96,46 @@ func (s *Server) override(r *http.Request) (any, error) {
 	if err := decode(r, &ask); err != nil {
 		return nil, err
 	}
-	o, err := s.opts.Engine.Override(r.Context(), scheduler.Override{
+	o, err := a.opts.Engine.Override(r.Context(), scheduler.Override{
 		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason, By: by(r),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.shown(r, o)
+	return a.shown(r, o)
 }
 
 // skip leaves out the next stop of an environment. A repeat answers with the override that
 // does so already.
-func (s *Server) skip(r *http.Request) (int, any, error) {
+func (a *API) skip(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
-	o, made, err := s.opts.Engine.Skip(r.Context(), r.PathValue("name"), by(r))
+	o, made, err := a.opts.Engine.Skip(r.Context(), r.PathValue("name"), by(r))
 	if err != nil {
 		return 0, nil, err
 	}
-	shown, err := s.shown(r, o)
+	shown, err := a.shown(r, o)
 	if made {
 		return http.StatusCreated, shown, err
 	}
 	return http.StatusOK, shown, err
 }
 
-func (s *Server) release(r *http.Request) (any, error) {
+func (a *API) release(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	o, err := s.opts.Engine.Release(r.Context(), r.PathValue("id"), by(r))
+	o, err := a.opts.Engine.Release(r.Context(), r.PathValue("id"), by(r))
 	if err != nil {
 		return nil, err
 	}
-	return s.shown(r, o)
+	return a.shown(r, o)
 }
 
 // shown returns an override as the listing shows it.
-func (s *Server) shown(r *http.Request, o scheduler.Override) (any, error) {
-	all, err := s.opts.Engine.Overrides(r.Context())
+func (a *API) shown(r *http.Request, o scheduler.Override) (any, error) {
+	all, err := a.opts.Engine.Overrides(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -147,17 +147,17 @@ func (s *Server) shown(r *http.Request, o scheduler.Override) (any, error) {
 	return overrideOf(scheduler.OverrideStatus{Override: o}), nil
 }
 
-func (s *Server) reload(r *http.Request) (any, error) {
+func (a *API) reload(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	if s.opts.Reload == nil {
+	if a.opts.Reload == nil {
 		return nil, &scheduler.InvalidError{Message: "there is no schedule file to read again"}
 	}
-	changes, err := s.opts.Reload(r.Context())
+	changes, err := a.opts.Reload(r.Context())
 	var bad *BadFile
 	if err != nil && !errors.As(err, &bad) {
-		s.log.Warn("not reloaded", zap.Error(err))
+		a.log.Warn("not reloaded", zap.Error(err))
 		return nil, &BadFile{err.Error()}
 	}
 	if err != nil {

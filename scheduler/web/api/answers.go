@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"cmp"
@@ -17,7 +17,8 @@ import (
 	"curfew/scheduler"
 )
 
-const maxPage = 1000
+// MaxPage is the most that a page of a listing has.
+const MaxPage = 1000
 
 // A badParameter is a query that cannot be answered.
 type badParameter struct{ name, want string }
@@ -64,48 +65,48 @@ func instant(q url.Values, name string, otherwise time.Time) (time.Time, error) 
 }
 
 // fail answers an error: the caller's with 400, ours with 500 and a line in the log.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var bad *badParameter
 	var invalid *scheduler.InvalidError
 	var file *BadFile
 	switch {
 	case errors.As(err, &bad):
-		problem(w, http.StatusBadRequest, "a parameter cannot be read", bad.Error())
+		WriteProblem(w, http.StatusBadRequest, "a parameter cannot be read", bad.Error())
 	case errors.Is(err, scheduler.ErrNoRun):
-		problem(w, http.StatusNotFound, "no such run", "GET /api/v1/runs lists the runs")
+		WriteProblem(w, http.StatusNotFound, "no such run", "GET /api/v1/runs lists the runs")
 	case errors.As(err, &invalid):
-		problem(w, http.StatusBadRequest, "the request cannot be carried out", invalid.Message)
+		WriteProblem(w, http.StatusBadRequest, "the request cannot be carried out", invalid.Message)
 	case errors.As(err, &file):
-		problem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays active", file.Message)
+		WriteProblem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays active", file.Message)
 	case errors.Is(err, scheduler.ErrNoEnvironment):
-		problem(w, http.StatusNotFound, "no such environment", "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
+		WriteProblem(w, http.StatusNotFound, "no such environment", "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoOverride):
-		problem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
+		WriteProblem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
 	case errors.Is(err, scheduler.ErrOver):
-		problem(w, http.StatusConflict, "the override has ended", "there is nothing to release")
+		WriteProblem(w, http.StatusConflict, "the override has ended", "there is nothing to release")
 	case errors.Is(err, scheduler.ErrFinished):
-		problem(w, http.StatusConflict, "the run does not wait for that", "GET /api/v1/runs/{id} shows its state")
+		WriteProblem(w, http.StatusConflict, "the run does not wait for that", "GET /api/v1/runs/{id} shows its state")
 	case r.Context().Err() != nil: // nobody listens any more
 	default:
-		s.log.Error("request not answered", zap.String("path", r.URL.Path), zap.Error(err))
-		problem(w, http.StatusInternalServerError, "curfew could not answer", "the daemon's log says why")
+		a.log.Error("request not answered", zap.String("path", r.URL.Path), zap.Error(err))
+		WriteProblem(w, http.StatusInternalServerError, "curfew could not answer", "the daemon's log says why")
 	}
 }
 
 // reply makes a handler of a function that returns what to answer.
-func (s *Server) reply(status int, f func(r *http.Request) (any, error)) http.HandlerFunc {
-	return s.replyWith(func(r *http.Request) (int, any, error) {
+func (a *API) reply(status int, f func(r *http.Request) (any, error)) http.HandlerFunc {
+	return a.replyWith(func(r *http.Request) (int, any, error) {
 		v, err := f(r)
 		return status, v, err
 	})
 }
 
 // replyWith is reply for a function that chooses the status.
-func (s *Server) replyWith(f func(r *http.Request) (int, any, error)) http.HandlerFunc {
+func (a *API) replyWith(f func(r *http.Request) (int, any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		status, v, err := f(r)
 		if err != nil {
-			s.fail(w, r, err)
+			a.fail(w, r, err)
 			return
 		}
 		write(w, status, "application/json", v)
@@ -121,12 +122,12 @@ func items[F, T any](found []F, form func(F) T) []T {
 	return out
 }
 
-func (s *Server) runs(r *http.Request) (any, error) {
+func (a *API) runs(r *http.Request) (any, error) {
 	f, err := filterOf(r)
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := s.opts.Engine.Runs(r.Context(), f)
+	found, next, err := a.opts.Engine.Runs(r.Context(), f)
 	if err != nil {
 		return nil, err
 	}
@@ -149,15 +150,15 @@ func filterOf(r *http.Request) (scheduler.RunFilter, error) {
 		return f, err
 	}
 	if limit := q.Get("limit"); limit != "" {
-		if f.Limit, err = strconv.Atoi(limit); err != nil || f.Limit < 1 || f.Limit > maxPage {
-			return f, &badParameter{"limit", fmt.Sprintf("a number from 1 to %d", maxPage)}
+		if f.Limit, err = strconv.Atoi(limit); err != nil || f.Limit < 1 || f.Limit > MaxPage {
+			return f, &badParameter{"limit", fmt.Sprintf("a number from 1 to %d", MaxPage)}
 		}
 	}
 	return f, nil
 }
 
-func (s *Server) run(r *http.Request) (any, error) {
-	found, err := s.findRun(r)
+func (a *API) run(r *http.Request) (any, error) {
+	found, err := a.findRun(r)
 	if err != nil {
 		return nil, err
 	}
@@ -165,40 +166,40 @@ func (s *Server) run(r *http.Request) (any, error) {
 }
 
 // findRun returns the run that a request names, by its id or by a short form of it.
-func (s *Server) findRun(r *http.Request) (scheduler.Run, error) {
+func (a *API) findRun(r *http.Request) (scheduler.Run, error) {
 	if _, err := query(r); err != nil {
 		return scheduler.Run{}, err
 	}
-	return s.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
+	return a.opts.Engine.FindRun(r.Context(), r.PathValue("id"))
 }
 
-func (s *Server) file(r *http.Request) (any, error) {
+func (a *API) file(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	if s.opts.File == nil {
+	if a.opts.File == nil {
 		return nil, &scheduler.InvalidError{Message: "there is no schedule file"}
 	}
-	return s.opts.File(), nil
+	return a.opts.File(), nil
 }
 
-func (s *Server) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {
+func (a *API) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	return s.opts.Engine.Statuses(r.Context())
+	return a.opts.Engine.Statuses(r.Context())
 }
 
-func (s *Server) environments(r *http.Request) (any, error) {
-	all, err := s.statuses(r)
+func (a *API) environments(r *http.Request) (any, error) {
+	all, err := a.statuses(r)
 	if err != nil {
 		return nil, err
 	}
 	return list(items(all, environmentOf), ""), nil
 }
 
-func (s *Server) environment(r *http.Request) (any, error) {
-	all, err := s.statuses(r)
+func (a *API) environment(r *http.Request) (any, error) {
+	all, err := a.statuses(r)
 	if err != nil {
 		return nil, err
 	}
@@ -210,11 +211,11 @@ func (s *Server) environment(r *http.Request) (any, error) {
 	return nil, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, r.PathValue("name"))
 }
 
-func (s *Server) accounts(r *http.Request) (any, error) {
+func (a *API) accounts(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	found, err := s.opts.Engine.Accounts(r.Context())
+	found, err := a.opts.Engine.Accounts(r.Context())
 	if err != nil {
 		return nil, err
 	}

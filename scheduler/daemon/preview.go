@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -44,7 +44,7 @@ func (r *reloader) preview(ctx context.Context, text string) (pages.Preview, err
 	for range p.All(now, to) {
 		found.Fires++
 	}
-	d := review.Compare(reviewed(active.cfg, active.plan), reviewed(cfg, p), now, to)
+	d := review.Compare(Reviewed(active.cfg, active.plan), Reviewed(cfg, p), now, to)
 	for _, c := range d.Changes {
 		found.Changes = append(found.Changes, pages.Change{
 			Environment: c.Environment, Gained: len(c.Gained), Lost: len(c.Lost), Hours: c.New.Hours - c.Old.Hours, Money: c.New.Cost - c.Old.Cost, Notes: c.Notes,

@@ -1,4 +1,4 @@
-package web
+package api
 
 import "slices"
 
@@ -8,8 +8,8 @@ var EnvironmentOf = environmentOf
 // Routes returns the methods and paths of the API, sorted.
 func Routes() []string {
 	var paths []string
-	for _, r := range (&Server{}).routes() {
-		paths = append(paths, r.method+" "+r.path)
+	for _, r := range (&API{}).Routes() {
+		paths = append(paths, r.Method+" "+r.Path)
 	}
 	slices.Sort(paths)
 	return paths

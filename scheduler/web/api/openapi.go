@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	_ "embed"
@@ -8,7 +8,7 @@ import (
 //go:embed openapi.json
 var openAPIText []byte
 
-func (s *Server) openAPI(w http.ResponseWriter, _ *http.Request) {
+func (a *API) openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(openAPIText)
 }

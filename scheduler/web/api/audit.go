@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"net/http"
@@ -23,7 +23,7 @@ type AuditEntry struct {
 	After        *string   `json:"after"`
 }
 
-func (s *Server) audit(r *http.Request) (any, error) {
+func (a *API) audit(r *http.Request) (any, error) {
 	q, err := query(r, "since", "limit", "cursor")
 	if err != nil {
 		return nil, err
@@ -40,11 +40,11 @@ func (s *Server) audit(r *http.Request) (any, error) {
 	if cursor != "" && uuid.Validate(cursor) != nil {
 		return nil, &badParameter{"cursor", "the next_cursor of the page before"}
 	}
-	found, err := s.opts.Reports.Audit(r.Context(), since, cursor, limit+1)
+	found, err := a.opts.Reports.Audit(r.Context(), since, cursor, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	zone, _ := s.opts.Reports.Place()
+	zone, _ := a.opts.Reports.Place()
 	next := ""
 	if len(found) > limit {
 		found = found[:limit]

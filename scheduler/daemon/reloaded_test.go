@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"strings"
@@ -9,9 +9,22 @@ import (
 	"curfew/scheduler/plan"
 )
 
+const comparedFile = `version: 1
+timezone: Europe/Copenhagen
+accounts: [{name: a, mode: static, token: {env: T}}]
+projects: [{name: p, id: 1, account: a}]
+environments:
+- {name: dev-é, project: p, id: 00000000-0000-0000-0000-000000000001}
+- {name: a-much-longer-name, project: p, id: 00000000-0000-0000-0000-000000000002}
+- {name: b, project: p, id: 00000000-0000-0000-0000-000000000003}
+schedules:
+- {name: office, environments: [dev-é, b], uptime: mon-fri 02:30-19:00}
+- {name: new-york-nights, timezone: America/New_York, environments: [a-much-longer-name], start: "06:30", stop: "0 22 * * *"}
+`
+
 func TestSummaryOfAReload(t *testing.T) {
 	of := func(edits ...string) loaded {
-		text := strings.NewReplacer(edits...).Replace(mixedFile)
+		text := strings.NewReplacer(edits...).Replace(comparedFile)
 		cfg, diags := config.Parse("a.yaml", []byte(text), ".", config.Options{})
 		if cfg == nil || diags.HasErrors() {
 			t.Fatalf("%v: %v", edits, diags)

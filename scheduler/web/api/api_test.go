@@ -1,4 +1,4 @@
-package web_test
+package api_test
 
 import (
 	"context"
@@ -24,6 +24,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 var cet = time.FixedZone("CET", 3600)
@@ -148,7 +149,7 @@ var (
 	}
 )
 
-var active = web.File{Path: "schedules.yaml", Digest: "d1", Timezone: "Europe/Copenhagen", ActiveSince: fireAt}
+var active = api.File{Path: "schedules.yaml", Digest: "d1", Timezone: "Europe/Copenhagen", ActiveSince: fireAt}
 
 var (
 	onLoopback  = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}
@@ -156,7 +157,15 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return web.New(web.Options{Engine: fixed{down}, Reports: past{}, Pages: shownPages(down), Gatherer: prometheus.NewRegistry(), Version: "1.2.3", Token: func() secret.Secret { return secret.New(token) }, File: func() web.File { return active }}).Handler(addr)
+	return served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
+		Ready: fixed{down}.Ready, Pages: shownPages(down), Token: func() secret.Secret { return secret.New(token) },
+	}).Handler(addr)
+}
+
+// served is the API in a server.
+func served(a api.Options, o web.Options) *web.Server {
+	o.API, o.Gatherer = api.New(a), prometheus.NewRegistry()
+	return web.New(o)
 }
 
 func ask(h http.Handler, method, host, path, token string) *http.Response {
@@ -240,50 +249,6 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestWhoMayRead(t *testing.T) {
-	tests := []struct {
-		name   string
-		addr   net.Addr
-		host   string
-		set    string // the daemon's token
-		sent   string
-		status int
-	}{
-		{"on loopback everybody of the machine", onLoopback, "localhost:8080", "", "", 200},
-		{"on loopback by IPv6", onLoopback, "[::1]:8080", "", "", 200},
-		{"on loopback not under another site's name", onLoopback, "evil.example:8080", "", "", 421},
-		{"under another name with the token", onLoopback, "curfew.internal", "known", "known", 200},
-		{"off loopback not without a token", onAnAddress, "10.0.0.7:8080", "", "", 403},
-		{"off loopback not by a loopback name", onAnAddress, "localhost:8080", "", "", 403},
-		{"off loopback with the token", onAnAddress, "10.0.0.7:8080", "known", "known", 200},
-		{"off loopback with a wrong token", onAnAddress, "10.0.0.7:8080", "known", "unknown", 401},
-		{"off loopback with no token sent", onAnAddress, "10.0.0.7:8080", "known", "", 401},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			h := handler(tt.addr, tt.set, nil)
-			if res := ask(h, "GET", tt.host, "/api/v1/runs", tt.sent); res.StatusCode != tt.status {
-				t.Errorf("runs = %d, want %d", res.StatusCode, tt.status)
-			}
-			for _, path := range []string{"/healthz", "/metrics"} {
-				if res := ask(h, "GET", tt.host, path, ""); res.StatusCode != 200 {
-					t.Errorf("%s = %d, want 200 for everybody", path, res.StatusCode)
-				}
-			}
-		})
-	}
-}
-
-func TestTokenNeedsItsScheme(t *testing.T) {
-	req := httptest.NewRequest("GET", "http://10.0.0.7:8080/api/v1/runs", nil)
-	req.Header.Set("Authorization", "known")
-	w := httptest.NewRecorder()
-	handler(onAnAddress, "known", nil).ServeHTTP(w, req)
-	if w.Code != http.StatusUnauthorized {
-		t.Errorf("a token without Bearer = %d, want 401", w.Code)
-	}
-}
-
 func TestLostDatabaseIsNotReadyAndSaysNothingOfItself(t *testing.T) {
 	h := handler(onLoopback, "", errors.New("dial postgres://user:known-password@db"))
 	for path, status := range map[string]int{"/readyz": 503, "/api/v1/runs": 500} {
@@ -312,7 +277,7 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 		}
 	}
 	slices.Sort(described)
-	if got, want := described, web.Routes(); !slices.Equal(got, want) {
+	if got, want := described, api.Routes(); !slices.Equal(got, want) {
 		t.Errorf("the document names %v, served is %v", got, want)
 	}
 	for path, methods := range doc.Paths {
@@ -324,7 +289,7 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 			t.Errorf("%s is in the document and answers %d", path, res.StatusCode)
 		}
 	}
-	for name, v := range map[string]any{"Run": web.Run{}, "Attempt": web.Attempt{}, "Fire": web.Fire{}, "Environment": web.Environment{}, "Problem": web.Problem{}, "Override": web.Override{}, "OverrideRequest": web.OverrideRequest{}, "Manual": web.Manual{}, "File": web.File{}, "Refused": web.Refused{}, "Account": web.Account{}} {
+	for name, v := range map[string]any{"Run": api.Run{}, "Attempt": api.Attempt{}, "Fire": api.Fire{}, "Environment": api.Environment{}, "Problem": api.Problem{}, "Override": api.Override{}, "OverrideRequest": api.OverrideRequest{}, "Manual": api.Manual{}, "File": api.File{}, "Refused": api.Refused{}, "Account": api.Account{}} {
 		var fields []string
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -341,6 +306,9 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 		}
 	}
 }
+
+// withToken is a server whose token is "known".
+var withToken = web.Options{Token: func() secret.Secret { return secret.New("known") }}
 
 func TestChanges(t *testing.T) {
 	const run = "/api/v1/runs/01a20a66-0000-7000-8000-000000000003"
@@ -376,11 +344,9 @@ func TestChanges(t *testing.T) {
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
-	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") }, Reload: func(context.Context) (web.Reloaded, error) {
-			return web.Reloaded{Status: "reloaded", Lost: 2}, nil
-		},
-	}).Handler(onLoopback)
+	h := served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
+		return api.Reloaded{Status: "reloaded", Lost: 2}, nil
+	}}, withToken).Handler(onLoopback)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			req := httptest.NewRequest(tt.method, "http://localhost"+tt.path, strings.NewReader(tt.body))
@@ -414,77 +380,18 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 }
 
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
-	h := web.New(web.Options{
-		Engine: fixed{}, Gatherer: prometheus.NewRegistry(), Token: func() secret.Secret { return secret.New("known") },
-		Reload: func(context.Context) (web.Reloaded, error) {
-			return web.Reloaded{}, &web.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
-		},
-	}).Handler(onLoopback)
+	h := served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
+		return api.Reloaded{}, &api.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
+	}}, withToken).Handler(onLoopback)
 	res := ask(h, "POST", "localhost", "/-/reload", "known")
 	if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
 		t.Errorf("reload = %d %s, want 422 with the error", res.StatusCode, got)
 	}
 }
 
-func TestClient(t *testing.T) {
-	server := httptest.NewServer(handler(onLoopback, "", nil))
-	defer server.Close()
-	c, err := web.NewClient(server.URL, secret.New(""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	runs, err := c.Runs(t.Context(), web.RunQuery{Max: 2})
-	if err != nil || len(runs) != 2 || runs[0].ID != "01a20a66-0000-7000-8000-000000000003" {
-		t.Errorf("Runs = %+v, %v; want the newest two", runs, err)
-	}
-	if _, err := c.Runs(t.Context(), web.RunQuery{State: "done"}); err == nil || !strings.Contains(err.Error(), "state: want one of") {
-		t.Errorf("Runs with a bad state = %v, want the problem's words", err)
-	}
-	if list, err := c.Environments(t.Context()); err != nil || len(list) != 1 || list[0].Name != "dev-01" {
-		t.Errorf("Environments = %+v, %v", list, err)
-	}
-	server.Close()
-	if _, err := c.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "is it running? --server or CURFEW_SERVER") {
-		t.Errorf("without a daemon: %v, want a hint", err)
-	}
-	if _, err := web.NewClient("localhost:8080", secret.New("")); err == nil {
-		t.Error("a server without a scheme was taken")
-	}
-}
-
-func TestRefusedTokensSayWhatToSet(t *testing.T) {
-	tests := []struct {
-		name, daemons, sent, says string
-		changes                   bool
-	}{
-		{"none is sent", "known", "", "wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", false},
-		{"another is sent", "known", "unknown", "refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", false},
-		{"the daemon has none, for a change", "", "known", "takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", true},
-		{"the daemon has none, off loopback", "", "known", "the API is closed", false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			server := httptest.NewServer(handler(onAnAddress, tt.daemons, nil))
-			defer server.Close()
-			c, err := web.NewClient(server.URL, secret.New(tt.sent))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tt.changes {
-				_, err = c.Act(t.Context(), "dev-01", plan.Stop)
-			} else {
-				_, err = c.File(t.Context())
-			}
-			if err == nil || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("with %q to a daemon with %q: %v, want %q", tt.sent, tt.daemons, err, tt.says)
-			}
-		})
-	}
-}
-
 func TestEnvironmentThatNothingStopsIsPointedOut(t *testing.T) {
 	s := scheduler.EnvironmentStatus{Environment: scheduler.Environment{Name: "dev-07"}, Unstopped: &scheduler.Unstopped{At: fireAt}}
-	got := web.EnvironmentOf(s).Note
+	got := api.EnvironmentOf(s).Note
 	if want := "dev-07 is running; nothing stops it before Mon 2026-11-23 19:00, since loading a file never stops anything: curfew stop dev-07"; got == nil || *got != want {
 		t.Errorf("note = %v, want %q", got, want)
 	}

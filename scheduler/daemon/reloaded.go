@@ -1,66 +1,27 @@
-package main
+package daemon
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
+	"curfew/internal/wording"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/review"
-	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 )
 
 // reloadDays is over how many days the fires of two files are compared on a reload.
 const reloadDays = 7
 
-// newReload is the command; the daemon does the work.
-func newReload(e env) *cobra.Command {
-	form := newOutput("table", "json")
-	c := &cobra.Command{
-		Use: "reload", Short: "Has the daemon read its schedule file again, and says what changed",
-		Long: "Has the daemon read its schedule file again, and says what changed. A file with errors is not loaded: the\n" +
-			"daemon goes on with the old one, and the exit code is 3.",
-	}
-	server := serverFlag(c, e)
-	c.Flags().VarP(form, "output", "o", "form of the output")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		client, err := newClient(e, *server)
-		if err != nil {
-			return err
-		}
-		changes, err := client.Reload(c.Context())
-		if refused, ok := errors.AsType[*web.Refusal](err); ok && refused.Status == http.StatusUnprocessableEntity {
-			return coded{fmt.Errorf("%s\nthe file was not loaded; the daemon goes on with the old one", refused.Detail), exitInvalid}
-		}
-		switch {
-		case err != nil:
-			return err
-		case form.value == "json":
-			return printJSON(e.stdout, changes)
-		}
-		_, err = fmt.Fprintf(e.stdout, "reloaded: %s\n", changes.Summary)
-		return err
-	}
-	return c
-}
-
-// A loaded file, with its plan.
-type loaded struct {
-	cfg  *config.Config
-	plan *plan.Plan
-}
-
 // changesOf says what the active file does, and the one before did not.
-func changesOf(before, after loaded, now time.Time) web.Reloaded {
-	d := review.Compare(reviewed(before.cfg, before.plan), reviewed(after.cfg, after.plan), now, now.AddDate(0, 0, reloadDays))
-	out := web.Reloaded{
+func changesOf(before, after loaded, now time.Time) api.Reloaded {
+	d := review.Compare(Reviewed(before.cfg, before.plan), Reviewed(after.cfg, after.plan), now, now.AddDate(0, 0, reloadDays))
+	out := api.Reloaded{
 		Status: "reloaded", Environments: namesThatDiffer(before.environments(), after.environments()),
 		Schedules: namesThatDiffer(before.schedules(), after.schedules()), Days: reloadDays, Gained: d.Gained, Lost: d.Lost,
 	}
@@ -86,8 +47,8 @@ func (l loaded) schedules() map[string]string {
 	return texts
 }
 
-func namesThatDiffer(before, after map[string]string) web.Names {
-	n := web.Names{Added: []string{}, Removed: []string{}, Changed: []string{}}
+func namesThatDiffer(before, after map[string]string) api.Names {
+	n := api.Names{Added: []string{}, Removed: []string{}, Changed: []string{}}
 	for name, text := range after {
 		switch old, ok := before[name]; {
 		case !ok:
@@ -108,23 +69,38 @@ func namesThatDiffer(before, after map[string]string) web.Names {
 }
 
 // summaryOf is all that changed, in one line.
-func summaryOf(r web.Reloaded) string {
+func summaryOf(r api.Reloaded) string {
 	var parts []string
 	add := func(what string, names []string) {
 		if len(names) > 0 {
-			parts = append(parts, what+" "+nameList(names))
+			parts = append(parts, what+" "+wording.Environments(names))
 		}
 	}
 	for _, kind := range []struct {
 		what string
-		web.Names
+		api.Names
 	}{{"environments", r.Environments}, {"schedules", r.Schedules}} {
 		add(kind.what+" added:", kind.Added)
 		add(kind.what+" removed:", kind.Removed)
 		add(kind.what+" changed:", kind.Changed)
 	}
 	if r.Gained+r.Lost > 0 {
-		parts = append(parts, fmt.Sprintf("in the next %d days %s gained, %d lost", r.Days, count(r.Gained, "fire"), r.Lost))
+		parts = append(parts, fmt.Sprintf("in the next %d days %s gained, %d lost", r.Days, wording.Count(r.Gained, "fire"), r.Lost))
 	}
 	return cmp.Or(strings.Join(parts, "; "), "no environment, schedule or fire differs")
+}
+
+// Reviewed is a schedule file in review's words.
+func Reviewed(cfg *config.Config, p *plan.Plan) review.File {
+	targets := map[string]string{}
+	for _, project := range cfg.Projects {
+		targets[project.Name] = project.Endpoint + " project " + strconv.FormatInt(project.ID, 10)
+	}
+	f := review.File{Plan: p, Currency: cfg.Currency}
+	for _, env := range cfg.Environments {
+		f.Environments = append(f.Environments, review.Environment{
+			Name: env.Name, Target: targets[env.Project] + " id " + strings.ToLower(env.ID), CostPerHour: env.CostPerHour,
+		})
+	}
+	return f
 }

@@ -1,4 +1,4 @@
-package web_test
+package api_test
 
 import (
 	"context"
@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"pgregory.net/rapid"
 
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
 	"curfew/scheduler/zone"
 )
 
@@ -65,11 +65,11 @@ func newPlanned(tb interface{ Fatal(...any) }, n int) planned {
 	return planned{plan: p, read: new(int)}
 }
 
-func firesPage(t interface{ Fatalf(string, ...any) }, p planned, values url.Values) web.List[web.Fire] {
-	h := web.New(web.Options{Engine: p, Gatherer: prometheus.NewRegistry()}).Handler(onLoopback)
+func firesPage(t interface{ Fatalf(string, ...any) }, p planned, values url.Values) api.List[api.Fire] {
+	h := served(api.Options{Engine: p}, web.Options{}).Handler(onLoopback)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/api/v1/fires?"+values.Encode(), nil))
-	var page web.List[web.Fire]
+	var page api.List[api.Fire]
 	if err := json.Unmarshal(w.Body.Bytes(), &page); err != nil || w.Code != 200 {
 		t.Fatalf("fires?%s = %d %s", values.Encode(), w.Code, w.Body)
 	}
@@ -83,9 +83,9 @@ func TestPagesOfFiresAreAllFires(t *testing.T) {
 		from := begin.Add(time.Duration(rapid.IntRange(0, 14*24*60).Draw(t, "from")) * time.Minute)
 		to := from.Add(time.Duration(rapid.IntRange(0, 14*24*60).Draw(t, "length")) * time.Minute)
 		limit := rapid.IntRange(1, 40).Draw(t, "limit")
-		var want, got []web.Fire
+		var want, got []api.Fire
 		for _, f := range p.plan.Fires(from, to) {
-			want = append(want, web.FireOf(f))
+			want = append(want, api.FireOf(f))
 		}
 		values := url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}, "limit": {fmt.Sprint(limit)}}
 		for {
@@ -103,7 +103,7 @@ func TestPagesOfFiresAreAllFires(t *testing.T) {
 				values.Del("to")
 			}
 		}
-		if !slices.EqualFunc(got, want, func(a, b web.Fire) bool {
+		if !slices.EqualFunc(got, want, func(a, b api.Fire) bool {
 			same := a.At.Equal(b.At)
 			a.At = b.At
 			return same && a == b
@@ -125,7 +125,7 @@ func TestFiresEndWithTheRequest(t *testing.T) {
 	p := newPlanned(t, 3000)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	h := web.New(web.Options{Engine: p, Gatherer: prometheus.NewRegistry()}).Handler(onLoopback)
+	h := served(api.Options{Engine: p}, web.Options{}).Handler(onLoopback)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/api/v1/fires", nil).WithContext(ctx))
 	if w.Body.Len() != 0 || *p.read > 1 {

@@ -1,0 +1,204 @@
+// Package daemon is curfew as it runs: it loads the schedule file, opens the database, and
+// wires the engine, the pages and the API together.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"curfew/lcs/auth"
+	"curfew/scheduler"
+	"curfew/scheduler/config"
+	"curfew/scheduler/engine"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/store"
+	"curfew/scheduler/web"
+	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/pages"
+)
+
+// Options are what a daemon is made of.
+type Options struct {
+	Path      string // of the schedule file
+	Listen    string // the address to serve HTTP on
+	Database  Database
+	Retention time.Duration // of runs and calls after their end
+	Getenv    func(string) string
+	Logger    *zap.Logger
+	Version   string
+	Demo      *Demo // nil for the real one
+}
+
+// Demo is what a demo does differently.
+type Demo struct {
+	Interval time.Duration // between polls
+	// Prepare is called with the open database before the engine starts.
+	Prepare func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error
+}
+
+// A daemon is the parts before they run.
+type daemon struct {
+	Options
+	loaded
+}
+
+// Run builds everything, then runs it until ctx ends. A schedule file with errors is a
+// *FileError, and a setting that cannot be used a *SettingError.
+func Run(ctx context.Context, o Options) error {
+	cfg, p, _, err := Load(o.Path, config.Options{}) // the reloader reports warnings
+	if err != nil {
+		return err
+	}
+	d := &daemon{o, loaded{cfg, p}}
+	return UnlessStopped(ctx, d.run(ctx))
+}
+
+// UnlessStopped forgets an error that is only the echo of a request to stop.
+func UnlessStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func (d *daemon) run(ctx context.Context) (err error) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // from here on: by itself it would end the process
+	defer signal.Stop(hup)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", d.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w; give another address with --listen", d.Listen, err)
+	}
+	defer func() { _ = listener.Close() }()
+	st, err := d.Database.open(ctx, d.Logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	parts, err := d.build(ctx, st)
+	if err != nil {
+		return err
+	}
+	d.announce(listener.Addr())
+	announceSchedules(d.Logger, d.cfg, d.plan, time.Now())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return parts.engine.Run(ctx) })
+	g.Go(func() error { return parts.site.Serve(ctx, listener) })
+	g.Go(func() error { return parts.reload.watch(ctx, hup) })
+	if d.Demo == nil { // its fires are dense on purpose
+		g.Go(func() error { return parts.reload.warn(ctx) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	d.Logger.Info("curfew stopped")
+	return nil
+}
+
+// parts are what runs side by side.
+type parts struct {
+	engine *engine.Engine
+	site   *web.Server
+	reload *reloader
+}
+
+func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
+	clients, setup, err := d.setUp(ctx, st)
+	if err != nil {
+		return parts{}, err
+	}
+	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention}
+	if d.Demo != nil {
+		o.VerifyInterval = d.Demo.Interval
+		if err := d.Demo.Prepare(ctx, st, setup.Rules); err != nil {
+			return parts{}, err
+		}
+	}
+	reg, err := d.registry()
+	if err != nil {
+		return parts{}, err
+	}
+	o.Registerer = reg
+	acting, err := engine.New(o)
+	if err != nil {
+		return parts{}, err
+	}
+	reload, err := newReloader(d, acting, clients, reg)
+	if err != nil {
+		return parts{}, err
+	}
+	site, err := d.site(acting, reports{acting, st}, reload, reg)
+	return parts{acting, site, reload}, err
+}
+
+// site makes what is served over HTTP.
+func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg prometheus.Gatherer) (*web.Server, error) {
+	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
+	if err != nil {
+		return nil, err
+	}
+	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
+	if err != nil {
+		return nil, err
+	}
+	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
+	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
+}
+
+// storesOf returns the slices of the database that the engine works on.
+func storesOf(s *store.Store) engine.Stores {
+	return engine.Stores{
+		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
+		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+	}
+}
+
+// setUp makes the engine's side of the schedule file.
+func (d *daemon) setUp(ctx context.Context, st *store.Store) (*Clients, *scheduler.Setup, error) {
+	c := NewClients(d.cfg, ClientOptions{Getenv: d.Getenv, Logger: d.Logger, Version: d.Version})
+	logins, _, err := d.Database.Logins(ctx, d.Getenv, st)
+	switch {
+	case err == nil:
+		c.Logins = logins
+	case d.cfg.Delegates():
+		return nil, nil, err
+	default: // a reload that brings the first delegated account says it again
+		c.Logins = auth.NoLogins{Reason: err}
+	}
+	setup, err := newSetup(d.cfg, d.plan, c)
+	if err != nil {
+		return nil, nil, &FileError{Err: err}
+	}
+	return c, setup, nil
+}
+
+func (d *daemon) registry() (*prometheus.Registry, error) {
+	reg := prometheus.NewRegistry()
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "curfew_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": d.Version},
+	})
+	build.Set(1)
+	for _, c := range []prometheus.Collector{build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+		if err := reg.Register(c); err != nil {
+			return nil, fmt.Errorf("register metrics: %w", err)
+		}
+	}
+	return reg, nil
+}
+
+// A loaded file, with its plan.
+type loaded struct {
+	cfg  *config.Config
+	plan *plan.Plan
+}

@@ -1,0 +1,110 @@
+// Package demo is a daemon with a built-in LCS simulator, and a week of history.
+package demo
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"curfew/lcs/lcssim"
+	"curfew/scheduler"
+	"curfew/scheduler/config"
+	"curfew/scheduler/daemon"
+	"curfew/scheduler/plan"
+	"curfew/scheduler/store"
+)
+
+const (
+	startTime = 8 * time.Second
+	stopTime  = 6 * time.Second
+	interval  = 5 * time.Second
+	token     = "demo-token-that-opens-nothing"
+)
+
+//go:embed demo.yaml
+var file string
+
+// Run runs the daemon on a simulated LCS until ctx ends, in a folder that is removed then.
+// It uses the address, the logger, the environment and the version of o.
+func Run(ctx context.Context, o daemon.Options) (err error) {
+	dir, err := os.MkdirTemp("", "curfew-demo-")
+	if err != nil {
+		return fmt.Errorf("make the demo's folder: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for the simulator: %w", err)
+	}
+	o.Path, err = writeFile(dir, "http://"+listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	cfg, p, _, err := daemon.Load(o.Path, config.Options{})
+	if err != nil {
+		return err
+	}
+	began := time.Now().Add(-time.Minute) // as if it had been running for a minute: the first fires are due at once
+	past, err := newHistory(cfg, p, began)
+	if err != nil {
+		return err
+	}
+	o.Database = daemon.Database{DSN: filepath.Join(dir, "curfew.db")}
+	o.Demo = &daemon.Demo{Interval: interval, Prepare: func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error {
+		if _, err := s.Runs.SyncRules(ctx, began, rules); err != nil {
+			return err
+		}
+		return past.keep(ctx, s, began)
+	}}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serveSim(ctx, listener, newSim(cfg, p, began)) })
+	g.Go(func() error { return daemon.Run(ctx, o) })
+	return daemon.UnlessStopped(ctx, g.Wait())
+}
+
+func writeFile(dir, endpoint string) (string, error) {
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte(token), 0o600); err != nil {
+		return "", fmt.Errorf("write the demo's token: %w", err)
+	}
+	path := filepath.Join(dir, "schedules.yaml")
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(file, "ENDPOINT", endpoint)), 0o600); err != nil {
+		return "", fmt.Errorf("write the demo's schedule file: %w", err)
+	}
+	return path, nil
+}
+
+// newSim has the file's environments in the states they should have been in.
+func newSim(cfg *config.Config, p *plan.Plan, at time.Time) *lcssim.Sim {
+	sim := lcssim.New(lcssim.Options{StartTime: startTime, StopTime: stopTime, Tokens: []string{token}, Seed: uint64(at.UnixNano())})
+	ids := map[string]int64{}
+	for _, project := range cfg.Projects {
+		ids[project.Name] = project.ID
+	}
+	for _, e := range cfg.Environments {
+		state := lcssim.Finished
+		if p.Wanted(e.Name, at).Wanted == plan.Stopped && e.Name != failing {
+			state = lcssim.Stopped
+		}
+		sim.AddEnvironment(ids[e.Project], lcssim.Environment{ID: e.ID, Name: e.Name, State: state})
+	}
+	return sim
+}
+
+func serveSim(ctx context.Context, l net.Listener, sim *lcssim.Sim) error {
+	server := &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the simulator: %w", err)
+	}
+	return nil
+}

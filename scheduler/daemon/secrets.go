@@ -1,0 +1,46 @@
+package daemon
+
+import (
+	"fmt"
+
+	"curfew/lcs/secret"
+)
+
+// SecretSource says where the secret of a variable is: in the variable, or in the file
+// that NAME_FILE names. Both set is an error; neither makes a source that holds nothing.
+func SecretSource(getenv func(string) string, name string) (secret.Source, error) {
+	value, file := getenv(name), getenv(name+"_FILE")
+	switch {
+	case value != "" && file != "":
+		return secret.Source{}, &SettingError{fmt.Errorf("%s and %s_FILE are both set; unset one of them", name, name)}
+	case file != "":
+		return secret.Source{File: file}, nil
+	default:
+		return secret.Source{Env: name, Getenv: getenv}, nil
+	}
+}
+
+// ReadSecret reads the secret of a variable; it is empty when none is set.
+func ReadSecret(getenv func(string) string, name string) (secret.Secret, error) {
+	s, err := RotatingSecret(getenv, name)
+	if err != nil {
+		return secret.Secret{}, err
+	}
+	return s.Current(), nil
+}
+
+// RotatingSecret returns the secret of a variable, which a daemon reads again at each use.
+func RotatingSecret(getenv func(string) string, name string) (*secret.Rotating, error) {
+	source, err := SecretSource(getenv, name)
+	if err != nil {
+		return nil, err
+	}
+	if source.File == "" && getenv(name) == "" {
+		return &secret.Rotating{}, nil
+	}
+	s, err := secret.NewRotating(source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,145 @@
+// Package api is the daemon's HTTP API: its routes, the forms of its answers and its
+// description. It sees the engine through a small interface.
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"net/http"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"curfew/scheduler"
+	"curfew/scheduler/plan"
+)
+
+// An Engine is what the API shows, and what it changes.
+type Engine interface {
+	Shown
+	Request(ctx context.Context, environment string, action plan.Action, by scheduler.Actor) (scheduler.Run, error)
+	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
+	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
+	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
+	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
+}
+
+// Shown is the part of an Engine that changes nothing.
+type Shown interface {
+	Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error)
+	Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
+	FindRun(ctx context.Context, id string) (scheduler.Run, error)
+	Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error)
+	Fires(from, to time.Time) iter.Seq[plan.Fire] // sorted by instant and environment
+	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
+}
+
+// Options are what the API is made of.
+type Options struct {
+	Engine  Engine
+	Reports Reports
+	Logger  *zap.Logger
+	// Reload reads the schedule file again, and says what changed; a *BadFile says what is
+	// wrong with it. Nil: there is no file to read.
+	Reload func(ctx context.Context) (Reloaded, error)
+	// File returns what the schedule file is. Nil: there is none.
+	File func() File
+}
+
+// An API answers its routes. Who may use them is decided before.
+type API struct {
+	opts Options
+	log  *zap.Logger
+}
+
+// New makes the API.
+func New(o Options) *API {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	return &API{opts: o, log: o.Logger.Named("api")}
+}
+
+// A Route is an address that takes one method.
+type Route struct {
+	Method  string
+	Path    string
+	Handler http.HandlerFunc
+}
+
+// Routes is the API; openapi.json is tested to name exactly these.
+func (a *API) Routes() []Route {
+	return []Route{
+		{"GET", "/api/v1/environments", a.reply(http.StatusOK, a.environments)},
+		{"GET", "/api/v1/environments/{name}", a.reply(http.StatusOK, a.environment)},
+		{"POST", "/api/v1/environments/{name}/start", a.reply(http.StatusAccepted, a.act(plan.Start))},
+		{"POST", "/api/v1/environments/{name}/stop", a.reply(http.StatusAccepted, a.act(plan.Stop))},
+		{"POST", "/api/v1/environments/{name}/skip", a.replyWith(a.skip)},
+		{"GET", "/api/v1/runs", a.reply(http.StatusOK, a.runs)},
+		{"GET", "/api/v1/runs/{id}", a.reply(http.StatusOK, a.run)},
+		{"POST", "/api/v1/runs/{id}/cancel", a.reply(http.StatusOK, a.cancel)},
+		{"POST", "/api/v1/runs/{id}/approve", a.reply(http.StatusOK, a.approve)},
+		{"GET", "/api/v1/fires", a.reply(http.StatusOK, a.fires)},
+		{"GET", "/api/v1/overrides", a.reply(http.StatusOK, a.overrides)},
+		{"POST", "/api/v1/overrides", a.reply(http.StatusCreated, a.override)},
+		{"DELETE", "/api/v1/overrides/{id}", a.reply(http.StatusOK, a.release)},
+		{"GET", "/api/v1/timeline", a.reply(http.StatusOK, a.timeline)},
+		{"GET", "/api/v1/savings", a.reply(http.StatusOK, a.savings)},
+		{"GET", "/api/v1/audit", a.reply(http.StatusOK, a.audit)},
+		{"GET", "/api/v1/accounts", a.reply(http.StatusOK, a.accounts)},
+		{"GET", "/api/v1/file", a.reply(http.StatusOK, a.file)},
+		{"POST", "/api/v1/reload", a.reply(http.StatusOK, a.reload)},
+		{"GET", "/api/v1/openapi.json", a.openAPI},
+	}
+}
+
+// Reload answers a reload as other daemons are asked for one.
+func (a *API) Reload() http.HandlerFunc { return a.reply(http.StatusOK, a.reload) }
+
+// NotFound answers what no route does: an address that takes other methods, or none.
+func (a *API) NotFound() http.HandlerFunc {
+	methods := map[string][]string{}
+	for _, r := range a.Routes() {
+		methods[r.Path] = append(methods[r.Path], r.Method)
+	}
+	mux := http.NewServeMux()
+	for path, allowed := range methods {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			WriteProblem(w, http.StatusMethodNotAllowed, "the address does not take this method", "it takes "+strings.Join(allowed, " and "))
+		})
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		WriteProblem(w, http.StatusNotFound, "no such address", "GET /api/v1/openapi.json lists what there is")
+	})
+	return mux.ServeHTTP
+}
+
+// A Problem is an error in the form of RFC 9457.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// ChangesRefused is the title of the problem of a change to a daemon that has no token.
+const ChangesRefused = "changes are refused"
+
+// WriteProblem answers with a problem.
+func WriteProblem(w http.ResponseWriter, status int, title, detail string) {
+	write(w, status, "application/problem+json", Problem{Type: "about:blank", Title: title, Status: status, Detail: detail})
+}
+
+func write(w http.ResponseWriter, status int, kind string, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		status, kind, body = http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the answer could not be written")
+	}
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n'))
+}
