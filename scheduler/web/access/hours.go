@@ -17,7 +17,7 @@ type Hours interface {
 	Asked(ctx context.Context, by scheduler.Actor, since time.Time) ([]scheduler.Override, []scheduler.Run, error)
 	// Plan returns the plan of the schedule file, without the overrides, and the zone of
 	// the file.
-	Plan() (*plan.Plan, *time.Location)
+	Plan(ctx context.Context) (*plan.Plan, *time.Location, error)
 }
 
 // A Budget is what a requester has left of one grant in a week.
@@ -92,8 +92,11 @@ type book struct {
 const farthest = 366 * 24 * time.Hour
 
 func (c *Changes) book(ctx context.Context, who Identity) (*book, error) {
-	b := &book{who: who}
-	b.plan, b.zone = c.hours.Plan()
+	p, zone, err := c.hours.Plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b := &book{who: who, plan: p, zone: zone}
 	now := time.Now().In(b.zone)
 	overrides, starts, err := c.hours.Asked(ctx, who.Actor, weekOf(now).from.Add(-farthest))
 	if err != nil {

@@ -27,7 +27,9 @@ type ledger struct {
 	runs      []scheduler.Run
 }
 
-func (l *ledger) Plan() (*plan.Plan, *time.Location) { return l.plan, l.zone }
+func (l *ledger) Plan(context.Context) (*plan.Plan, *time.Location, error) {
+	return l.plan, l.zone, nil
+}
 
 func (l *ledger) Asked(_ context.Context, by scheduler.Actor, since time.Time) ([]scheduler.Override, []scheduler.Run, error) {
 	l.mu.Lock()
