@@ -50,7 +50,7 @@ func localPath(next string) (local string, ok bool) {
 // isPlainPath reports whether a path has one slash at a time, nothing that leads upwards, and
 // no character that is read in different ways.
 func isPlainPath(p string) bool {
-	if !strings.HasPrefix(p, "/") || strings.ContainsFunc(p, oddRune) {
+	if !strings.HasPrefix(p, "/") || strings.Contains(p, "//") || strings.ContainsFunc(p, oddRune) {
 		return false
 	}
 	return path.Clean(p) == p || path.Clean(p)+"/" == p
