@@ -1,10 +1,10 @@
 package main
 
 import (
+	"github.com/spf13/cobra"
+
 	"curfew/internal/wording"
 	"curfew/scheduler/web/api"
-
-	"github.com/spf13/cobra"
 )
 
 func newAudit(e env) *cobra.Command {

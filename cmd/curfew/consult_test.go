@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"curfew/scheduler/config"
-	"curfew/scheduler/web/api"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"curfew/scheduler/config"
+	"curfew/scheduler/web/api"
 )
 
 const consultedFile = `version: 1

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"curfew/scheduler/web/api"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"curfew/scheduler/web/api"
 )
 
 // TestTimesWithoutOffsetAreOfTheFilesZone asks a daemon that only writes down what it

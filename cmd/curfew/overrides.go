@@ -2,10 +2,11 @@ package main
 
 import (
 	"context"
+	"strings"
+
 	"curfew/internal/wording"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/client"
-	"strings"
 )
 
 // showOverrides prints overrides that were made or ended just now.

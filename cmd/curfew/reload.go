@@ -1,12 +1,13 @@
 package main
 
 import (
-	"curfew/scheduler/web/client"
 	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/spf13/cobra"
+
+	"curfew/scheduler/web/client"
 )
 
 // newReload is the command; the daemon does the work.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"curfew/scheduler/web/api"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"curfew/scheduler/web/api"
 )
 
 // never is a schedule that has no fire while a test lasts.

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"curfew/scheduler/web/api"
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"curfew/scheduler/web/api"
 )
 
 func newSkip(e env) *cobra.Command {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"curfew/internal/wording"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +8,8 @@ import (
 	"github.com/agnivade/levenshtein"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"curfew/internal/wording"
 )
 
 // usageArgs says what a command takes where it was given something else.
