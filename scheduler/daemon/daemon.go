@@ -63,16 +63,25 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	public, err := ParsePublicURL(o.PublicURL)
+	d, err := newDaemon(o, loaded{cfg, p})
 	if err != nil {
 		return err
 	}
-	d := &daemon{o, loaded{cfg, p}, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
-	if err := d.access.check(cfg); err != nil {
-		return &SettingError{err}
-	}
-	d.access.set(cfg)
 	return UnlessStopped(ctx, d.run(ctx))
+}
+
+// newDaemon makes a daemon of a schedule file, if it has the settings that the file needs.
+func newDaemon(o Options, l loaded) (*daemon, error) {
+	public, err := ParsePublicURL(o.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{o, l, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
+	if err := d.access.check(l.cfg); err != nil {
+		return nil, &SettingError{err}
+	}
+	d.access.set(l.cfg)
+	return d, nil
 }
 
 // UnlessStopped forgets an error that is only the echo of a request to stop.
