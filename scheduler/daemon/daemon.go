@@ -116,6 +116,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
+	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -131,6 +132,7 @@ type parts struct {
 	engine *engine.Engine
 	site   *web.Server
 	reload *reloader
+	past   reports
 }
 
 func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
@@ -158,8 +160,9 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	site, err := d.site(acting, reports{acting, st}, reload, reg)
-	return parts{acting, site, reload}, err
+	past := reports{acting, st, d.Retention}
+	site, err := d.site(acting, past, reload, reg)
+	return parts{acting, site, reload, past}, err
 }
 
 // site makes what is served over HTTP.
