@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -151,10 +152,7 @@ func TestACallbackWorksOnceInTheBrowserThatBegan(t *testing.T) {
 	if res := w.do("GET", back); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("in a browser with a sign-in of its own = %d, want 400", res.StatusCode)
 	}
-	w.cookies = map[string]string{}
-	for name, value := range mine {
-		w.cookies[name] = value
-	}
+	w.cookies = maps.Clone(mine)
 	if res := w.do("GET", back); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("in the browser that began = %d %s, want 303", res.StatusCode, text(t, res))
 	}
@@ -398,10 +396,7 @@ func TestWithoutASecretPKCEAloneIsSent(t *testing.T) {
 			if strings.HasSuffix(r.URL.Path, "/token") {
 				_ = r.ParseForm()
 				_, _, basic = r.BasicAuth()
-				sent = url.Values{}
-				for name, v := range r.PostForm {
-					sent[name] = v
-				}
+				sent = maps.Clone(r.PostForm)
 				r.Form.Set("client_secret", known)
 			}
 			next.ServeHTTP(rw, r)
