@@ -115,7 +115,7 @@ func (s *SignIn) finish(w http.ResponseWriter, r *http.Request, now *Settings) e
 	}
 	who := s.opts.Policy.Identify(claims, r.RemoteAddr)
 	s.log.Info("signed in", zap.String("user", claims.Name), zap.Stringer("role", who.Role), zap.String("from", r.RemoteAddr))
-	if claims.Overfull {
+	if claims.NoGroups {
 		s.log.Warn("the provider left the groups out of the token, since the user is in too many; grant by app roles instead, or have the provider send the groups of the application alone", zap.String("user", claims.Name))
 	}
 	http.Redirect(w, r, l.Next, http.StatusSeeOther)
