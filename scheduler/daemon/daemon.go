@@ -24,6 +24,7 @@ import (
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/pages"
 )
@@ -143,8 +144,8 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg prometheus.Gatherer) (*web.Server, error) {
-	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
+func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg *prometheus.Registry) (*web.Server, error) {
+	token, err := apiToken(d.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -152,8 +153,12 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
-	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
+	changes := access.NewChanges(acting, past)
+	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
+	return web.New(web.Options{
+		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,
+	}), nil
 }
 
 // storesOf returns the slices of the database that the engine works on.

@@ -160,6 +160,15 @@ ALTER TABLE events ADD COLUMN environments TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN was TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN became TEXT NOT NULL DEFAULT '';
 CREATE INDEX events_changes ON events (id) WHERE change <> '';
+`, `
+CREATE TABLE sessions (
+	hash       TEXT PRIMARY KEY,
+	data       TEXT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_expire ON sessions (expires_at);
+CREATE INDEX runs_asked ON runs (by_name, fire_at) WHERE by_name <> '';
+CREATE INDEX overrides_asked ON overrides (by_name, until_at) WHERE by_name <> '';
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

@@ -11,11 +11,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
 	"curfew/lcs/secret"
 	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/ratelimit"
 )
 
 const (
@@ -31,18 +33,31 @@ type Options struct {
 	API      *api.API
 	Ready    func(ctx context.Context) error // why the daemon cannot work, nil when it can
 	Gatherer prometheus.Gatherer
-	Logger   *zap.Logger
-	// Token returns the current token: changes need it, and off loopback reading
-	// too. Empty, or nil: there is none.
+	// Registerer takes the metrics of the server itself. Nil: they are nowhere.
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
+	// Token returns the current API token. Empty, or nil: there is none.
 	Token func() secret.Secret
-	// Pages are what browsers show, by their patterns. They change nothing.
+	// SignIn knows who signed in. Nil: nobody can.
+	SignIn SignIn
+	// PublicURL is the address that people use, without a slash at its end; "" when it is
+	// not known.
+	PublicURL string
+	// Pages are what browsers show, by their patterns, to whoever may read. What their forms
+	// change is decided by access.Changes.
 	Pages map[string]http.HandlerFunc
+	// Open are routes for everybody: what they serve is nobody's secret, or they check
+	// themselves who asks.
+	Open map[string]http.HandlerFunc
+	// Problem shows a problem in the form of the pages. Nil: problems are documents.
+	Problem func(w http.ResponseWriter, r *http.Request, status int, title, detail string)
 }
 
 // A Server answers HTTP requests.
 type Server struct {
-	opts Options
-	log  *zap.Logger
+	opts   Options
+	log    *zap.Logger
+	tokens *tokens
 }
 
 // New makes a server.
@@ -50,7 +65,13 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	return &Server{opts: o, log: o.Logger.Named("web")}
+	log := o.Logger.Named("web")
+	return &Server{opts: o, log: log, tokens: &tokens{
+		token: o.Token, log: log, wrong: ratelimit.New(wrongEvery, wrongAtOnce),
+		count: promauto.With(o.Registerer).NewCounter(prometheus.CounterOpts{
+			Name: "curfew_http_unauthorized_total", Help: "Requests that were refused for a wrong API token.",
+		}),
+	}}
 }
 
 // Serve answers on a listener until ctx ends, then lets requests under way finish.
@@ -88,20 +109,29 @@ func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}))
-	read, change := s.guard(addr), s.guardChanges()
+	local := isLoopback(addr)
+	read, change, shown := gate{s, apiRead, local}, gate{s, apiChange, local}, gate{s, page, local}
 	for _, r := range s.opts.API.Routes() {
-		guard := read
+		g := read
 		if r.Method != http.MethodGet {
-			guard = change
+			g = change
 		}
-		mux.Handle(r.Method+" "+r.Path, guard(r.Handler))
+		mux.Handle(r.Method+" "+r.Path, g.guard(r.Handler))
 	}
-	mux.Handle("POST /-/reload", change(s.opts.API.Reload()))
-	mux.Handle("/api/", read(s.opts.API.NotFound()))
-	for pattern, page := range s.opts.Pages {
-		mux.Handle(pattern, read(page))
+	mux.Handle("POST /-/reload", change.guard(s.opts.API.Reload()))
+	mux.Handle("/api/", read.guard(s.opts.API.NotFound()))
+	for pattern, handler := range s.opts.Pages {
+		mux.Handle(pattern, shown.guard(handler))
 	}
-	return secured(mux)
+	for pattern, handler := range s.opts.Open {
+		mux.HandleFunc(pattern, handler)
+	}
+	if s.opts.SignIn != nil {
+		for pattern, handler := range s.opts.SignIn.Routes() {
+			mux.HandleFunc(pattern, handler)
+		}
+	}
+	return secured(s.sameSite(mux))
 }
 
 // secured sets the headers that every answer has.
