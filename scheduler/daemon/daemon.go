@@ -154,7 +154,7 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg
 		return nil, err
 	}
 	changes := access.NewChanges(acting, past)
-	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
+	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, File: reload.file.current})
 	return web.New(web.Options{
 		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
 		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,

@@ -12,7 +12,7 @@
 // engine's changing methods itself:
 //
 //	run, err := changes.Request(ctx, "dev-01", plan.Start)
-//	o, err := changes.Override(ctx, scheduler.Override{…})   // By is filled in
+//	o, made, err := changes.Override(ctx, scheduler.Override{…})   // By is filled in
 //	o, made, err := changes.Skip(ctx, "dev-01")
 //	o, err := changes.Release(ctx, id)
 //	run, err := changes.Cancel(ctx, id)

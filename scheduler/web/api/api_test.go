@@ -101,12 +101,12 @@ func (f fixed) unlessFinished(id string) error {
 	return nil
 }
 
-func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, error) {
+func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, bool, error) {
 	if o.Until.IsZero() {
-		return o, &scheduler.InvalidError{Message: "until: an override must have an end"}
+		return o, false, &scheduler.InvalidError{Message: "until: an override must have an end"}
 	}
 	o.ID, o.From = "k3f9x2ab", fireAt
-	return o, nil
+	return o, o.Reason != "again", nil
 }
 
 func (f fixed) Skip(_ context.Context, name string, _ scheduler.Actor) (scheduler.Override, bool, error) {
