@@ -190,7 +190,7 @@ func TestSkipIsAuditedAsASkip(t *testing.T) {
 		}
 		w.keep(0, plan.Running, monday(23, 0))
 		want := []string{
-			"skip by rita@contoso.com from 192.0.2.7:5 of dev-00: keep running from 2000-01-03T19:00:00Z until 2000-01-04T07:00:00Z: leaves out the stop of Mon 2000-01-03 19:00",
+			"skip by rita@contoso.com from 192.0.2.7:5 of dev-00: keep running from 2000-01-03T18:01:00Z until 2000-01-04T07:00:00Z: leaves out the stop of Mon 2000-01-03 19:00",
 			"keep by  from  of dev-00: keep running from 2000-01-03T18:01:00Z until 2000-01-03T23:00:00Z: test",
 		}
 		if got := w.audited(); !slices.Equal(got, want) {
