@@ -33,6 +33,7 @@ import (
 type Options struct {
 	Path      string // of the schedule file
 	Listen    string // the address to serve HTTP on
+	PublicURL string // the address that people use, "" when it is not known
 	Database  Database
 	Retention time.Duration // of runs and calls after their end
 	Getenv    func(string) string
@@ -52,6 +53,7 @@ type Demo struct {
 type daemon struct {
 	Options
 	loaded
+	access *accessOf
 }
 
 // Run builds everything, then runs it until ctx ends. A schedule file with errors is a
@@ -61,7 +63,15 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{o, loaded{cfg, p}}
+	public, err := ParsePublicURL(o.PublicURL)
+	if err != nil {
+		return err
+	}
+	d := &daemon{o, loaded{cfg, p}, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
+	if err := d.access.check(cfg); err != nil {
+		return &SettingError{err}
+	}
+	d.access.set(cfg)
 	return UnlessStopped(ctx, d.run(ctx))
 }
 
@@ -155,10 +165,14 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg
 	}
 	changes := access.NewChanges(acting, past)
 	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, File: reload.file.current})
-	return web.New(web.Options{
+	site := web.Options{
 		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
 		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,
-	}), nil
+	}
+	if people := d.access.signIn(past.store, shown.Problem); people != nil {
+		site.SignIn, site.PublicURL = people, d.access.publicURL.String()
+	}
+	return web.New(site), nil
 }
 
 // storesOf returns the slices of the database that the engine works on.

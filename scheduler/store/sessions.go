@@ -40,14 +40,15 @@ func (s *Sessions) SaveSession(ctx context.Context, hash string, data []byte, ex
 	return nil
 }
 
-// EndSession ends a session.
-func (s *Sessions) EndSession(ctx context.Context, hash string) error {
-	err := s.tx(ctx, func(q session) error {
-		_, err := q.exec(ctx, `UPDATE sessions SET data = '' WHERE hash = ?`, hash)
+// EndSession ends a session. Of several at once, one alone is told that it ended it.
+func (s *Sessions) EndSession(ctx context.Context, hash string) (ended bool, err error) {
+	err = s.tx(ctx, func(q session) error {
+		n, err := q.exec(ctx, `UPDATE sessions SET data = '' WHERE hash = ? AND data <> ''`, hash)
+		ended = n > 0
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("end a session: %w", err)
+		return false, fmt.Errorf("end a session: %w", err)
 	}
-	return nil
+	return ended, nil
 }

@@ -49,9 +49,12 @@ func TestSessionLastsUntilItExpires(t *testing.T) {
 func TestEndedSessionCannotBeBroughtBack(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		b.saveSession("a", "anna", t0.Add(time.Hour))
-		for _, hash := range []string{"a", "unknown"} {
-			if err := b.Sessions.EndSession(t.Context(), hash); err != nil {
-				t.Fatal(err)
+		for _, tt := range []struct {
+			hash  string
+			ended bool
+		}{{"a", true}, {"a", false}, {"unknown", false}} {
+			if ended, err := b.Sessions.EndSession(t.Context(), tt.hash); err != nil || ended != tt.ended {
+				t.Errorf("EndSession(%s) = %v, %v; want %v", tt.hash, ended, err, tt.ended)
 			}
 		}
 		b.saveSession("a", "anna", t0.Add(time.Hour)) // by a request that was under way

@@ -158,8 +158,9 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
+	shown := shownPages(down)
 	return served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
-		Ready: fixed{down}.Ready, Pages: shownPages(down), Token: func() secret.Secret { return secret.New(token) },
+		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: func() secret.Secret { return secret.New(token) },
 	}).Handler(addr)
 }
 
