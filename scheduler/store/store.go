@@ -51,6 +51,7 @@ type Store struct {
 	Queue        *Queue
 	Logins       *Logins
 	Sessions     *Sessions
+	CalendarKeys *CalendarKeys
 
 	db *database
 }
@@ -101,7 +102,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Sessions: &Sessions{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, db: d,
 	}, nil
 }
 

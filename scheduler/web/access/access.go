@@ -68,6 +68,7 @@ type Identity struct {
 	Actor  scheduler.Actor
 	Role   Role
 	Grants []Grant // of a requester; none for the others
+	Claims Claims  // of a user who signed in: what the provider says of them
 }
 
 // Token returns the identity of whoever has the API token, at an address.
