@@ -75,6 +75,10 @@ func (f fixed) Statuses(context.Context) ([]scheduler.EnvironmentStatus, error) 
 	}}, nil
 }
 
+func (f fixed) LastCall(context.Context, plan.Action, ...string) (time.Time, error) {
+	return fireAt, nil
+}
+
 func (f fixed) Fires(from, _ time.Time) iter.Seq[plan.Fire] {
 	return slices.Values([]plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}})
 }
