@@ -55,7 +55,6 @@ func newOffice(t *testing.T, schedules string) *office {
   operator: ["anna@contoso.com"]
 `)
 	o.start()
-	t.Cleanup(o.stop)
 	untilSeen(t, o.public)
 	return o
 }
@@ -232,7 +231,7 @@ func TestFormsThatFailSayWhatToDo(t *testing.T) {
 		{"an end that is none", anna, "/environments/dev-00/keep", url.Values{"at": {"tomorrow"}}, 400, "until: want a day and a time"},
 		{"an end too far away", anna, "/environments/dev-00/keep", url.Values{"at": {"2099-01-01T00:00"}}, 400, "more than 31 days"},
 		{"an environment that is not there", anna, "/environments/dev-99/start", nil, 404, "There is no such environment"},
-		{"something to do that nobody knows", anna, "/environments/dev-00/explode", nil, 400, "what to do is not known"},
+		{"something to do that nobody knows", anna, "/selected", url.Values{"do": {"explode"}, "environment": {"dev-00"}}, 400, "what to do is not known"},
 		{"an override that is not there", anna, "/environments/dev-00/release", url.Values{"override": {"nobody"}}, 404, "no such override"},
 		{"a run that is not there", anna, "/runs/01a20a66-0000-7000-8000-000000000003/cancel", nil, 404, "no such run"},
 		{"no environment marked", anna, "/selected", url.Values{"do": {"start"}}, 400, "no environment is selected"},
@@ -260,6 +259,10 @@ func TestFormsThatFailSayWhatToDo(t *testing.T) {
 func TestPagesShowTheFormsThatSomebodyMayUse(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t, never())
+	people := map[string]*person{}
+	for _, name := range []string{"", "vera", "rita", "anna"} {
+		people[name] = o.signIn(name)
+	}
 	for _, tt := range []struct {
 		who, path string
 		texts     []string
@@ -267,7 +270,7 @@ func TestPagesShowTheFormsThatSomebodyMayUse(t *testing.T) {
 		{"", "/environments/dev-00", []string{"not Start now", "Sign in, or send the API token", `href="/login?next=%2Fenvironments%2Fdev-00"`}},
 		{"vera", "/environments/dev-00", []string{"not Start now", "not Keep running", "vera@contoso.com may read only", "not href=\"/login"}},
 		{"vera", "/", []string{"not type=\"checkbox\""}},
-		{"rita", "/environments/dev-00", []string{"Start now", "Keep running", "not Stop now", "not <option>stopped", "ask somebody with the role operator", "1 h"}},
+		{"rita", "/environments/dev-00", []string{"not Start now", "of which 2 h are left", "Keep running", "not Stop now", "not <option>stopped", "ask somebody with the role operator", "1 h"}},
 		{"rita", "/environments/dev-01", []string{"not Start now", "not Keep running<", "may not start dev-01"}},
 		{"anna", "/environments/dev-01", []string{"Start now", "Stop now", "<option>stopped"}},
 		{"anna", "/?project=contoso", []string{`type="checkbox" form="selected" name="environment" value="dev-00"`, `name="filter" value="project=contoso"`, "/?project=contoso&amp;select=all", "not checked"}},
@@ -279,7 +282,7 @@ func TestPagesShowTheFormsThatSomebodyMayUse(t *testing.T) {
 		{"vera", "/me", []string{"viewer", "<code>*</code>", "not Hours this week"}},
 		{"", "/me", []string{"Nobody is signed in", `href="/login?next=/me"`, "not Sign out"}},
 	} {
-		who := o.signIn(tt.who)
+		who := people[tt.who]
 		status, page := who.get(tt.path)
 		if status != http.StatusOK {
 			t.Errorf("%s for %q = %d", tt.path, tt.who, status)

@@ -63,16 +63,25 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	public, err := ParsePublicURL(o.PublicURL)
+	d, err := newDaemon(o, loaded{cfg, p})
 	if err != nil {
 		return err
 	}
-	d := &daemon{o, loaded{cfg, p}, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
-	if err := d.access.check(cfg); err != nil {
-		return &SettingError{err}
-	}
-	d.access.set(cfg)
 	return UnlessStopped(ctx, d.run(ctx))
+}
+
+// newDaemon makes a daemon of a schedule file, if it has the settings that the file needs.
+func newDaemon(o Options, l loaded) (*daemon, error) {
+	public, err := ParsePublicURL(o.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{o, l, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
+	if err := d.access.check(l.cfg); err != nil {
+		return nil, &SettingError{err}
+	}
+	d.access.set(l.cfg)
+	return d, nil
 }
 
 // UnlessStopped forgets an error that is only the echo of a request to stop.
@@ -107,6 +116,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
+	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -122,6 +132,7 @@ type parts struct {
 	engine *engine.Engine
 	site   *web.Server
 	reload *reloader
+	past   reports
 }
 
 func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
@@ -149,8 +160,9 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	site, err := d.site(acting, reports{acting, st}, reload, reg)
-	return parts{acting, site, reload}, err
+	past := reports{acting, st, d.Retention}
+	site, err := d.site(acting, past, reload, reg)
+	return parts{acting, site, reload, past}, err
 }
 
 // site makes what is served over HTTP.

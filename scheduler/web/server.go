@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,32 +108,44 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // Handler returns the routes for a listener's address.
 func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}))
-	local := isLoopback(addr)
+	for pattern, handler := range s.routes(isLoopback(addr)) {
+		mux.Handle(pattern, handler)
+	}
+	return secured(s.sameSite(mux))
+}
+
+// Patterns returns all that is served, sorted: a test holds each to who may have it.
+func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes(false))) }
+
+// routes returns what is served, by pattern, each behind the gate of its kind.
+func (s *Server) routes(local bool) map[string]http.Handler {
 	read, change, shown := gate{s, apiRead, local}, gate{s, apiChange, local}, gate{s, page, local}
+	all := map[string]http.Handler{
+		"GET /healthz":   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }),
+		"GET /readyz":    http.HandlerFunc(s.ready),
+		"GET /metrics":   promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}),
+		"POST /-/reload": change.guard(s.opts.API.Reload()),
+		"/api/":          read.guard(s.opts.API.NotFound()),
+	}
 	for _, r := range s.opts.API.Routes() {
 		g := read
 		if r.Method != http.MethodGet {
 			g = change
 		}
-		mux.Handle(r.Method+" "+r.Path, g.guard(r.Handler))
+		all[r.Method+" "+r.Path] = g.guard(r.Handler)
 	}
-	mux.Handle("POST /-/reload", change.guard(s.opts.API.Reload()))
-	mux.Handle("/api/", read.guard(s.opts.API.NotFound()))
 	for pattern, handler := range s.opts.Pages {
-		mux.Handle(pattern, shown.guard(handler))
+		all[pattern] = shown.guard(handler)
 	}
 	for pattern, handler := range s.opts.Open {
-		mux.HandleFunc(pattern, handler)
+		all[pattern] = handler
 	}
 	if s.opts.SignIn != nil {
 		for pattern, handler := range s.opts.SignIn.Routes() {
-			mux.HandleFunc(pattern, handler)
+			all[pattern] = handler
 		}
 	}
-	return secured(s.sameSite(mux))
+	return all
 }
 
 // secured sets the headers that every answer has.

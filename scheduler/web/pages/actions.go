@@ -217,19 +217,26 @@ func (p *Pages) fault(r *http.Request, err error) (status int, what string) {
 }
 
 // ofEnvironment carries out a form of the page of an environment.
-func (p *Pages) ofEnvironment(r *http.Request, c *clock) (string, error) {
-	name, do := r.PathValue("name"), r.PathValue("do")
-	to := "/environments/" + url.PathEscape(name) + "?"
-	if do == "release" {
-		o, err := p.opts.Changes.Release(r.Context(), r.PostForm.Get("override"))
-		return to + done{did: "release", of: o.ID}.query(), err
+func (p *Pages) ofEnvironment(do string) func(r *http.Request, c *clock) (string, error) {
+	return func(r *http.Request, c *clock) (string, error) {
+		w, err := wishOf(r, c, do, []string{r.PathValue("name")})
+		if err != nil {
+			return "", err
+		}
+		result, err := p.carryOut(r.Context(), w)
+		return pageOf(r) + result.query(), err
 	}
-	w, err := wishOf(r, c, do, []string{name})
-	if err != nil {
-		return "", err
-	}
-	result, err := p.carryOut(r.Context(), w)
-	return to + result.query(), err
+}
+
+// pageOf is the address of the page of an environment, for a query.
+func pageOf(r *http.Request) string {
+	return "/environments/" + url.PathEscape(r.PathValue("name")) + "?"
+}
+
+// release ends the override that a form names.
+func (p *Pages) release(r *http.Request, _ *clock) (string, error) {
+	o, err := p.opts.Changes.Release(r.Context(), r.PostForm.Get("override"))
+	return pageOf(r) + done{did: "release", of: o.ID}.query(), err
 }
 
 // ofSelected carries out the form of the page that asks about several environments.
@@ -262,18 +269,15 @@ func keptFilter(s string) string {
 	return kept.Encode()
 }
 
-// ofRun carries out a form about a run.
-func (p *Pages) ofRun(r *http.Request, _ *clock) (string, error) {
+// cancel ends a run.
+func (p *Pages) cancel(r *http.Request, _ *clock) (string, error) {
+	run, err := p.opts.Changes.Cancel(r.Context(), r.PathValue("id"))
+	return "/runs/" + url.PathEscape(run.ID) + "?" + done{did: "cancel"}.query(), err
+}
+
+// approve lets the fire of a run go.
+func (p *Pages) approve(r *http.Request, _ *clock) (string, error) {
 	id := r.PathValue("id")
-	result := done{did: r.PathValue("do"), of: id}
-	switch result.did {
-	case "cancel":
-		_, err := p.opts.Changes.Cancel(r.Context(), id)
-		return "/runs/" + url.PathEscape(id) + "?" + result.query(), err
-	case "approve":
-		runs, err := p.opts.Changes.Approve(r.Context(), id)
-		result.count = len(runs)
-		return "/runs/" + url.PathEscape(id) + "?" + result.query(), err
-	}
-	return "", scheduler.ErrNoRun
+	runs, err := p.opts.Changes.Approve(r.Context(), id)
+	return "/runs/" + url.PathEscape(id) + "?" + done{did: "approve", count: len(runs)}.query(), err
 }

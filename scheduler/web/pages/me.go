@@ -163,6 +163,9 @@ func sentence(err error) string {
 		return ""
 	}
 	text := err.Error()
+	if word, _, _ := strings.Cut(text, " "); strings.Contains(word, "@") { // a name stays as it is
+		return text + "."
+	}
 	first, size := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + text[size:] + "."
 }

@@ -44,6 +44,8 @@ type Reports interface {
 	Timeline(ctx context.Context, from, to time.Time, names []string, each func(report.Row) error) error
 	// Savings calls each with the sums of each environment since an instant.
 	Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error
+	// Months returns the savings of each month since the one of an instant, oldest first.
+	Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
 	// Plans returns the plan of the schedule file, and the one with the overrides.
@@ -174,9 +176,13 @@ func (p *Pages) Routes() map[string]http.HandlerFunc {
 		"GET /me":                  p.show("me", "You", p.me),
 		"GET /selected":            p.show("selected", "", p.selected),
 
-		"POST /selected":                 p.changed("selected", p.ofSelected, p.selected),
-		"POST /environments/{name}/{do}": p.changed("environment", p.ofEnvironment, p.environment),
-		"POST /runs/{id}/{do}":           p.changed("run", p.ofRun, p.run),
+		"POST /selected":                    p.changed("selected", p.ofSelected, p.selected),
+		"POST /environments/{name}/release": p.changed("environment", p.release, p.environment),
+		"POST /runs/{id}/cancel":            p.changed("run", p.cancel, p.run),
+		"POST /runs/{id}/approve":           p.changed("run", p.approve, p.run),
+	}
+	for _, do := range []string{doStart, doStop, doKeep, doSkip} {
+		routes["POST /environments/{name}/"+do] = p.changed("environment", p.ofEnvironment(do), p.environment)
 	}
 	if p.opts.Keys != nil {
 		routes["POST /me/keys"] = p.makeKey

@@ -31,14 +31,8 @@ type providers struct {
 	client *http.Client
 	flight singleflight.Group
 
-	mu     sync.Mutex // guards what follows
-	known  map[string]*provider
-	failed map[string]failed
-}
-
-type failed struct {
-	at  time.Time
-	err error
+	mu    sync.Mutex // guards known
+	known map[string]*provider
 }
 
 func newProviders() *providers {
@@ -54,37 +48,30 @@ func newProviders() *providers {
 				return nil
 			},
 		},
-		known: map[string]*provider{}, failed: map[string]failed{},
+		known: map[string]*provider{},
 	}
 }
 
 // get returns the provider of an issuer.
 func (p *providers) get(ctx context.Context, issuer string) (*provider, error) {
 	p.mu.Lock()
-	known, last := p.known[issuer], p.failed[issuer]
+	known := p.known[issuer]
 	p.mu.Unlock()
-	switch now := time.Now(); {
-	case known != nil && now.Sub(known.read) < discovered:
-		return known, nil
-	case now.Sub(last.at) < retryAfter && known == nil:
-		return nil, last.err
-	case now.Sub(last.at) < retryAfter:
+	if known != nil && time.Since(known.read) < discovered {
 		return known, nil
 	}
 	found, err, _ := p.flight.Do(issuer, func() (any, error) {
 		return p.discover(context.WithoutCancel(ctx), issuer)
 	})
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err != nil {
-		p.failed[issuer] = failed{time.Now(), err}
-		if known != nil {
-			return known, nil // what was read a day ago is still good
-		}
+	switch {
+	case err != nil && known != nil:
+		return known, nil // what was read a day ago is still good
+	case err != nil:
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.known = map[string]*provider{issuer: found.(*provider)}
-	clear(p.failed)
 	return found.(*provider), nil
 }
 

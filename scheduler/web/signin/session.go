@@ -79,8 +79,8 @@ func (s *SignIn) Identify(w http.ResponseWriter, r *http.Request) (who access.Id
 	if kept == "" || json.Unmarshal([]byte(kept), &u) != nil || u.Issuer != settings.Issuer || u.ClientID != settings.ClientID {
 		return who, false, nil
 	}
-	if now := time.Now(); now.Sub(s.sessions.GetTime(ctx, keySeen)) >= seenEvery {
-		s.sessions.Put(ctx, keySeen, now.UTC())
+	if now := time.Now(); now.Sub(time.Unix(s.sessions.GetInt64(ctx, keySeen), 0)) >= seenEvery {
+		s.sessions.Put(ctx, keySeen, now.Unix())
 		if err := s.write(ctx, w); err != nil {
 			return who, false, err
 		}
@@ -107,7 +107,7 @@ func (s *SignIn) begin(w http.ResponseWriter, r *http.Request, u user) error {
 		return err
 	}
 	s.sessions.Put(ctx, keyUser, string(kept))
-	s.sessions.Put(ctx, keySeen, time.Now().UTC())
+	s.sessions.Put(ctx, keySeen, time.Now().Unix())
 	return s.write(ctx, w)
 }
 

@@ -26,7 +26,6 @@ const (
 	discovered  = 24 * time.Hour     // until the provider's document is read again
 	triesAtOnce = 20                 // sign-ins of an address
 	triesEvery  = 3 * time.Second    // then one so often
-	retryAfter  = 2 * time.Second    // a provider that failed is not asked again sooner
 )
 
 // Settings are what the schedule file says of the provider.
@@ -63,18 +62,15 @@ func New(o Options) *SignIn {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	s := &SignIn{
-		opts: o, log: o.Logger.Named("signin"), sessions: scs.New(), providers: newProviders(),
-		tries: ratelimit.New(triesEvery, triesAtOnce),
-	}
+	s := &SignIn{opts: o, log: o.Logger.Named("signin"), providers: newProviders(), tries: ratelimit.New(triesEvery, triesAtOnce)}
 	if s.secure() {
 		s.prefix = "__Host-" // no other host, and nobody on plain http, can set it
 	}
-	s.sessions.Store = adapter{o.Store}
-	s.sessions.HashTokenInStore = true
-	s.sessions.Lifetime, s.sessions.IdleTimeout = sessionLife, sessionIdle
-	s.sessions.Cookie.Name = s.prefix + "curfew_session"
-	s.sessions.Cookie.Secure = s.secure()
+	// Not by scs.New, which starts a goroutine that nobody can wait for.
+	s.sessions = &scs.SessionManager{
+		Store: adapter{o.Store}, HashTokenInStore: true, Codec: scs.GobCodec{}, Lifetime: sessionLife, IdleTimeout: sessionIdle,
+		Cookie: scs.SessionCookie{Name: s.prefix + "curfew_session", Path: "/", HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode, Persist: true},
+	}
 	return s
 }
 
