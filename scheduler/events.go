@@ -47,6 +47,7 @@ const (
 	EventRequest     EventKind = "request"  // a person asked for a run
 	EventReload      EventKind = "reload"   // a schedule file is active
 	EventConfig      EventKind = "config"   // a schedule file was refused
+	EventKey         EventKind = "key"      // a calendar key was made or revoked
 )
 
 // An Event is something that happened, written in the transaction that causes it, so
@@ -86,6 +87,9 @@ const (
 	ChangeSkip    ChangeAction = "skip"
 	ChangeRelease ChangeAction = "release"
 	ChangeReload  ChangeAction = "reload"
+
+	ChangeMakeKey   ChangeAction = "make-calendar-key"
+	ChangeRevokeKey ChangeAction = "revoke-calendar-key"
 )
 
 // Names returns the environments that a change is about.

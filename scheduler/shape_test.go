@@ -62,7 +62,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"web/access": {"curfew/scheduler", "curfew/scheduler/plan"},
 		"web/api":    {"curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access"},
 		"web/client": {"curfew/lcs/secret", "curfew/scheduler/plan", "curfew/scheduler/web/api"},
-		"web/pages":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
+		"web/pages":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/ratelimit"},
 		"plan":       {},
 		"review":     {"curfew/scheduler/plan"},
 		"quota":      {"curfew/lcs"},

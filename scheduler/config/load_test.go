@@ -49,7 +49,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 	}
 	var lines []string
 	for line := range strings.SplitSeq(string(src), "\n") {
-		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on", "# access:", "#   issuer", "#   client_", "#   viewer", "#   requester", "#   operator"} {
+		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on", "# access:", "#   issuer", "#   client_id: 6", "#   client_secret: {file: /run/secrets/oidc", "#   viewer", "#   requester", "#   operator"} {
 			if at := strings.Index(line, key); at >= 0 && strings.TrimSpace(line[:at]) == "" {
 				line = strings.Replace(line, "# ", "", 1)
 			}

@@ -171,18 +171,21 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg
 	if err != nil {
 		return nil, err
 	}
-	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
+	changes, policy := access.NewChanges(acting, past), access.NewPolicy(d.access.rules)
+	shown, err := pages.New(pages.Options{
+		Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil,
+		Changes: changes, Keys: access.NewKeys(past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(),
+	})
 	if err != nil {
 		return nil, err
 	}
-	changes := access.NewChanges(acting, past)
-	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
+	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, File: reload.file.current})
 	site := web.Options{
 		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
 		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,
 	}
 	if people := d.access.signIn(past.store, shown.Problem); people != nil {
-		site.SignIn, site.PublicURL = people, d.access.publicURL.String()
+		site.SignIn, site.PublicURL = people, d.access.address()
 	}
 	return web.New(site), nil
 }

@@ -15,9 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 )
 
@@ -66,11 +68,11 @@ func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registe
 
 // reload builds everything again from the file and swaps it in, and returns what changed.
 // A file with errors changes nothing; it is a *api.BadFile that lists them.
-func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
+func (r *reloader) reload(ctx context.Context, by scheduler.Actor) (api.Reloaded, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = config.Digest(r.cfg.Files)
-	changes, err := r.load(ctx)
+	changes, err := r.load(ctx, by)
 	var bad *api.BadFile
 	if err != nil && !errors.As(err, &bad) {
 		r.seen = "" // the database was down, say: the next check tries again
@@ -87,7 +89,7 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	return changes, nil
 }
 
-func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
+func (r *reloader) load(ctx context.Context, by scheduler.Actor) (api.Reloaded, error) {
 	cfg, diags := config.Load(r.cfg.Path, config.Options{})
 	var lines []string
 	for _, d := range diags.Errors() {
@@ -109,10 +111,11 @@ func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
 	if err != nil {
 		return api.Reloaded{}, &api.BadFile{Message: err.Error()}
 	}
-	if err := r.engine.Reload(ctx, setup); err != nil {
+	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
+	why := engine.Reloading{By: by, Environments: changes.Environments.All(), Changes: changes.Summary}
+	if err := r.engine.Reload(ctx, setup, why); err != nil {
 		return api.Reloaded{}, fmt.Errorf("activate the schedule file: %w", err)
 	}
-	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
 	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, config.Digest(cfg.Files)
 	r.access.set(cfg)
 	r.file.loaded(cfg, time.Now())
@@ -180,7 +183,7 @@ func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			_, _ = r.reload(ctx) // it logs
+			_, _ = r.reload(ctx, from("SIGHUP")) // it logs
 		case <-events.Events:
 			settled.Reset(settling)
 		case err := <-events.Errors:
@@ -210,6 +213,18 @@ func (r *reloader) reloadChanged(ctx context.Context) {
 	same := config.Digest(r.cfg.Files) == r.seen
 	r.mu.Unlock()
 	if !same {
-		_, _ = r.reload(ctx) // it logs
+		_, _ = r.reload(ctx, from("file")) // it logs
 	}
+}
+
+// from is the daemon itself, as an actor, with what it was reminded by.
+func from(what string) scheduler.Actor {
+	by := scheduler.BySchedule
+	by.From = what
+	return by
+}
+
+// asked reloads for whoever makes the request of a context.
+func (r *reloader) asked(ctx context.Context) (api.Reloaded, error) {
+	return r.reload(ctx, access.From(ctx).Actor)
 }

@@ -90,6 +90,15 @@ func (r reports) Plan(ctx context.Context) (*plan.Plan, *time.Location, error) {
 	return setup.Plan, zone, nil
 }
 
+// Plans returns the plan of the schedule file, and the one with the overrides.
+func (r reports) Plans(ctx context.Context) (file, coming *plan.Plan, err error) {
+	setup, coming, err := r.engine.Plans(ctx, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	return setup.Plan, coming, nil
+}
+
 // Asked returns what somebody asked for that keeps environments running.
 func (r reports) Asked(ctx context.Context, by scheduler.Actor, since time.Time) ([]scheduler.Override, []scheduler.Run, error) {
 	return r.store.Asked(ctx, by, since)

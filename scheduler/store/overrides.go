@@ -16,17 +16,26 @@ type Overrides struct{ *database }
 const overrideColumns = `id, environments, keep, from_at, until_at, reason, by_name, by_via, created_at, released_at`
 
 // Add keeps an override and returns it as it was kept: it starts after the last tick,
-// so that the next one sees its start. ErrOver: it would end before.
-func (s *Overrides) Add(ctx context.Context, o scheduler.Override, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error) {
+// so that the next one sees its start. ErrOver: it would end before. When the request
+// repeats an override that has not ended, that one is returned, and made is false: of
+// requests at the same time, on whichever replica, one alone makes it.
+func (s *Overrides) Add(ctx context.Context, o scheduler.Override, repeats scheduler.Repeats, emit func(scheduler.Override) []scheduler.Event) (kept scheduler.Override, made bool, err error) {
 	names, err := json.Marshal(o.Environments)
 	if err != nil {
-		return o, fmt.Errorf("write override %s: %w", o.ID, err)
+		return o, false, fmt.Errorf("write override %s: %w", o.ID, err)
 	}
+	kept, made = o, true
 	err = s.afterTick(ctx, func(q session, tick time.Time) error {
 		if o.From = later(o.From, tick); !o.From.Before(o.Until) {
 			return scheduler.ErrOver // this clock is behind the one that ticked
 		}
-		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
+		old, found, err := repeated(ctx, q, o, repeats)
+		if err != nil || found {
+			kept, made = old, false
+			return err
+		}
+		kept = o
+		_, err = q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
 			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
 		if err != nil || emit == nil {
 			return err
@@ -34,9 +43,23 @@ func (s *Overrides) Add(ctx context.Context, o scheduler.Override, emit func(sch
 		return addEvents(ctx, q, emit(o))
 	})
 	if err != nil {
-		return o, fmt.Errorf("write override %s: %w", o.ID, err)
+		return o, false, fmt.Errorf("write override %s: %w", o.ID, err)
 	}
-	return o, nil
+	return kept, made, nil
+}
+
+// repeated returns the override that has not ended and that o repeats.
+func repeated(ctx context.Context, q session, o scheduler.Override, repeats scheduler.Repeats) (old scheduler.Override, found bool, err error) {
+	if repeats == nil {
+		return old, false, nil
+	}
+	all, err := queryOverrides(ctx, q, `SELECT `+overrideColumns+` FROM overrides WHERE until_at = ? AND keep = ? AND released_at = 0 ORDER BY created_at, id`, micros(o.Until), string(o.Keep))
+	for _, old := range all {
+		if repeats(old, o) {
+			return old, true, err
+		}
+	}
+	return old, false, err
 }
 
 // End ends an override now, in the sense of Add. ErrNoOverride, ErrOver.

@@ -183,6 +183,15 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_expire ON sessions (expires_at);
 CREATE INDEX runs_asked ON runs (by_name, fire_at) WHERE by_name <> '';
 CREATE INDEX overrides_asked ON overrides (by_name, until_at) WHERE by_name <> '';
+`, `
+CREATE TABLE calendar_keys (
+	id         TEXT PRIMARY KEY,
+	hash       TEXT NOT NULL UNIQUE,
+	by_name    TEXT NOT NULL,
+	by_via     TEXT NOT NULL,
+	claims     TEXT NOT NULL,
+	created_at BIGINT NOT NULL
+);
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

@@ -22,7 +22,7 @@ type Changes interface {
 	Request(ctx context.Context, environment string, action plan.Action) (scheduler.Run, error)
 	Cancel(ctx context.Context, id string) (scheduler.Run, error)
 	Approve(ctx context.Context, id string) ([]scheduler.Run, error)
-	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error)
 	Skip(ctx context.Context, environment string) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string) (scheduler.Override, error)
 }
@@ -85,7 +85,7 @@ func (a *API) Routes() []Route {
 		{"POST", "/api/v1/runs/{id}/approve", a.reply(http.StatusOK, a.approve)},
 		{"GET", "/api/v1/fires", a.reply(http.StatusOK, a.fires)},
 		{"GET", "/api/v1/overrides", a.reply(http.StatusOK, a.overrides)},
-		{"POST", "/api/v1/overrides", a.reply(http.StatusCreated, a.override)},
+		{"POST", "/api/v1/overrides", a.replyWith(a.override)},
 		{"DELETE", "/api/v1/overrides/{id}", a.reply(http.StatusOK, a.release)},
 		{"GET", "/api/v1/timeline", a.reply(http.StatusOK, a.timeline)},
 		{"GET", "/api/v1/savings", a.reply(http.StatusOK, a.savings)},
