@@ -18,25 +18,27 @@ const overrideColumns = `id, environments, keep, from_at, until_at, reason, by_n
 // Add keeps an override and returns it as it was kept: it starts after the last tick,
 // so that the next one sees its start. ErrOver: it would end before.
 func (s *Overrides) Add(ctx context.Context, o scheduler.Override, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error) {
-	names, err := json.Marshal(o.Environments)
-	if err != nil {
-		return o, fmt.Errorf("write override %s: %w", o.ID, err)
-	}
-	err = s.afterTick(ctx, func(q session, tick time.Time) error {
-		if o.From = later(o.From, tick); !o.From.Before(o.Until) {
-			return scheduler.ErrOver // this clock is behind the one that ticked
-		}
-		_, err := q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
-			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
-		if err != nil || emit == nil {
-			return err
-		}
-		return addEvents(ctx, q, emit(o))
-	})
+	err := s.afterTick(ctx, func(q session, tick time.Time) error { return addOverride(ctx, q, &o, tick, emit) })
 	if err != nil {
 		return o, fmt.Errorf("write override %s: %w", o.ID, err)
 	}
 	return o, nil
+}
+
+func addOverride(ctx context.Context, q session, o *scheduler.Override, tick time.Time, emit func(scheduler.Override) []scheduler.Event) error {
+	names, err := json.Marshal(o.Environments)
+	if err != nil {
+		return err
+	}
+	if o.From = later(o.From, tick); !o.From.Before(o.Until) {
+		return scheduler.ErrOver // this clock is behind the one that ticked
+	}
+	_, err = q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
+		o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
+	if err != nil || emit == nil {
+		return err
+	}
+	return addEvents(ctx, q, emit(*o))
 }
 
 // End ends an override now, in the sense of Add. ErrNoOverride, ErrOver.
@@ -70,7 +72,7 @@ func (s *Overrides) End(ctx context.Context, id string, now time.Time, emit func
 
 // afterTick calls f with the last tick while no other is recorded; the next tick
 // will see that the overrides have changed.
-func (s *Overrides) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
+func (s *database) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
 	return s.tx(ctx, func(q session) error {
 		at, revision, err := cursor(ctx, q)
 		if err != nil {
