@@ -160,7 +160,7 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg
 func storesOf(s *store.Store) engine.Stores {
 	return engine.Stores{
 		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
-		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+		Overrides: s.Overrides, Events: s.Events, Warnings: s.Deliveries, Links: s.Links, Queue: s.Queue, Upkeep: s,
 	}
 }
 
