@@ -79,7 +79,9 @@ func newChannels(transport http.RoundTripper) *channels {
 }
 
 // refuseRedirect keeps a message and the secrets of its URL from going anywhere else.
-func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+func refuseRedirect(*http.Request, []*http.Request) error {
+	return errors.New("it answers with a redirect, which is not followed")
+}
 
 // send brings a message to a receiver, and returns what was wrong without any secret.
 func (c *channels) send(ctx context.Context, source secret.Source, m Message) error {
