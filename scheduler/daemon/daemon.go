@@ -21,6 +21,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
+	"curfew/scheduler/notify"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
@@ -37,7 +38,8 @@ type Options struct {
 	Getenv    func(string) string
 	Logger    *zap.Logger
 	Version   string
-	Demo      *Demo // nil for the real one
+	PublicURL string // the address that people use, "" when there is none
+	Demo      *Demo  // nil for the real one
 }
 
 // Demo is what a demo does differently.
@@ -96,6 +98,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
+	g.Go(func() error { return parts.notices.Run(ctx) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -108,9 +111,10 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 // parts are what runs side by side.
 type parts struct {
-	engine *engine.Engine
-	site   *web.Server
-	reload *reloader
+	engine  *engine.Engine
+	site    *web.Server
+	reload  *reloader
+	notices *notify.Deliverer
 }
 
 func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
@@ -134,26 +138,35 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	told, err := d.notices(ctx, st, acting, reg)
+	if err != nil {
+		return parts{}, err
+	}
 	reload, err := newReloader(d, acting, clients, reg)
 	if err != nil {
 		return parts{}, err
 	}
-	site, err := d.site(acting, reports{acting, st}, reload, reg)
-	return parts{acting, site, reload}, err
+	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
+	site, err := d.site(acting, reports{acting, st}, reload, told, reg)
+	return parts{acting, site, reload, told.deliverer}, err
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg prometheus.Gatherer) (*web.Server, error) {
+func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, told notices, reg prometheus.Gatherer) (*web.Server, error) {
 	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
 	if err != nil {
 		return nil, err
 	}
-	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
+	o := pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Receivers: told.deliverer.Receivers, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil}
+	if told.links != nil {
+		o.Links = told.links
+	}
+	shown, err := pages.New(o)
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
-	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
+	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: reload.reload, Receivers: told.deliverer.Receivers, File: reload.file.current})
+	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes(), Open: shown.LinkRoutes(), PublicURL: d.PublicURL}), nil
 }
 
 // storesOf returns the slices of the database that the engine works on.

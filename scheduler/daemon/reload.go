@@ -34,7 +34,9 @@ type reloader struct {
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
 	file   *fileState
-	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
+	links  config.Links
+	active func(*config.Config) // is told of each file that becomes active
+	loaded chan struct{}        // holds one when a file was loaded whose warnings are not reported yet
 
 	mu      sync.Mutex // guards what follows; one reload at a time
 	clients *Clients
@@ -46,6 +48,9 @@ type reloader struct {
 func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registerer) (*reloader, error) {
 	r := &reloader{
 		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), loaded: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
+	}
+	if r.links = config.LinksOn; d.PublicURL == "" {
+		r.links = config.LinksOff
 	}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
@@ -111,6 +116,7 @@ func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
 	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
 	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, config.Digest(cfg.Files)
 	r.file.loaded(cfg, time.Now())
+	r.active(cfg)
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:
@@ -138,7 +144,7 @@ func (r *reloader) warn(ctx context.Context) error {
 		warnings := make(chan config.Diagnostics, 1)
 		go func() {
 			defer close(warnings)
-			if _, diags := config.Load(path, config.Options{Now: time.Now()}); !diags.HasErrors() { // else it changed: a reload reports it
+			if _, diags := config.Load(path, config.Options{Now: time.Now(), Links: r.links}); !diags.HasErrors() { // else it changed: a reload reports it
 				warnings <- diags.Warnings()
 			}
 		}()

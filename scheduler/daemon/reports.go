@@ -58,11 +58,15 @@ func (r reports) Timeline(ctx context.Context, from, to time.Time, names []strin
 
 // Savings calls each with the sums of each environment since an instant.
 func (r reports) Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error {
+	return r.savingsUntil(ctx, since, time.Now(), each)
+}
+
+func (r reports) savingsUntil(ctx context.Context, since, until time.Time, each func(report.Environment, report.Sums) error) error {
 	s, err := r.subject(ctx, since)
 	if err != nil {
 		return err
 	}
-	return report.Savings(ctx, s, since, time.Now(), each)
+	return report.Savings(ctx, s, since, until, each)
 }
 
 // Explain returns what is wanted of an environment at an instant, step by step.

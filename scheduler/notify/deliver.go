@@ -19,6 +19,7 @@ const (
 	firstRetry = 5 * time.Second
 	mostRetry  = 2 * time.Minute
 	retryFor   = time.Hour
+	lastWords  = 5 * time.Second // for a message that is being sent when the daemon stops
 )
 
 // A Store is the outbox, and what is on its way to receivers.
@@ -208,10 +209,12 @@ func (d *Deliverer) try(ctx context.Context, one scheduler.Delivery) {
 
 // once sends one delivery and writes how that went, and reports whether it arrived.
 func (d *Deliverer) once(ctx context.Context, one scheduler.Delivery) bool {
-	result, message := d.send(ctx, one)
-	if ctx.Err() != nil && result == scheduler.Retried {
+	sending, cancel := graceful(ctx)
+	result, message := d.send(sending, one)
+	if sending.Err() != nil && result == scheduler.Retried {
 		message = "" // the process ends: nothing is wrong with the receiver
 	}
+	cancel()
 	now := time.Now()
 	d.mu.Lock()
 	s := d.state(one.Receiver)
@@ -221,7 +224,9 @@ func (d *Deliverer) once(ctx context.Context, one scheduler.Delivery) bool {
 		s.failures, s.notBefore = 0, time.Time{}
 	}
 	d.mu.Unlock()
-	d.metrics.results.WithLabelValues(one.Receiver, string(result)).Inc()
+	if _, ok := d.active().receiver(one.Receiver); ok {
+		d.metrics.results.WithLabelValues(one.Receiver, string(result)).Inc()
+	}
 	log := d.log.With(zap.String("receiver", one.Receiver), zap.String("delivery", one.ID), zap.Int("try", one.Tries))
 	switch result {
 	case scheduler.Delivered:
@@ -236,6 +241,17 @@ func (d *Deliverer) once(ctx context.Context, one scheduler.Delivery) bool {
 	}
 	d.settle(ctx, one, result, message)
 	return result == scheduler.Delivered || result == scheduler.Dropped
+}
+
+// graceful is a context that ends a while after ctx: a message that may have left already
+// is better seen through than sent again after the restart.
+func graceful(ctx context.Context) (context.Context, context.CancelFunc) {
+	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, cancel) })
+	return sending, func() {
+		stop()
+		cancel()
+	}
 }
 
 // retryAfter is the wait after so many failures in a row.

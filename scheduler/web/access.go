@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"curfew/scheduler/web/api"
@@ -45,6 +46,36 @@ func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
 			}
 		})
 	}
+}
+
+// sameSite refuses changes that a page of another site asks for.
+func (s *Server) sameSite(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && s.foreign(r) {
+			api.WriteProblem(w, http.StatusForbidden, api.ChangesRefused, "a page of another site asked for this change; open the address of curfew itself")
+			return
+		}
+		next(w, r)
+	})
+}
+
+// foreign reports whether a request comes from a page of another site.
+func (s *Server) foreign(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "same-origin", "none":
+	default:
+		return true
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	u, err := url.Parse(origin)
+	if err != nil {
+		return true
+	}
+	public, err := url.Parse(s.opts.PublicURL)
+	return !strings.EqualFold(u.Host, r.Host) && (err != nil || u.Host == "" || !strings.EqualFold(u.Host, public.Host))
 }
 
 // token is the one of the moment, "" when there is none.

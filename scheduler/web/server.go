@@ -37,6 +37,11 @@ type Options struct {
 	Token func() secret.Secret
 	// Pages are what browsers show, by their patterns. They change nothing.
 	Pages map[string]http.HandlerFunc
+	// Open are pages that need no sign-in, by their patterns. Their changes are refused to
+	// other sites all the same.
+	Open map[string]http.HandlerFunc
+	// PublicURL is the address that people use, "" when it is not known.
+	PublicURL string
 }
 
 // A Server answers HTTP requests.
@@ -100,6 +105,9 @@ func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux.Handle("/api/", read(s.opts.API.NotFound()))
 	for pattern, page := range s.opts.Pages {
 		mux.Handle(pattern, read(page))
+	}
+	for pattern, page := range s.opts.Open {
+		mux.Handle(pattern, s.sameSite(page))
 	}
 	return secured(mux)
 }

@@ -75,10 +75,15 @@ type Options struct {
 	Reports Reports
 	// Preview checks a pasted file. Nil: there is no such page.
 	Preview func(ctx context.Context, text string) (Preview, error)
-	Logger  *zap.Logger
-	Version string
-	Demo    bool
-	Now     func() time.Time // time.Now when nil
+	// Links are those of notices. Nil: there are none.
+	Links Links
+	// Receivers returns how deliveries to the receivers of notices go, for a banner about
+	// those that fail. Nil: there are none.
+	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
+	Logger    *zap.Logger
+	Version   string
+	Demo      bool
+	Now       func() time.Time // time.Now when nil
 }
 
 // Pages answer the requests of browsers.
@@ -110,7 +115,7 @@ func New(o Options) (*Pages, error) {
 	if err := p.readAssets(); err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
 	}
-	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem"} {
+	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem", "link"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{"asset": func(name string) string { return p.links[name] }}).
 			ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
@@ -178,7 +183,33 @@ type Frame struct {
 	Demo                       bool
 	Preview                    bool // there is a page to paste a file into
 	Now                        Moment
+	Failing                    []FailingReceiver // of notices
 	Body                       any
+}
+
+// A FailingReceiver takes no notices.
+type FailingReceiver struct {
+	Name, Message string
+	Since         Moment
+}
+
+// failing are the receivers that take no notices. A page is shown without them when they
+// cannot be read: its own part says what is wrong.
+func (p *Pages) failing(ctx context.Context, c *clock) []FailingReceiver {
+	if p.opts.Receivers == nil {
+		return nil
+	}
+	all, err := p.opts.Receivers(ctx)
+	if err != nil {
+		return nil
+	}
+	var list []FailingReceiver
+	for _, r := range all {
+		if !r.Failing.IsZero() {
+			list = append(list, FailingReceiver{r.Name, r.Message, c.moment(r.Failing)})
+		}
+	}
+	return list
 }
 
 // A notFound is a page about something that is not there.
@@ -216,7 +247,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 			title = t.title()
 		}
 		p.write(w, r, status, name, Frame{
-			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
+			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Failing: p.failing(r.Context(), c), Body: body,
 		})
 	}
 }
