@@ -52,7 +52,7 @@ func (l *linking) standing(ctx context.Context, u scheduler.LinkUse, now time.Ti
 	}
 	var stops []scheduler.PlannedStop
 	for _, stop := range u.Stops {
-		if stop.At.After(now) && s.stopsAt(stop) {
+		if stop.At.After(now) && stopsAt(s, stop) {
 			stops = append(stops, stop)
 		}
 	}
@@ -63,7 +63,7 @@ func (l *linking) standing(ctx context.Context, u scheduler.LinkUse, now time.Ti
 }
 
 // stopsAt reports whether a stop comes at its instant.
-func (s *snapshot) stopsAt(stop scheduler.PlannedStop) bool {
+func stopsAt(s *snapshot, stop scheduler.PlannedStop) bool {
 	if _, ok := s.environments[stop.Environment]; !ok {
 		return false
 	}
@@ -83,7 +83,7 @@ func (l *linking) Follow(ctx context.Context, u scheduler.LinkUse) ([]scheduler.
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.linked(u, stops, now)
+	list, err := linked(s, u, stops, now)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +112,11 @@ func (l *linking) Follow(ctx context.Context, u scheduler.LinkUse) ([]scheduler.
 }
 
 // linked returns what to keep running until when, one override for each end.
-func (s *snapshot) linked(u scheduler.LinkUse, stops []scheduler.PlannedStop, now time.Time) ([]scheduler.Override, error) {
+func linked(s *snapshot, u scheduler.LinkUse, stops []scheduler.PlannedStop, now time.Time) ([]scheduler.Override, error) {
 	var list []scheduler.Override
 	at := map[int64]int{}
 	for _, stop := range stops {
-		until, reason, ok := s.linkedUntil(u.Choice, stop, now)
+		until, reason, ok := linkedUntil(s, u.Choice, stop, now)
 		if !ok {
 			return nil, &scheduler.InvalidError{Message: stop.Environment + " has nothing after this stop in the next 31 days; keep it running with an override instead"}
 		}
@@ -131,7 +131,7 @@ func (s *snapshot) linked(u scheduler.LinkUse, stops []scheduler.PlannedStop, no
 	return list, nil
 }
 
-func (s *snapshot) linkedUntil(choice scheduler.LinkChoice, stop scheduler.PlannedStop, now time.Time) (until time.Time, reason string, ok bool) {
+func linkedUntil(s *snapshot, choice scheduler.LinkChoice, stop scheduler.PlannedStop, now time.Time) (until time.Time, reason string, ok bool) {
 	at := stop.At.In(s.zone()).Format("Mon 2006-01-02 15:04")
 	hours := map[scheduler.LinkChoice]int{scheduler.LinkKeep1: 1, scheduler.LinkKeep2: 2}[choice]
 	if hours > 0 {

@@ -44,7 +44,7 @@ func (w *warner) run(ctx context.Context) error {
 // pass warns of the stops for which it is time, and returns how long it is until the next.
 func (w *warner) pass(ctx context.Context, now time.Time) (next time.Duration, err error) {
 	s := w.current.load()
-	names, longest := s.warned()
+	names, longest := warned(s)
 	if len(names) == 0 || s.since == nil {
 		return warnEvery, nil
 	}
@@ -82,7 +82,7 @@ func (w *warner) pass(ctx context.Context, now time.Time) (next time.Duration, e
 
 // warned returns the environments of whose stops people are warned, and the longest time
 // before.
-func (s *snapshot) warned() (names []string, longest time.Duration) {
+func warned(s *snapshot) (names []string, longest time.Duration) {
 	for _, env := range s.Environments {
 		if w, ok := s.Warnings[env.Name]; ok {
 			names = append(names, env.Name)

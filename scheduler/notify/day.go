@@ -96,7 +96,7 @@ func (d *Day) Message() Message {
 	if len(coming) == 0 {
 		coming = []string{"nothing"}
 	}
-	add("Until then tomorrow: "+strings.Join(coming, "; "), "")
+	add("Until the next summary: "+strings.Join(coming, "; "), "")
 	if d.Public != "" {
 		m.Buttons = []Button{{"Show curfew", strings.TrimRight(d.Public, "/") + "/"}, {"Show the savings", strings.TrimRight(d.Public, "/") + "/savings"}}
 	}

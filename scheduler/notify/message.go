@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"curfew/internal/wording"
 	"curfew/scheduler"
@@ -56,6 +58,9 @@ var order = []scheduler.EventKind{
 // compose is the message of a delivery.
 func (w writer) compose(d scheduler.Delivery) Message {
 	var m Message
+	if len(d.Events) == 0 {
+		return m
+	}
 	var heads []string
 	for _, kind := range order {
 		var of []scheduler.Event
@@ -75,12 +80,18 @@ func (w writer) compose(d scheduler.Delivery) Message {
 		}
 	}
 	m.Title = strings.Join(heads, "; ")
-	if len(heads) > 0 {
-		m.Title = strings.ToUpper(m.Title[:1]) + m.Title[1:]
+	if name := d.Events[0].Environment; name == "" || !strings.HasPrefix(m.Title, name) {
+		m.Title = capital(m.Title)
 	}
 	m.Buttons = w.pageOf(d.Events)
 	m.Footer = "Times are in " + w.zone.String() + "."
 	return m
+}
+
+// capital writes the first letter as a capital.
+func capital(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
 }
 
 func (w writer) at(t time.Time) string { return t.In(w.zone).Format(clockForm) }
@@ -99,7 +110,7 @@ func (w writer) head(of []scheduler.Event) string {
 	case scheduler.EventStopping:
 		return what(e.Environment+" stops", wording.Count(n, "environment")+" stop") + when
 	case scheduler.EventApproval:
-		return "a fire" + when + what(": "+approvalHead(e), " needs an approval")
+		return "a fire" + when + approvalHead(e)
 	case scheduler.EventFailed, scheduler.EventMissed, scheduler.EventSucceeded:
 		return what(string(e.Action)+" of "+e.Environment+" "+string(e.Kind), actions(of)+" "+string(e.Kind)) + when
 	case scheduler.EventConfig:
@@ -115,15 +126,15 @@ func (w writer) head(of []scheduler.Event) string {
 	case scheduler.EventOverride:
 		return what("an override changed", wording.Count(n, "override")+" changed")
 	default:
-		return what("a warning about "+subject(of), wording.Count(n, "warning"))
+		return what("a warning about "+subject(of), wording.Count(n, "warning")) + when
 	}
 }
 
 func approvalHead(e scheduler.Event) string {
 	if e.NextStep == "" {
-		return "it was approved"
+		return " was approved"
 	}
-	return "it waits for an approval"
+	return " waits for an approval"
 }
 
 // actions counts the starts and stops of events.

@@ -157,7 +157,7 @@ func (s *Deliveries) free() (string, []any) {
 	if !s.postgres { // one process at a time has the file
 		return `owner <> ?`, []any{s.replica}
 	}
-	return `(owner = '' OR owner NOT IN (` + living + `))`, []any{s.lease.Microseconds()}
+	return `(owner = '' OR owner <> ? AND owner NOT IN (` + living + `))`, []any{s.replica, s.lease.Microseconds()}
 }
 
 func readDelivery(ctx context.Context, q session, id string) (*scheduler.Delivery, error) {
