@@ -31,11 +31,9 @@ func (m Message) card() (*adaptivecard.Message, error) {
 }
 
 func (m Message) cardOf(shown int) (*adaptivecard.Message, error) {
-	card, err := adaptivecard.NewTextBlockCard("", m.Title, true)
-	if err != nil {
-		return nil, fmt.Errorf("write the card: %w", err)
-	}
-	card.Body = []adaptivecard.Element{adaptivecard.NewTitleTextBlock(m.Title, true)}
+	card := adaptivecard.NewCard()
+	card.Body = []adaptivecard.Element{adaptivecard.NewTitleTextBlock(escape(m.Title), true)}
+	var err error
 	add := func(e adaptivecard.Element) { card.Body = append(card.Body, e) }
 	subtle := func(text string) adaptivecard.Element {
 		e := adaptivecard.NewTextBlock(text, true)

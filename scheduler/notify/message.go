@@ -229,6 +229,9 @@ func (w writer) parts(of []scheduler.Event) []Part {
 func (w writer) part(c *cause) Part {
 	e := c.events[0]
 	p := Part{Text: w.local(c.reason), Next: w.local(e.NextStep)}
+	if len(c.events) > 1 {
+		p.Text = w.local(ofEach(c))
+	}
 	var names, schedules []string
 	for _, e := range c.events {
 		if e.Environment != "" && !slices.Contains(names, e.Environment) {
@@ -286,6 +289,20 @@ func alike(e scheduler.Event) string {
 		text = strings.ReplaceAll(text, e.Environment, "·")
 	}
 	return string(e.Action) + instants.ReplaceAllString(ids.ReplaceAllString(text, "·"), "·")
+}
+
+// ofEach is the reason of several events without what is of the first alone.
+func ofEach(c *cause) string {
+	text := c.reason
+	for _, e := range c.events {
+		if e.Reason != c.reason {
+			if first := c.events[0].Environment; first != "" {
+				text = strings.ReplaceAll(text, first, "the environment")
+			}
+			return ids.ReplaceAllString(text, "…")
+		}
+	}
+	return text
 }
 
 // local writes the instants of a text in the zone of the file.
