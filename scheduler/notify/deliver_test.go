@@ -102,8 +102,10 @@ func (d *desk) start() {
 	var err error
 	d.deliver, err = New(Options{
 		Store: d.wrap(d.store.Deliveries), Logger: zap.NewNop(), Registerer: d.metrics, Transport: d.hook, PublicURL: "https://curfew.example.com/",
-		File:      File{Zone: time.UTC, Receivers: []Receiver{receiver("ops", d.on...)}},
-		Summarize: func(_ context.Context, _ Receiver, at time.Time) (Message, error) { return Message{Title: "summary " + at.Format("15:04")}, nil },
+		File: File{Zone: time.UTC, Receivers: []Receiver{receiver("ops", d.on...)}},
+		Summarize: func(_ context.Context, _ Receiver, at time.Time) (Message, error) {
+			return Message{Title: "summary " + at.Format("15:04")}, nil
+		},
 	})
 	if err != nil {
 		d.t.Fatal(err)

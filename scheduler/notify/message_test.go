@@ -84,14 +84,16 @@ func deliveries() map[string][]scheduler.Event {
 		"failed-causes": many(30, func(i int) scheduler.Event {
 			return ofStop(scheduler.EventFailed, fmt.Sprintf("dev-%02d", i), fmt.Sprintf("cause %d", i), "")
 		}),
-		"missed":       {ofStop(scheduler.EventMissed, "dev-01", "curfew was not running; 3h0m0s late is more than catch_up, 2h0m0s", "if it is still wanted: curfew stop dev-01")},
-		"mixed":        {ofStop(scheduler.EventSucceeded, "dev-01", "metadata shows Stopped", ""), ofStop(scheduler.EventFailed, "dev-02", "LCS answered 404", "if it is still wanted: curfew stop dev-02")},
-		"approval":     {ofStop(scheduler.EventApproval, "dev-01", "this fire stops 12 environments at once, more than max_stops_per_fire, 10; waiting for an approval", "let it go: curfew approve 01999")},
-		"unreachable":  {account},
-		"project":      {project},
-		"reachable":    {back},
-		"throttled":    {ofStop(scheduler.EventThrottled, "dev-01", "LCS answered 429, Too Many Requests: somebody else uses the same account or environment", "see who else starts and stops environments as this account")},
-		"drift":        many(2, func(i int) scheduler.Event { return ofStop(scheduler.EventDrift, fmt.Sprintf("dev-%02d", i), "it runs although it is wanted stopped", "") }),
+		"missed":      {ofStop(scheduler.EventMissed, "dev-01", "curfew was not running; 3h0m0s late is more than catch_up, 2h0m0s", "if it is still wanted: curfew stop dev-01")},
+		"mixed":       {ofStop(scheduler.EventSucceeded, "dev-01", "metadata shows Stopped", ""), ofStop(scheduler.EventFailed, "dev-02", "LCS answered 404", "if it is still wanted: curfew stop dev-02")},
+		"approval":    {ofStop(scheduler.EventApproval, "dev-01", "this fire stops 12 environments at once, more than max_stops_per_fire, 10; waiting for an approval", "let it go: curfew approve 01999")},
+		"unreachable": {account},
+		"project":     {project},
+		"reachable":   {back},
+		"throttled":   {ofStop(scheduler.EventThrottled, "dev-01", "LCS answered 429, Too Many Requests: somebody else uses the same account or environment", "see who else starts and stops environments as this account")},
+		"drift": many(2, func(i int) scheduler.Event {
+			return ofStop(scheduler.EventDrift, fmt.Sprintf("dev-%02d", i), "it runs although it is wanted stopped", "")
+		}),
 		"config":       {apart(scheduler.EventConfig, "schedules.yaml:3:9: unknown time zone \"Local\"; want an IANA name such as Europe/Berlin", "correct the file; it is loaded again when it changes")},
 		"override":     {override},
 		"warning":      {ofStop(scheduler.EventWarning, "dev-01", "environment was not up when its window began", "give its schedule a longer lead")},
