@@ -18,7 +18,7 @@ import (
 var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
 
 // references are the other pages: they show parts of schedule files, and what commands print.
-var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md"}
+var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md", "docs/power-automate.md"}
 
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
@@ -106,7 +106,7 @@ func TestSignInPageSaysWhatEachErrorMeans(t *testing.T) {
 // code: an operator searches for them word by word.
 func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 	var code strings.Builder
-	for _, pattern := range []string{"*.go", "../../scheduler/engine/*.go", "../../scheduler/store/*.go"} {
+	for _, pattern := range []string{"*.go", "../../scheduler/daemon/*.go", "../../scheduler/engine/*.go", "../../scheduler/store/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -99,6 +99,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
 	g.Go(func() error { return parts.notices.Run(ctx) })
+	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -114,6 +115,7 @@ type parts struct {
 	engine  *engine.Engine
 	site    *web.Server
 	reload  *reloader
+	past    reports
 	notices *notify.Deliverer
 }
 
@@ -147,8 +149,9 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 		return parts{}, err
 	}
 	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
-	site, err := d.site(acting, reports{acting, st}, reload, told, reg)
-	return parts{acting, site, reload, told.deliverer}, err
+	past := reports{acting, st, d.Retention}
+	site, err := d.site(acting, past, reload, told, reg)
+	return parts{acting, site, reload, past, told.deliverer}, err
 }
 
 // site makes what is served over HTTP.

@@ -54,7 +54,7 @@ type notices struct {
 func (d *daemon) notices(ctx context.Context, st *store.Store, acting *engine.Engine, reg prometheus.Registerer) (notices, error) {
 	o := notify.Options{
 		Store: st.Deliveries, Logger: d.Logger, Registerer: reg, File: NoticesOf(d.cfg, d.Getenv), PublicURL: d.PublicURL,
-		Summarize: summaries{reports{acting, st}, d.PublicURL}.of,
+		Summarize: summaries{reports{acting, st, d.Retention}, d.PublicURL}.of,
 	}
 	if d.PublicURL != "" {
 		var err error

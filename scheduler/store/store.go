@@ -52,6 +52,7 @@ type Store struct {
 	Logins       *Logins
 	Deliveries   *Deliveries
 	Links        *Links
+	Months       *Months
 
 	db *database
 }
@@ -102,7 +103,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Deliveries: &Deliveries{d}, Links: &Links{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Deliveries: &Deliveries{d}, Links: &Links{d}, db: d,
 	}, nil
 }
 

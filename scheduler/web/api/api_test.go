@@ -46,7 +46,7 @@ func (f fixed) Runs(_ context.Context, q scheduler.RunFilter) ([]scheduler.Run, 
 	if f.down != nil {
 		return nil, "", f.down
 	}
-	all := []scheduler.Run{finished, {ID: "01a20a66-0000-7000-8000-000000000002", Environment: "dev-01", Action: plan.Stop, State: scheduler.Queued, FireAt: fireAt}, {ID: "01a20a66-0000-7000-8000-000000000001", Environment: "dev-02", State: scheduler.Missed, FireAt: fireAt}}
+	all := []scheduler.Run{finished, {ID: "01a20a66-0000-7000-8000-000000000002", Environment: "dev-01", Action: plan.Stop, Trigger: scheduler.TriggerSchedule, State: scheduler.Queued, FireAt: fireAt}, {ID: "01a20a66-0000-7000-8000-000000000001", Environment: "dev-02", Action: plan.Stop, Trigger: scheduler.TriggerSchedule, State: scheduler.Missed, FireAt: fireAt}}
 	all = slices.DeleteFunc(all, func(r scheduler.Run) bool {
 		return q.Environment != "" && r.Environment != q.Environment || q.State != "" && r.State != q.State || q.Cursor != "" && r.ID >= q.Cursor
 	})
@@ -61,7 +61,7 @@ func (f fixed) FindRun(_ context.Context, id string) (scheduler.Run, error) {
 	case finished.ID, "00000003": // its short form
 		return finished, nil
 	case "8":
-		return scheduler.Run{ID: id}, nil
+		return scheduler.Run{ID: id, Action: plan.Stop, Trigger: scheduler.TriggerSchedule, State: scheduler.Queued}, nil
 	}
 	return scheduler.Run{}, scheduler.ErrNoRun
 }
@@ -86,11 +86,11 @@ func (f fixed) Request(_ context.Context, name string, action plan.Action, by sc
 }
 
 func (f fixed) Cancel(_ context.Context, id string, _ scheduler.Actor) (scheduler.Run, error) {
-	return scheduler.Run{ID: id, State: scheduler.Canceled}, f.unlessFinished(id)
+	return scheduler.Run{ID: id, Action: plan.Stop, Trigger: scheduler.TriggerSchedule, State: scheduler.Canceled}, f.unlessFinished(id)
 }
 
 func (f fixed) Approve(_ context.Context, id string, _ scheduler.Actor) ([]scheduler.Run, error) {
-	return []scheduler.Run{{ID: "other"}, {ID: id, State: scheduler.Queued}}, f.unlessFinished(id)
+	return []scheduler.Run{{ID: "other"}, {ID: id, Action: plan.Stop, Trigger: scheduler.TriggerSchedule, State: scheduler.Queued}}, f.unlessFinished(id)
 }
 
 func (f fixed) unlessFinished(id string) error {
@@ -157,9 +157,9 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
-	return served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
+	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
 		Ready: fixed{down}.Ready, Pages: shownPages(down), Token: func() secret.Secret { return secret.New(token) },
-	}).Handler(addr)
+	}).Handler(addr))
 }
 
 // served is the API in a server.
@@ -307,6 +307,8 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 	}
 }
 
+var none = api.Names{Added: []string{}, Removed: []string{}, Changed: []string{}}
+
 // withToken is a server whose token is "known".
 var withToken = web.Options{Token: func() secret.Secret { return secret.New("known") }}
 
@@ -344,9 +346,9 @@ func TestChanges(t *testing.T) {
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
-	h := served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
-		return api.Reloaded{Status: "reloaded", Lost: 2}, nil
-	}}, withToken).Handler(onLoopback)
+	h := described.handler(served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
+		return api.Reloaded{Status: "reloaded", Environments: none, Schedules: none, Lost: 2}, nil
+	}}, withToken).Handler(onLoopback))
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			req := httptest.NewRequest(tt.method, "http://localhost"+tt.path, strings.NewReader(tt.body))
@@ -380,12 +382,14 @@ func TestFormOfABrowserIsNoOverride(t *testing.T) {
 }
 
 func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
-	h := served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
+	h := described.handler(served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
 		return api.Reloaded{}, &api.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
-	}}, withToken).Handler(onLoopback)
-	res := ask(h, "POST", "localhost", "/-/reload", "known")
-	if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
-		t.Errorf("reload = %d %s, want 422 with the error", res.StatusCode, got)
+	}}, withToken).Handler(onLoopback))
+	for _, path := range []string{"/-/reload", "/api/v1/reload"} {
+		res := ask(h, "POST", "localhost", path, "known")
+		if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
+			t.Errorf("%s = %d %s, want 422 with the error", path, res.StatusCode, got)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func newPlanned(tb interface{ Fatal(...any) }, n int) planned {
 }
 
 func firesPage(t interface{ Fatalf(string, ...any) }, p planned, values url.Values) api.List[api.Fire] {
-	h := served(api.Options{Engine: p}, web.Options{}).Handler(onLoopback)
+	h := described.handler(served(api.Options{Engine: p}, web.Options{}).Handler(onLoopback))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/api/v1/fires?"+values.Encode(), nil))
 	var page api.List[api.Fire]
@@ -125,7 +125,7 @@ func TestFiresEndWithTheRequest(t *testing.T) {
 	p := newPlanned(t, 3000)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	h := served(api.Options{Engine: p}, web.Options{}).Handler(onLoopback)
+	h := described.handler(served(api.Options{Engine: p}, web.Options{}).Handler(onLoopback))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/api/v1/fires", nil).WithContext(ctx))
 	if w.Body.Len() != 0 || *p.read > 1 {
