@@ -237,7 +237,7 @@ func (w writer) part(c *cause) Part {
 		if e.Environment != "" && !slices.Contains(names, e.Environment) {
 			names = append(names, e.Environment)
 		}
-		if e.Schedule != "" && !slices.Contains(schedules, e.Schedule) {
+		if e.Schedule != "" && !strings.HasPrefix(e.Schedule, plan.OverridePrefix) && !slices.Contains(schedules, e.Schedule) {
 			schedules = append(schedules, e.Schedule)
 		}
 	}
