@@ -99,7 +99,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
 	g.Go(func() error { return parts.notices.Run(ctx) })
-	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
+	g.Go(func() error { return parts.past.sum(ctx, parts.saved, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -116,6 +116,7 @@ type parts struct {
 	site    *web.Server
 	reload  *reloader
 	past    reports
+	saved   *savedMetrics
 	notices *notify.Deliverer
 }
 
@@ -140,6 +141,10 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	saved, err := newSavedMetrics(reg)
+	if err != nil {
+		return parts{}, err
+	}
 	told, err := d.notices(ctx, st, acting, reg)
 	if err != nil {
 		return parts{}, err
@@ -151,7 +156,7 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
 	past := reports{acting, st, d.Retention}
 	site, err := d.site(acting, past, reload, told, reg)
-	return parts{acting, site, reload, past, told.deliverer}, err
+	return parts{acting, site, reload, past, saved, told.deliverer}, err
 }
 
 // site makes what is served over HTTP.

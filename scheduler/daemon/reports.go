@@ -102,11 +102,15 @@ func (r reports) Months(ctx context.Context, since time.Time) ([]scheduler.Month
 const sumEvery = time.Hour
 
 // sum keeps the savings of each month, which outlive what they come from, until ctx ends.
-func (r reports) sum(ctx context.Context, log *zap.Logger) error {
+func (r reports) sum(ctx context.Context, shown *savedMetrics, log *zap.Logger) error {
 	t := time.NewTicker(sumEvery)
 	defer t.Stop()
 	for {
-		if err := r.sumMonths(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		err := r.sumMonths(ctx, time.Now())
+		if err == nil {
+			err = shown.count(ctx, r)
+		}
+		if err != nil && ctx.Err() == nil {
 			log.Warn("savings not summed; retrying in an hour", zap.Error(err))
 		}
 		select {

@@ -99,6 +99,7 @@ type Engine struct {
 	clock     *clock
 	ticker    *ticker
 	warner    *warner
+	gauges    *gauges
 	forecasts *forecaster
 	enforcer  *enforcer
 	manuals   *manuals
@@ -123,11 +124,17 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	counts, err := newGauges(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
 	s, err := newSnapshot(o.Setup)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
+		gauges: counts,
+
 		stores: o.Stores, current: &snapshots{}, draining: &atomic.Bool{},
 	}
 	e.current.active.Store(s)
@@ -154,6 +161,8 @@ func (e *Engine) compose(o Options) {
 	e.warner = &warner{store: o.Stores.Warnings, ticks: o.Stores.Ticks, record: e.record, current: e.current}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
 	e.manuals = &manuals{store: o.Stores.Runs, current: e.current}
+	e.gauges.observations, e.gauges.calls, e.gauges.manuals, e.gauges.overriding = o.Stores.Metadata, o.Stores.Calls, e.manuals, e.overriding
+	e.gauges.record, e.gauges.current = e.record, e.current
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, manuals: e.manuals, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
@@ -190,6 +199,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.forecasts.run(ctx, e.worker.calm) })
 	g.Go(func() error { return e.house.run(ctx) })
 	g.Go(func() error { return e.warner.run(ctx) })
+	g.Go(func() error { return e.gauges.run(ctx) })
 	g.Go(func() error { return e.refresher.run(ctx) })
 	g.Go(func() error {
 		defer endQueue() // passes first: another replica takes over what they leave

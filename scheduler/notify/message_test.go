@@ -244,8 +244,7 @@ func TestURLsAreRefusedWithWhatToDo(t *testing.T) {
 			continue
 		}
 		said := redact(err, tt.url)
-		var known *refusal
-		if errors.As(err, &known) {
+		if known, ok := errors.AsType[*refusal](err); ok {
 			said = known.Error()
 		}
 		if !strings.Contains(said, tt.says) || strings.Contains(said, "s3cr3t") {

@@ -60,7 +60,7 @@ func secretParts(raw string) []string {
 	add(fragment)
 	rest, query, _ := strings.Cut(rest, "?")
 	add(query)
-	for _, pair := range strings.Split(query, "&") {
+	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		if !open[strings.ToLower(name)] && !(scheme == "smtp" && addressKey(name)) {
 			add(value)

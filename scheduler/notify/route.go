@@ -55,6 +55,7 @@ func topicOf(e scheduler.Event) scheduler.Addressed {
 		return a
 	case scheduler.EventDrift:
 		return scheduler.Addressed{Topic: string(e.Kind), Wait: fireWait, Again: fireWait}
+	default:
 	}
 	if e.Run != "" { // asked for by hand, perhaps one call for each of many
 		return scheduler.Addressed{Topic: "by hand", Wait: fireWait, Again: fireWait}

@@ -8,13 +8,7 @@ import (
 // text is a message without its title, for receivers that show plain text, of so many
 // characters at most: what does not fit is counted.
 func (m Message) text(most int) string {
-	tail := ""
-	for _, b := range m.Buttons {
-		tail += "\n" + b.Name + ": " + b.URL
-	}
-	if m.Footer != "" {
-		tail += "\n" + m.Footer
-	}
+	tail := m.tail()
 	var b strings.Builder
 	for i, p := range m.Parts {
 		part := p.text()
@@ -32,6 +26,18 @@ func (m Message) text(most int) string {
 		b.WriteString(part)
 	}
 	return strings.TrimSpace(b.String() + tail)
+}
+
+// tail is what ends a text: it is shown whatever is left out.
+func (m Message) tail() string {
+	var b strings.Builder
+	for _, button := range m.Buttons {
+		b.WriteString("\n" + button.Name + ": " + button.URL)
+	}
+	if m.Footer != "" {
+		b.WriteString("\n" + m.Footer)
+	}
+	return b.String()
 }
 
 func (p Part) text() string {
