@@ -45,7 +45,7 @@ func testReceivers(c *cobra.Command, e env, path, name string) error {
 		answer := "accepted"
 		if sent++; t.Err != nil {
 			failed++
-			answer = "failed: " + t.Err.Error()
+			answer = "error: " + t.Err.Error()
 		}
 		_, _ = io.WriteString(e.stdout, fmt.Sprintf("%s: %s: %s\n", t.Receiver, t.Kind, answer))
 	})

@@ -80,7 +80,7 @@ func (l *Links) buttons(d scheduler.Delivery, environment string) []Button {
 		token := make([]byte, 0, linkSize)
 		token = append(token, id[:]...)
 		token = append(token, byte(i))
-		token = binary.BigEndian.AppendUint16(token, uint16(at)) //nolint:gosec // checked above
+		token = binary.BigEndian.AppendUint16(token, uint16(at))
 		list[i] = Button{names[i], l.base + base64.RawURLEncoding.EncodeToString(append(token, l.sign(token)...))}
 	}
 	return list

@@ -62,7 +62,7 @@ func secretParts(raw string) []string {
 	add(query)
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		if !open[strings.ToLower(name)] && !(scheme == "smtp" && addressKey(name)) {
+		if !open[strings.ToLower(name)] && (scheme != "smtp" || !addressKey(name)) {
 			add(value)
 		}
 	}
