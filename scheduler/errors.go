@@ -18,6 +18,9 @@ var ErrOver = errors.New("the override has ended")
 // ErrNoEnvironment means that the active file has no environment of the name.
 var ErrNoEnvironment = errors.New("no such environment")
 
+// ErrNoCalendarKey means that there is no such calendar key.
+var ErrNoCalendarKey = errors.New("no such calendar key")
+
 // ErrStale means that somebody else changed it meanwhile: what was about to be
 // written is void.
 var ErrStale = errors.New("changed meanwhile")

@@ -51,6 +51,7 @@ const (
 	EventConfig      EventKind = "config"   // a schedule file was refused
 	EventStopping    EventKind = "stopping" // an environment is to be stopped soon
 	EventSummary     EventKind = "summary"  // of a day; delivered, and never written as an event
+	EventKey         EventKind = "key"      // a calendar key was made or revoked
 )
 
 // An Event is something that happened, written in the transaction that causes it, so
@@ -94,6 +95,9 @@ const (
 	ChangeSkip    ChangeAction = "skip"
 	ChangeRelease ChangeAction = "release"
 	ChangeReload  ChangeAction = "reload"
+
+	ChangeMakeKey   ChangeAction = "make-calendar-key"
+	ChangeRevokeKey ChangeAction = "revoke-calendar-key"
 )
 
 // Names returns the environments that a change is about.

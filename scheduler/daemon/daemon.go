@@ -25,6 +25,7 @@ import (
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/pages"
 )
@@ -33,13 +34,13 @@ import (
 type Options struct {
 	Path      string // of the schedule file
 	Listen    string // the address to serve HTTP on
+	PublicURL string // the address that people use, "" when it is not known
 	Database  Database
 	Retention time.Duration // of runs and calls after their end
 	Getenv    func(string) string
 	Logger    *zap.Logger
 	Version   string
-	PublicURL string // the address that people use, "" when there is none
-	Demo      *Demo  // nil for the real one
+	Demo      *Demo // nil for the real one
 }
 
 // Demo is what a demo does differently.
@@ -53,6 +54,7 @@ type Demo struct {
 type daemon struct {
 	Options
 	loaded
+	access *accessOf
 }
 
 // Run builds everything, then runs it until ctx ends. A schedule file with errors is a
@@ -62,8 +64,25 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{o, loaded{cfg, p}}
+	d, err := newDaemon(o, loaded{cfg, p})
+	if err != nil {
+		return err
+	}
 	return UnlessStopped(ctx, d.run(ctx))
+}
+
+// newDaemon makes a daemon of a schedule file, if it has the settings that the file needs.
+func newDaemon(o Options, l loaded) (*daemon, error) {
+	public, err := ParsePublicURL(o.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{o, l, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
+	if err := d.access.check(l.cfg); err != nil {
+		return nil, &SettingError{err}
+	}
+	d.access.set(l.cfg)
+	return d, nil
 }
 
 // UnlessStopped forgets an error that is only the echo of a request to stop.
@@ -160,12 +179,16 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, told notices, reg prometheus.Gatherer) (*web.Server, error) {
-	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
+func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, told notices, reg *prometheus.Registry) (*web.Server, error) {
+	token, err := apiToken(d.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	o := pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Receivers: told.deliverer.Receivers, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil}
+	changes, policy := access.NewChanges(acting, past), access.NewPolicy(d.access.rules)
+	o := pages.Options{
+		Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil,
+		Changes: changes, Keys: access.NewKeys(past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers,
+	}
 	if told.links != nil {
 		o.Links = told.links
 	}
@@ -173,8 +196,15 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, tol
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: reload.reload, Receivers: told.deliverer.Receivers, File: reload.file.current})
-	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes(), Open: shown.LinkRoutes(), PublicURL: d.PublicURL}), nil
+	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, Receivers: told.deliverer.Receivers, File: reload.file.current})
+	site := web.Options{
+		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
+	}
+	if people := d.access.signIn(past.store, shown.Problem); people != nil {
+		site.SignIn = people
+	}
+	return web.New(site), nil
 }
 
 // storesOf returns the slices of the database that the engine works on.

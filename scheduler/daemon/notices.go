@@ -52,13 +52,14 @@ type notices struct {
 }
 
 func (d *daemon) notices(ctx context.Context, st *store.Store, acting *engine.Engine, reg prometheus.Registerer) (notices, error) {
+	public := d.access.address()
 	o := notify.Options{
-		Store: st.Deliveries, Logger: d.Logger, Registerer: reg, File: NoticesOf(d.cfg, d.Getenv), PublicURL: d.PublicURL,
-		Summarize: summaries{reports{acting, st, d.Retention}, d.PublicURL}.of,
+		Store: st.Deliveries, Logger: d.Logger, Registerer: reg, File: NoticesOf(d.cfg, d.Getenv), PublicURL: public,
+		Summarize: summaries{reports{acting, st, d.Retention}, public}.of,
 	}
-	if d.PublicURL != "" {
+	if public != "" {
 		var err error
-		if o.Links, err = notify.NewLinks(ctx, linkStore{st.Links, st.Deliveries}, acting, d.PublicURL); err != nil {
+		if o.Links, err = notify.NewLinks(ctx, linkStore{st.Links, st.Deliveries}, acting, public); err != nil {
 			return notices{}, err
 		}
 	}

@@ -95,9 +95,9 @@ func ofOverride(o scheduler.Override, at time.Time, by scheduler.Actor, what str
 }
 
 // overrideMade is the event of an override that somebody made.
-func overrideMade(o scheduler.Override, at time.Time) scheduler.Event {
+func overrideMade(o scheduler.Override, did scheduler.ChangeAction, at time.Time) scheduler.Event {
 	e := ofOverride(o, at, o.By, "override made")
-	e.Change = changeOf(scheduler.ChangeKeep, "", keeps(o), o.Environments...)
+	e.Change = changeOf(did, "", keeps(o), o.Environments...)
 	return e
 }
 
@@ -150,6 +150,14 @@ func upEvent(account string, now time.Time) scheduler.Event {
 	e := newEvent(scheduler.EventReachable, now, scheduler.BySchedule, "account recovered; its runs resume")
 	e.Account = account
 	return e
+}
+
+// reloadedEvents are loadedEvents of a file that somebody, or a change of the file, had
+// loaded again.
+func reloadedEvents(s *snapshot, c scheduler.Cursor, now time.Time, why Reloading) []scheduler.Event {
+	list := loadedEvents(s, c, now)
+	list[0].By, list[0].Change = why.By, changeOf(scheduler.ChangeReload, "", why.Changes, why.Environments...)
+	return list
 }
 
 // loadedEvents are the events of a schedule file that becomes active.

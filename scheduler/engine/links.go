@@ -95,8 +95,12 @@ func (l *linking) Follow(ctx context.Context, u scheduler.LinkUse) ([]scheduler.
 			return nil, err
 		}
 	}
+	did := scheduler.ChangeKeep
+	if u.Choice == scheduler.LinkSkip {
+		did = scheduler.ChangeSkip
+	}
 	list, err = l.store.Follow(ctx, u, now, list, func(o scheduler.Override) []scheduler.Event {
-		return []scheduler.Event{overrideMade(o, now)}
+		return []scheduler.Event{overrideMade(o, did, now)}
 	})
 	if errors.Is(err, scheduler.ErrOver) {
 		return nil, scheduler.ErrLinkVoid

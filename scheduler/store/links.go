@@ -45,7 +45,7 @@ func (s *Links) Follow(ctx context.Context, u scheduler.LinkUse, now time.Time, 
 			return scheduler.ErrLinkUsed
 		}
 		for i := range overrides {
-			if err := addOverride(ctx, q, &overrides[i], tick, emit); err != nil {
+			if overrides[i], _, err = addOverride(ctx, q, overrides[i], adding{tick: tick, emit: emit}); err != nil {
 				return err
 			}
 		}

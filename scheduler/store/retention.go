@@ -14,11 +14,14 @@ const pruned = 500
 // deliveriesKept is how long deliveries are kept after they ended, and what links did.
 const deliveriesKept = 7 * 24 * time.Hour
 
-// Prune removes metadata calls and holds that ended before an instant, and deliveries
+// Prune removes metadata calls, holds and sessions that ended before an instant, and deliveries
 // that ended a week before it.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	err := s.db.tx(ctx, func(q session) error {
 		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = '`+string(lcs.CallMetadata)+`' AND at < ?`, micros(before)); err != nil {
+			return err
+		}
+		if _, err := q.exec(ctx, `DELETE FROM sessions WHERE expires_at < ?`, micros(before)); err != nil {
 			return err
 		}
 		// Those of accounts and unreachable projects stay until these work again: that they do not has been reported.

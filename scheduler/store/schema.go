@@ -175,6 +175,24 @@ CREATE TABLE summed (
 	until_at BIGINT NOT NULL
 );
 `, `
+CREATE TABLE sessions (
+	hash       TEXT PRIMARY KEY,
+	data       TEXT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_expire ON sessions (expires_at);
+CREATE INDEX runs_asked ON runs (by_name, fire_at) WHERE by_name <> '';
+CREATE INDEX overrides_asked ON overrides (by_name, until_at) WHERE by_name <> '';
+`, `
+CREATE TABLE calendar_keys (
+	id         TEXT PRIMARY KEY,
+	hash       TEXT NOT NULL UNIQUE,
+	by_name    TEXT NOT NULL,
+	by_via     TEXT NOT NULL,
+	claims     TEXT NOT NULL,
+	created_at BIGINT NOT NULL
+);
+`, `
 ALTER TABLE events ADD COLUMN project TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN schedule TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN action TEXT NOT NULL DEFAULT '';

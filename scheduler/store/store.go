@@ -53,6 +53,8 @@ type Store struct {
 	Deliveries   *Deliveries
 	Links        *Links
 	Months       *Months
+	Sessions     *Sessions
+	CalendarKeys *CalendarKeys
 
 	db *database
 }
@@ -103,7 +105,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Deliveries: &Deliveries{d}, Links: &Links{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, Deliveries: &Deliveries{d}, Links: &Links{d}, db: d,
 	}, nil
 }
 

@@ -53,7 +53,7 @@ func server(t *testing.T, l pages.Links, public string) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := web.Options{API: api.New(api.Options{}), Gatherer: prometheus.NewRegistry(), Pages: shown.Routes(), Open: shown.LinkRoutes(), PublicURL: public}
+	o := web.Options{API: api.New(api.Options{}), Gatherer: prometheus.NewRegistry(), Pages: shown.Routes(), Open: shown.Open(), PublicURL: public}
 	return web.New(o).Handler(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 8080})
 }
 

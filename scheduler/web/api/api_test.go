@@ -24,6 +24,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 )
 
@@ -74,6 +75,10 @@ func (f fixed) Statuses(context.Context) ([]scheduler.EnvironmentStatus, error) 
 	}}, nil
 }
 
+func (f fixed) LastCall(context.Context, plan.Action, ...string) (time.Time, error) {
+	return fireAt, nil
+}
+
 func (f fixed) Fires(from, _ time.Time) iter.Seq[plan.Fire] {
 	return slices.Values([]plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}})
 }
@@ -100,12 +105,12 @@ func (f fixed) unlessFinished(id string) error {
 	return nil
 }
 
-func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, error) {
+func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, bool, error) {
 	if o.Until.IsZero() {
-		return o, &scheduler.InvalidError{Message: "until: an override must have an end"}
+		return o, false, &scheduler.InvalidError{Message: "until: an override must have an end"}
 	}
 	o.ID, o.From = "k3f9x2ab", fireAt
-	return o, nil
+	return o, o.Reason != "again", nil
 }
 
 func (f fixed) Skip(_ context.Context, name string, _ scheduler.Actor) (scheduler.Override, bool, error) {
@@ -157,13 +162,15 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
+	shown := shownPages(down)
 	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
-		Ready: fixed{down}.Ready, Pages: shownPages(down), Token: func() secret.Secret { return secret.New(token) },
+		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: func() secret.Secret { return secret.New(token) },
 	}).Handler(addr))
 }
 
 // served is the API in a server.
 func served(a api.Options, o web.Options) *web.Server {
+	a.Changes = access.NewChanges(fixed{}, nil) // the token has no hours
 	o.API, o.Gatherer = api.New(a), prometheus.NewRegistry()
 	return web.New(o)
 }
@@ -309,8 +316,10 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 
 var none = api.Names{Added: []string{}, Removed: []string{}, Changed: []string{}}
 
-// withToken is a server whose token is "known".
-var withToken = web.Options{Token: func() secret.Secret { return secret.New("known") }}
+const known = "a token that is known"
+
+// withToken is a server whose token is known.
+var withToken = web.Options{Token: func() secret.Secret { return secret.New(known) }}
 
 func TestChanges(t *testing.T) {
 	const run = "/api/v1/runs/01a20a66-0000-7000-8000-000000000003"
@@ -330,6 +339,7 @@ func TestChanges(t *testing.T) {
 		{"of a run that waits for none", "POST", run + "/approve", "", 409, "does not wait for that"},
 		{"the short form of a run's id is as good", "POST", "/api/v1/runs/00000003/cancel", "", 409, "does not wait for that"},
 		{"an override", "POST", "/api/v1/overrides", override, 201, `"id":"k3f9x2ab"`},
+		{"the same again", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"reason":"again",`, 1), 200, `"id":"k3f9x2ab"`},
 		{"an override without an end", "POST", "/api/v1/overrides", `{"environments":["dev-01"],"keep":"running"}`, 400, "must have an end"},
 		{"a misspelt field", "POST", "/api/v1/overrides", `{"enviroments":["dev-01"]}`, 400, "enviroments"},
 		{"a field of another kind", "POST", "/api/v1/overrides", `{"environments":"dev-01"}`, 400, "environments cannot be a JSON string"},
@@ -346,13 +356,14 @@ func TestChanges(t *testing.T) {
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
-	h := described.handler(served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
+	reload := func(context.Context) (api.Reloaded, error) {
 		return api.Reloaded{Status: "reloaded", Environments: none, Schedules: none, Lost: 2}, nil
-	}}, withToken).Handler(onLoopback))
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			h := described.handler(served(api.Options{Engine: fixed{}, Reload: reload}, withToken).Handler(onLoopback))
 			req := httptest.NewRequest(tt.method, "http://localhost"+tt.path, strings.NewReader(tt.body))
-			req.Header.Set("Authorization", "Bearer known")
+			req.Header.Set("Authorization", "Bearer "+known)
 			req.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, req)
@@ -372,10 +383,10 @@ func TestChanges(t *testing.T) {
 
 func TestFormOfABrowserIsNoOverride(t *testing.T) {
 	req := httptest.NewRequest("POST", "http://localhost/api/v1/overrides", strings.NewReader("keep=running"))
-	req.Header.Set("Authorization", "Bearer known")
+	req.Header.Set("Authorization", "Bearer "+known)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
-	handler(onLoopback, "known", nil).ServeHTTP(w, req)
+	handler(onLoopback, known, nil).ServeHTTP(w, req)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "application/json") {
 		t.Errorf("a form = %d %s, want 400", w.Code, w.Body)
 	}
@@ -386,7 +397,7 @@ func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 		return api.Reloaded{}, &api.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
 	}}, withToken).Handler(onLoopback))
 	for _, path := range []string{"/-/reload", "/api/v1/reload"} {
-		res := ask(h, "POST", "localhost", path, "known")
+		res := ask(h, "POST", "localhost", path, known)
 		if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
 			t.Errorf("%s = %d %s, want 422 with the error", path, res.StatusCode, got)
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -122,6 +123,11 @@ type Names struct {
 	Added   []string `json:"added"`
 	Removed []string `json:"removed"`
 	Changed []string `json:"changed"`
+}
+
+// All returns the names, sorted.
+func (n Names) All() []string {
+	return slices.Sorted(slices.Values(slices.Concat(n.Added, n.Removed, n.Changed)))
 }
 
 func overrideOf(o scheduler.OverrideStatus) Override {

@@ -26,7 +26,13 @@ type LinkPage struct {
 	Name  string // what it does, for the button
 	Stops []LinkStop
 	Token string
-	Made  []OverrideLine // once it was followed
+	Made  []LinkMade // once it was followed
+}
+
+// A LinkMade is what keeps one environment.
+type LinkMade struct {
+	ID, Environment, Reason string
+	Until                   Moment
 }
 
 // A LinkStop is a stop that a link is about.
@@ -39,15 +45,8 @@ var linkNames = map[scheduler.LinkChoice]string{
 	scheduler.LinkKeep1: "Keep running 1 hour longer", scheduler.LinkKeep2: "Keep running 2 hours longer", scheduler.LinkSkip: "Skip this stop",
 }
 
-// LinkRoutes returns the pages of links by their patterns. They are open to everybody: GET
-// changes nothing, since mail scanners follow links, and POST works once.
-func (p *Pages) LinkRoutes() map[string]http.HandlerFunc {
-	if p.opts.Links == nil {
-		return nil
-	}
-	return map[string]http.HandlerFunc{"GET /link/{token}": p.linkForm, "POST /link/{token}": p.linkFollowed}
-}
-
+// linkForm asks whether to follow a link. It is open to everybody and changes nothing, since
+// mail scanners follow links too.
 func (p *Pages) linkForm(w http.ResponseWriter, r *http.Request) {
 	c, token := p.clock(), r.PathValue("token")
 	u, err := p.opts.Links.Link(r.Context(), token)
@@ -62,6 +61,7 @@ func (p *Pages) linkForm(w http.ResponseWriter, r *http.Request) {
 	p.writeLink(w, r, http.StatusOK, c, "link", page.Name+"?", page)
 }
 
+// linkFollowed follows a link, once.
 func (p *Pages) linkFollowed(w http.ResponseWriter, r *http.Request) {
 	c := p.clock()
 	made, err := p.opts.Links.Follow(r.Context(), r.PathValue("token"), address(r))
@@ -72,7 +72,7 @@ func (p *Pages) linkFollowed(w http.ResponseWriter, r *http.Request) {
 	page := &LinkPage{}
 	for _, o := range made {
 		for _, name := range o.Environments {
-			page.Made = append(page.Made, OverrideLine{o.ID, name, "", o.Reason, o.By.String(), c.moment(o.From), c.moment(o.Until)})
+			page.Made = append(page.Made, LinkMade{o.ID, name, o.Reason, c.moment(o.Until)})
 		}
 	}
 	p.writeLink(w, r, http.StatusOK, c, "link", "Done", page)
@@ -103,7 +103,9 @@ func (p *Pages) writeLink(w http.ResponseWriter, r *http.Request, status int, c 
 	// A browser must say with the form where it comes from, which "no-referrer" forbids; the
 	// token still goes to no other site.
 	w.Header().Set("Referrer-Policy", "same-origin")
-	p.write(w, r, status, name, Frame{Title: title, Page: "link", Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Now: c.moment(c.now), Body: body})
+	f := p.frame(r, c, name, title, body)
+	f.Page = "link"
+	p.write(w, r, status, name, f)
 }
 
 // address is the network address of who asks.

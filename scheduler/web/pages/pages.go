@@ -21,6 +21,8 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
+	"curfew/scheduler/web/access"
+	"curfew/scheduler/web/ratelimit"
 )
 
 // An Engine is what the pages show.
@@ -31,6 +33,9 @@ type Engine interface {
 	FindRun(ctx context.Context, id string) (scheduler.Run, error)
 	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
 	Ready(ctx context.Context) error
+	// LastCall returns when the last of the calls would go, within LCS's limits, that start
+	// or stop environments now.
+	LastCall(ctx context.Context, action plan.Action, environments ...string) (time.Time, error)
 }
 
 // Reports are what the pages show of past and coming time.
@@ -43,6 +48,8 @@ type Reports interface {
 	Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
+	// Plans returns the plan of the schedule file, and the one with the overrides.
+	Plans(ctx context.Context) (file, coming *plan.Plan, err error)
 	// Place returns the zone of the schedule file and the name of its currency.
 	Place() (zone *time.Location, currency string)
 }
@@ -82,6 +89,15 @@ type Options struct {
 	// Receivers returns how deliveries to the receivers of notices go, for a banner about
 	// those that fail. Nil: there are none.
 	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
+	Changes   Changes
+	// Keys are those of calendars. Nil: there are none.
+	Keys Keys
+	// CanSignIn reports whether the active schedule file says who may sign in. Nil: no.
+	CanSignIn func() bool
+	// Why returns the entries of the schedule file by which somebody has their role.
+	Why func(access.Identity) []string
+	// PublicURL is the address that people use, "" when it is not known.
+	PublicURL string
 	Logger    *zap.Logger
 	Version   string
 	Demo      bool
@@ -95,6 +111,8 @@ type Pages struct {
 	all    map[string]*template.Template // by page
 	assets map[string]asset              // by path
 	links  map[string]string             // by name: the path, which names the content
+	// wrongKeys are the wrong calendar keys of each address.
+	wrongKeys *ratelimit.Limiter
 }
 
 type asset struct {
@@ -114,10 +132,11 @@ func New(o Options) (*Pages, error) {
 		o.Now = time.Now
 	}
 	p := &Pages{opts: o, log: o.Logger.Named("pages"), all: map[string]*template.Template{}, assets: map[string]asset{}, links: map[string]string{}}
+	p.wrongKeys = ratelimit.New(wrongKeysEvery, wrongKeysAtOnce)
 	if err := p.readAssets(); err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
 	}
-	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem", "link"} {
+	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem", "selected", "me", "link"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{"asset": func(name string) string { return p.links[name] }}).
 			ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
@@ -159,13 +178,57 @@ func (p *Pages) Routes() map[string]http.HandlerFunc {
 		"GET /savings":             p.show("savings", "Savings", p.savings),
 		"GET /savings.csv":         p.savingsCSV,
 		"GET /health":              p.show("health", "Health", p.health),
-		"GET /static/{file}":       p.static,
+		"GET /me":                  p.show("me", "You", p.me),
+		"GET /selected":            p.show("selected", "", p.selected),
+
+		"POST /selected":                    p.changed("selected", p.ofSelected, p.selected),
+		"POST /environments/{name}/release": p.changed("environment", p.release, p.environment),
+		"POST /runs/{id}/cancel":            p.changed("run", p.cancel, p.run),
+		"POST /runs/{id}/approve":           p.changed("run", p.approve, p.run),
+	}
+	for _, do := range []string{doStart, doStop, doKeep, doSkip} {
+		routes["POST /environments/{name}/"+do] = p.changed("environment", p.ofEnvironment(do), p.environment)
+	}
+	if p.opts.Keys != nil {
+		routes["POST /me/keys"] = p.makeKey
+		routes["POST /me/keys/{id}/revoke"] = p.changed("me", p.revokeKey, p.me)
 	}
 	if p.opts.Preview != nil {
 		routes["GET /plan"] = p.show("plan", "Plan", p.planForm)
 		routes["POST /plan"] = p.show("plan", "Plan", p.planResult)
 	}
 	return routes
+}
+
+// Open returns what everybody may have, by their patterns.
+func (p *Pages) Open() map[string]http.HandlerFunc {
+	open := map[string]http.HandlerFunc{"GET /static/{file}": p.static}
+	if p.opts.Keys != nil {
+		open["GET /calendar.ics"] = p.calendar
+	}
+	if p.opts.Links != nil {
+		open["GET /link/{token}"], open["POST /link/{token}"] = p.linkForm, p.linkFollowed
+	}
+	return open
+}
+
+// Problem shows a problem: what it is, and what to do next.
+func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, status int, what, next string) {
+	c := p.clock()
+	p.write(w, r, status, "problem", p.frame(r, c, "problem", what, problem{what, next}))
+}
+
+// frame is what is around the body of a page.
+func (p *Pages) frame(r *http.Request, c *clock, page, title string, body any) Frame {
+	who := access.From(r.Context())
+	name := ""
+	if who.SignedIn() {
+		name = who.Actor.Name
+	}
+	return Frame{
+		Who: name, CanSignIn: name == "" && p.canSignIn(),
+		Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
+	}
 }
 
 func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
@@ -186,6 +249,10 @@ type Frame struct {
 	Preview                    bool // there is a page to paste a file into
 	Now                        Moment
 	Failing                    []FailingReceiver // of notices
+	Who                        string            // who is signed in, "" for nobody
+	CanSignIn                  bool              // nobody is, and somebody could
+	Done                       string            // what a form has done, in a sentence
+	Failed                     string            // why a form has done nothing
 	Body                       any
 }
 
@@ -230,6 +297,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
 		status := http.StatusOK
+		said, r := p.notice(r, c)
 		body, err := f(r, c)
 		var missing *notFound
 		var bad *badQuery
@@ -248,9 +316,9 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 		if t, ok := body.(interface{ title() string }); ok {
 			title = t.title()
 		}
-		p.write(w, r, status, name, Frame{
-			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Failing: p.failing(r.Context(), c), Body: body,
-		})
+		frame := p.frame(r, c, name, title, body)
+		frame.Done, frame.Failing = said, p.failing(r.Context(), c)
+		p.write(w, r, status, name, frame)
 	}
 }
 
@@ -267,7 +335,9 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name s
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	sum := sha256.Sum256(b.Bytes())
 	h.Set("ETag", `W/"`+hex.EncodeToString(sum[:8])+`"`)
-	h.Set("Cache-Control", "private, no-cache")
+	if r.Method == http.MethodGet {
+		h.Set("Cache-Control", "private, no-cache")
+	}
 	if status == http.StatusOK && r.Method == http.MethodGet && strings.Contains(r.Header.Get("If-None-Match"), h.Get("ETag")) {
 		w.WriteHeader(http.StatusNotModified)
 		return
