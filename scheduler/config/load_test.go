@@ -113,7 +113,7 @@ func TestConfigHoldsWhatTheFileSays(t *testing.T) {
 		{"RFC 3339", cfg.Exceptions[3].From.UTC().Format(time.RFC3339), "2027-05-01T16:00:00Z"},
 		{"keep", cfg.Exceptions[0].Keep, plan.Stopped},
 		{"reason", cfg.Exceptions[0].Reason, "Christmas"},
-		{"on", cfg.Notify[1].On, []string{"failed", "missed", "warning", "unreachable"}},
+		{"on", cfg.Notify[1].On, []string{"failed", "missed", "warning", "unreachable", "approval", "config"}},
 		{"defaults", cfg.Defaults, Defaults{36 * time.Hour, 90 * time.Minute, 0, 90 * time.Minute, OrderFile, 20}},
 	}
 	for _, tt := range tests {
