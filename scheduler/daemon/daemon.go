@@ -95,6 +95,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
+	g.Go(func() error { return parts.events.Run(ctx) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
@@ -110,6 +111,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 type parts struct {
 	engine *engine.Engine
 	site   *web.Server
+	events *api.Events
 	reload *reloader
 }
 
@@ -138,21 +140,22 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	site, err := d.site(acting, reports{acting, st}, reload, reg)
-	return parts{acting, site, reload}, err
+	events := api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)})
+	site, err := d.site(acting, reports{acting, st}, parts{events: events, reload: reload}, reg)
+	return parts{acting, site, events, reload}, err
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg prometheus.Gatherer) (*web.Server, error) {
+func (d *daemon) site(acting *engine.Engine, past reports, p parts, reg prometheus.Gatherer) (*web.Server, error) {
 	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
 	if err != nil {
 		return nil, err
 	}
-	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
+	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: reload.reload, File: reload.file.current})
+	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: p.reload.reload, File: p.reload.file.current, Events: p.events})
 	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
 }
 

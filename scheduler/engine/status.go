@@ -54,6 +54,14 @@ func (e *Engine) Place() (*time.Location, string) {
 	return s.zone(), s.Currency
 }
 
+// EnvironmentOf returns the environment of the active file that has an id in a project of
+// LCS.
+func (e *Engine) EnvironmentOf(project int64, id string) (scheduler.Environment, bool) {
+	s := e.current.load()
+	found, ok := s.environments[s.names[idKey{project, lcs.NormalizeID(id)}]]
+	return found, ok
+}
+
 // Accounts returns what is known of every account that a project uses.
 func (e *Engine) Accounts(ctx context.Context) ([]scheduler.AccountStatus, error) {
 	return e.accounts.statuses(ctx)

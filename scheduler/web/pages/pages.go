@@ -21,6 +21,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
+	"curfew/scheduler/web/answer"
 )
 
 // An Engine is what the pages show.
@@ -192,7 +193,7 @@ type badQuery struct{ message string }
 func (e *badQuery) Error() string { return e.message }
 
 // show makes a handler of a function that returns the page's own part. A page is written
-// whole or not at all, and has an ETag: one that has not changed is not sent again.
+// whole or not at all.
 func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
@@ -230,15 +231,5 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name s
 		http.Error(w, "curfew could not answer; the daemon's log says why", http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	sum := sha256.Sum256(b.Bytes())
-	h.Set("ETag", `W/"`+hex.EncodeToString(sum[:8])+`"`)
-	h.Set("Cache-Control", "private, no-cache")
-	if status == http.StatusOK && r.Method == http.MethodGet && strings.Contains(r.Header.Get("If-None-Match"), h.Get("ETag")) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	answer.Write(w, r, status, "text/html; charset=utf-8", b.Bytes())
 }

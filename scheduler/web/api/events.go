@@ -1,0 +1,391 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"curfew/scheduler"
+)
+
+const (
+	maxListeners  = 200                    // a browser has one for each page that it shows
+	batchesBehind = 32                     // that a listener may be behind before it is dropped
+	pollShared    = 500 * time.Millisecond // for what other replicas do
+	pollOwn       = 5 * time.Second        // where every change is a transaction of this process
+	pause         = 200 * time.Millisecond // between two reads, so that the changes of a fire come together
+	keepAlive     = 10 * time.Second
+	writeTimeout  = 10 * time.Second // of one batch to a listener
+	joinTimeout   = 5 * time.Second  // a database that takes longer is down
+	newsAgain     = 5 * time.Minute  // an event that was sent again is no news any more
+)
+
+// A Watch compares what the database holds with what it held.
+type Watch interface {
+	// Position is the last event that was read, "" when there was none.
+	Position() string
+	// Read returns what changed since it was last called. With an error it returns what it
+	// could read, and the next call returns the rest.
+	Read(ctx context.Context, now time.Time) ([]scheduler.Update, error)
+}
+
+// Updates are the changes that listeners follow.
+type Updates interface {
+	// Watch begins to compare: its first Read returns what changed since then.
+	Watch(ctx context.Context) (Watch, error)
+	// After calls each with what changed after an event, oldest first, some at a time.
+	After(ctx context.Context, event string, now time.Time, each func([]scheduler.Update) error) error
+	// Committed returns a channel that holds a value once this process has changed
+	// something, and what ends it.
+	Committed() (<-chan struct{}, func())
+}
+
+// EventsOptions are what Events are made of.
+type EventsOptions struct {
+	Updates Updates
+	Logger  *zap.Logger
+	// Shared says that other processes change the same database: they are polled.
+	Shared    bool
+	KeepAlive time.Duration // between two comments to a listener; 10 s when zero
+}
+
+// Events sends the changes to those who listen. The format of server-sent events is a
+// few lines of text; what a library adds to it is a memory of messages, which the database
+// is here, and it could not drop a listener by a deadline of its own.
+type Events struct {
+	opts    EventsOptions
+	log     *zap.Logger
+	join    chan *listener
+	leave   chan *listener
+	stopped chan struct{} // closed when Run has returned
+}
+
+// A listener is one request. Only Run sends to it and closes it.
+type listener struct {
+	joined  chan string  // holds the position from which on it has everything; closed: there are too many
+	batches chan []frame // closed when it is too slow, and at shutdown
+}
+
+// A frame is one update as it is sent.
+type frame struct {
+	event string // its id in the outbox, if it has one
+	text  []byte
+}
+
+// NewEvents makes an Events. It answers while it runs.
+func NewEvents(o EventsOptions) *Events {
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	if o.KeepAlive == 0 {
+		o.KeepAlive = keepAlive
+	}
+	return &Events{opts: o, log: o.Logger.Named("events"), join: make(chan *listener), leave: make(chan *listener), stopped: make(chan struct{})}
+}
+
+// Run serves listeners until ctx ends. While there is none, it does nothing.
+func (e *Events) Run(ctx context.Context) error {
+	defer close(e.stopped)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.leave: // it was dropped
+		case l := <-e.join:
+			(&broadcast{Events: e, listeners: map[*listener]bool{}, joining: []*listener{l}}).run(ctx)
+		}
+	}
+}
+
+// A broadcast goes on as long as somebody listens.
+type broadcast struct {
+	*Events
+	watch     Watch // nil until the database has answered
+	listeners map[*listener]bool
+	joining   []*listener
+	count     int // of updates without an event
+}
+
+func (b *broadcast) run(ctx context.Context) {
+	defer b.end()
+	committed, stop := b.opts.Updates.Committed()
+	defer stop()
+	every := pollOwn
+	if b.opts.Shared {
+		every = pollShared
+	}
+	due := time.NewTimer(every)
+	defer due.Stop()
+	for b.read(ctx); len(b.listeners)+len(b.joining) > 0; {
+		select {
+		case <-ctx.Done():
+			return
+		case l := <-b.leave:
+			b.drop(l)
+			continue
+		case l := <-b.join:
+			b.admit(l)
+		case <-committed:
+			select { // changes come together: those that follow are read with this one
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+		case <-due.C:
+		}
+		b.read(ctx)
+		due.Reset(every)
+	}
+}
+
+// end closes every listener that is left.
+func (b *broadcast) end() {
+	for l := range b.listeners {
+		close(l.batches)
+	}
+	for _, l := range b.joining {
+		close(l.joined)
+	}
+}
+
+func (b *broadcast) admit(l *listener) {
+	if len(b.listeners)+len(b.joining) >= maxListeners {
+		close(l.joined)
+		return
+	}
+	b.joining = append(b.joining, l)
+}
+
+func (b *broadcast) drop(l *listener) {
+	delete(b.listeners, l)
+	b.joining = slices.DeleteFunc(b.joining, func(j *listener) bool { return j == l })
+}
+
+// read sends what changed, then lets those in who came meanwhile.
+func (b *broadcast) read(ctx context.Context) {
+	if err := b.update(ctx); err != nil {
+		if ctx.Err() == nil {
+			b.log.Warn("changes not read; trying again", zap.Error(err))
+		}
+		return
+	}
+	for _, l := range b.joining {
+		b.listeners[l] = true
+		l.joined <- b.cursor()
+	}
+	b.joining = nil
+}
+
+func (b *broadcast) update(ctx context.Context) (err error) {
+	if b.watch == nil {
+		b.watch, err = b.opts.Updates.Watch(ctx)
+		return err
+	}
+	list, err := b.watch.Read(ctx, time.Now())
+	batch := make([]frame, 0, len(list))
+	for _, u := range list {
+		if u.Event == "" {
+			b.count++
+		}
+		batch = append(batch, frameOf(u, b.cursor()))
+	}
+	for l := range b.listeners {
+		if len(batch) == 0 {
+			break
+		}
+		select {
+		case l.batches <- batch:
+		default:
+			b.log.Info("a listener is too slow and was dropped")
+			close(l.batches)
+			delete(b.listeners, l)
+		}
+	}
+	return err
+}
+
+// cursor is the id of an update that has no event: those after it are no event's loss.
+func (b *broadcast) cursor() string {
+	return fmt.Sprintf("%s.%d", b.watch.Position(), b.count)
+}
+
+// An EventData is the data of an event.
+type EventData struct {
+	ID           string    `json:"id"`
+	Environment  *string   `json:"environment"` // of an override, its first
+	At           time.Time `json:"at"`
+	Environments []string  `json:"environments,omitempty"` // of an override
+	Action       string    `json:"action,omitempty"`       // of a run
+	State        string    `json:"state,omitempty"`        // of a run; what LCS shows; or loaded and refused of a file
+	Keep         string    `json:"keep,omitempty"`         // of an override
+	Message      string    `json:"message,omitempty"`
+}
+
+func frameOf(u scheduler.Update, cursor string) frame {
+	if u.Event != "" {
+		cursor = u.Event
+	}
+	data, _ := json.Marshal(EventData{ // texts and instants always can be
+		ID: u.ID, Environment: orNil(u.Environment), At: u.At, Environments: u.Environments, Action: u.Action, State: u.State, Keep: u.Keep, Message: u.Message,
+	})
+	return frame{u.Event, fmt.Appendf(nil, "id: %s\nevent: %s\ndata: %s\n\n", cursor, u.Kind, data)}
+}
+
+// events answers GET /api/v1/events until the client goes, is too slow, or the daemon stops.
+func (a *API) events(w http.ResponseWriter, r *http.Request) {
+	if _, err := query(r); err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	e := a.opts.Events
+	if e == nil {
+		WriteProblem(w, http.StatusServiceUnavailable, "there are no events", "this daemon does not serve them")
+		return
+	}
+	l := &listener{joined: make(chan string, 1), batches: make(chan []frame, batchesBehind)}
+	position, ok := e.joinAs(r.Context(), l)
+	if !ok {
+		w.Header().Set("Retry-After", "5")
+		WriteProblem(w, http.StatusServiceUnavailable, "no events at the moment", fmt.Sprintf("the daemon stops, its database does not answer, or more than %d listen; try again", maxListeners))
+		return
+	}
+	defer e.left(l)
+	s := &stream{w: w, control: http.NewResponseController(w)}
+	if err := s.serve(r, e, l, position); err != nil && r.Context().Err() == nil {
+		a.log.Debug("events ended", zap.Error(err))
+	}
+}
+
+// joinAs returns the position from which on l has everything.
+func (e *Events) joinAs(ctx context.Context, l *listener) (position string, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	select {
+	case e.join <- l:
+	case <-e.stopped:
+		return "", false
+	case <-ctx.Done():
+		return "", false
+	}
+	select {
+	case position, ok = <-l.joined:
+		return position, ok
+	case <-ctx.Done():
+		e.left(l)
+		return "", false
+	}
+}
+
+func (e *Events) left(l *listener) {
+	select {
+	case e.leave <- l:
+	case <-e.stopped:
+	}
+}
+
+// A stream is the answer to a listener.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	sent    map[string]bool // events that were sent again, which may come as news too
+	until   time.Time       // for so long
+}
+
+func (s *stream) serve(r *http.Request, e *Events, l *listener, position string) error {
+	h := s.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // a proxy would hold events back
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	// The limits of the server are those of an answer that is written at once.
+	if err := s.control.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if err := s.write([]byte("id: " + position + "\n\n")); err != nil {
+		return err
+	}
+	if err := s.again(r, e); err != nil {
+		return err
+	}
+	alive := time.NewTicker(e.opts.KeepAlive)
+	defer alive.Stop()
+	for {
+		var err error
+		select {
+		case <-r.Context().Done():
+			return nil
+		case batch, ok := <-l.batches:
+			if !ok {
+				return nil
+			}
+			err = s.send(batch)
+		case <-alive.C:
+			err = s.write([]byte(": keep-alive\n\n"))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// again sends what came after the event that the client had last.
+func (s *stream) again(r *http.Request, e *Events) error {
+	last, _, _ := strings.Cut(r.Header.Get("Last-Event-ID"), ".")
+	given := r.Header.Get("Last-Event-ID") != ""
+	if !given || last != "" && uuid.Validate(last) != nil {
+		return nil
+	}
+	s.sent, s.until = map[string]bool{}, time.Now().Add(newsAgain)
+	return e.opts.Updates.After(r.Context(), last, time.Now(), func(list []scheduler.Update) error {
+		batch := make([]frame, len(list))
+		for i, u := range list {
+			batch[i] = frameOf(u, last+".0")
+			if u.Event != "" {
+				last, s.sent[u.Event] = u.Event, true
+			}
+		}
+		return s.write(join(batch))
+	})
+}
+
+func (s *stream) send(batch []frame) error {
+	if s.sent != nil && time.Now().After(s.until) {
+		s.sent = nil
+	}
+	return s.write(join(slices.DeleteFunc(slices.Clone(batch), func(f frame) bool { return s.sent[f.event] })))
+}
+
+func join(batch []frame) []byte {
+	var b bytes.Buffer
+	for _, f := range batch {
+		b.Write(f.text)
+	}
+	return b.Bytes()
+}
+
+// write sends a text at once, or fails when the client takes too long to read it.
+func (s *stream) write(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("send events: %w", err)
+	}
+	if _, err := s.w.Write(text); err != nil {
+		return fmt.Errorf("send events: %w", err)
+	}
+	if err := s.control.Flush(); err != nil {
+		return fmt.Errorf("send events: %w", err)
+	}
+	return nil
+}
