@@ -33,3 +33,27 @@ type Span struct {
 	From, Until time.Time
 	Condition   lcs.Condition
 }
+
+// Savings are what was saved against an environment that is always on, and what was not.
+// Money is in the currency of the schedule file.
+type Savings struct {
+	HoursOff      float64 // that LCS showed it stopped
+	Saved         float64
+	LostFailed    float64 // LCS showed it running although it was wanted stopped
+	LostOverrides float64 // only an override kept it running
+}
+
+// Add adds other savings.
+func (s *Savings) Add(other Savings) {
+	s.HoursOff += other.HoursOff
+	s.Saved += other.Saved
+	s.LostFailed += other.LostFailed
+	s.LostOverrides += other.LostOverrides
+}
+
+// MonthSums are the savings of one environment in a month of the schedule file's zone.
+type MonthSums struct {
+	Month       string // such as 2026-11
+	Environment string
+	Savings
+}

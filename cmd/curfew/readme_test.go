@@ -106,7 +106,7 @@ func TestSignInPageSaysWhatEachErrorMeans(t *testing.T) {
 // code: an operator searches for them word by word.
 func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 	var code strings.Builder
-	for _, pattern := range []string{"*.go", "../../scheduler/engine/*.go", "../../scheduler/store/*.go"} {
+	for _, pattern := range []string{"*.go", "../../scheduler/daemon/*.go", "../../scheduler/engine/*.go", "../../scheduler/store/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -97,6 +97,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.events.Run(ctx) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
+	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -113,6 +114,7 @@ type parts struct {
 	site   *web.Server
 	events *api.Events
 	reload *reloader
+	past   reports
 }
 
 func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
@@ -140,23 +142,26 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	events := api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)})
-	site, err := d.site(acting, reports{acting, st}, parts{events: events, reload: reload}, reg)
-	return parts{acting, site, events, reload}, err
+	p := parts{
+		engine: acting, past: reports{acting, st, d.Retention}, reload: reload,
+		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)}),
+	}
+	p.site, err = d.site(p, reg)
+	return p, err
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, p parts, reg prometheus.Gatherer) (*web.Server, error) {
+func (d *daemon) site(p parts, reg prometheus.Gatherer) (*web.Server, error) {
 	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
 	if err != nil {
 		return nil, err
 	}
-	shown, err := pages.New(pages.Options{Engine: acting, Reports: past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
+	shown, err := pages.New(pages.Options{Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Reports: past, Logger: d.Logger, Reload: p.reload.reload, File: p.reload.file.current, Events: p.events})
-	return web.New(web.Options{API: answers, Ready: acting.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
+	answers := api.New(api.Options{Engine: p.engine, Reports: p.past, Logger: d.Logger, Reload: p.reload.reload, File: p.reload.file.current, Events: p.events})
+	return web.New(web.Options{API: answers, Ready: p.engine.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
 }
 
 // storesOf returns the slices of the database that the engine works on.

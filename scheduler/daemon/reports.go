@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"go.uber.org/zap"
+
 	"curfew/scheduler"
 	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
@@ -14,8 +16,9 @@ import (
 // reports answers what pages show of past and coming time, by the active file and what
 // the database keeps.
 type reports struct {
-	engine *engine.Engine
-	store  *store.Store
+	engine    *engine.Engine
+	store     *store.Store
+	retention time.Duration // 0: for ever
 }
 
 // past is what the database keeps of what happened.
@@ -30,7 +33,10 @@ func (r reports) subject(ctx context.Context, since time.Time, names ...string) 
 		return report.Subject{}, err
 	}
 	zone, _ := r.Place()
-	s := report.Subject{Plan: withOverrides, Schedules: setup.Plan, Location: zone, Past: past{r.store.Observations, r.store.Runs}}
+	s := report.Subject{Plan: withOverrides, Schedules: setup.Plan, Location: zone, Past: past{r.store.Observations, r.store.Runs}, Summed: r.store.Months}
+	if r.retention > 0 {
+		s.Kept = time.Now().Add(-r.retention)
+	}
 	projects := make(map[string]int64, len(setup.Projects))
 	for _, p := range setup.Projects {
 		projects[p.Name] = p.ID
@@ -80,4 +86,47 @@ func (r reports) Place() (*time.Location, string) { return r.engine.Place() }
 // Audit returns the changes that people made since an instant, newest first.
 func (r reports) Audit(ctx context.Context, since time.Time, before string, limit int) ([]scheduler.Event, error) {
 	return r.store.Events.Audit(ctx, since, before, limit)
+}
+
+// Months returns the savings of each month since the one of an instant, oldest first.
+func (r reports) Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error) {
+	zone, _ := r.Place()
+	return r.store.Months.Sums(ctx, report.Month(since, zone), report.Month(time.Now(), zone))
+}
+
+// sumEvery is how often the savings are added to those of their month.
+const sumEvery = time.Hour
+
+// sum keeps the savings of each month, which outlive what they come from, until ctx ends.
+func (r reports) sum(ctx context.Context, log *zap.Logger) error {
+	t := time.NewTicker(sumEvery)
+	defer t.Stop()
+	for {
+		if err := r.sumMonths(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			log.Warn("savings not summed; retrying in an hour", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+func (r reports) sumMonths(ctx context.Context, now time.Time) error {
+	from, err := r.store.Months.Summed(ctx)
+	until := now.Add(-scheduler.ObservationHolds).Truncate(time.Minute)
+	if err != nil || from.IsZero() || !from.Before(until) {
+		return err
+	}
+	s, err := r.subject(ctx, from)
+	if err != nil {
+		return err
+	}
+	list, err := report.Months(ctx, s, from, until)
+	if err != nil {
+		return err
+	}
+	_, err = r.store.Months.Add(ctx, from, until, list)
+	return err
 }

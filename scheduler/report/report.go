@@ -34,6 +34,9 @@ type Subject struct {
 	Location     *time.Location
 	Environments []Environment // in the order in which they are reported
 	Past         Past
+	// Kept is since when what was observed is kept; before it the sums of months count.
+	Kept   time.Time
+	Summed Summed
 }
 
 // An Environment is one of the schedule file, with the id of its project in LCS.

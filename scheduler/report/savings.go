@@ -2,6 +2,8 @@ package report
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"curfew/lcs"
@@ -9,35 +11,38 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// Sums are what was saved against an environment that is always on, and what was not.
-// Money is in the currency of the schedule file.
-type Sums struct {
-	HoursOff      float64 // that LCS showed it stopped
-	Saved         float64
-	LostFailed    float64 // LCS showed it running although it was wanted stopped
-	LostOverrides float64 // only an override kept it running
-}
-
-// Add adds other sums.
-func (s *Sums) Add(other Sums) {
-	s.HoursOff += other.HoursOff
-	s.Saved += other.Saved
-	s.LostFailed += other.LostFailed
-	s.LostOverrides += other.LostOverrides
-}
+// Sums are the savings of one environment, or of several.
+type Sums = scheduler.Savings
 
 // Savings calls each with the sums of each environment from since to now. They come from
 // what LCS showed, not from what was wanted: time without an observation counts for
-// nothing.
+// nothing. Of what is older than the observations that are kept, whole months count; an
+// environment that only they know comes last.
 func Savings(ctx context.Context, s Subject, since, now time.Time, each func(Environment, Sums) error) error {
-	return s.parts(ctx, since, now, func(p part) error {
+	older, since, err := s.older(ctx, since)
+	if err != nil {
+		return err
+	}
+	err = s.parts(ctx, since, now, func(p part) error {
 		for _, e := range p.environments {
-			if err := each(e, s.sums(e, p.spans[e.Name], since, now)); err != nil {
+			sums := s.sums(e, p.spans[e.Name], since, now)
+			sums.Add(older[e.Name])
+			delete(older, e.Name)
+			if err := each(e, sums); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(older)) {
+		if err := each(Environment{Environment: scheduler.Environment{Name: name}}, older[name]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Subject) sums(e Environment, spans []scheduler.Span, since, now time.Time) Sums {

@@ -160,6 +160,20 @@ ALTER TABLE events ADD COLUMN environments TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN was TEXT NOT NULL DEFAULT '';
 ALTER TABLE events ADD COLUMN became TEXT NOT NULL DEFAULT '';
 CREATE INDEX events_changes ON events (id) WHERE change <> '';
+`, `
+CREATE TABLE months (
+	month          TEXT NOT NULL,
+	environment    TEXT NOT NULL,
+	hours_off      DOUBLE PRECISION NOT NULL,
+	saved          DOUBLE PRECISION NOT NULL,
+	lost_failed    DOUBLE PRECISION NOT NULL,
+	lost_overrides DOUBLE PRECISION NOT NULL,
+	PRIMARY KEY (month, environment)
+);
+CREATE TABLE summed (
+	what     TEXT PRIMARY KEY,
+	until_at BIGINT NOT NULL
+);
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

@@ -50,6 +50,7 @@ type Store struct {
 	Events       *Events
 	Queue        *Queue
 	Logins       *Logins
+	Months       *Months
 	Updates      *Updates
 
 	db *database
@@ -101,7 +102,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Updates: &Updates{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Updates: &Updates{d}, db: d,
 	}, nil
 }
 

@@ -94,12 +94,16 @@ func (s *Server) Handler(addr net.Addr) http.Handler {
 		if r.Method != http.MethodGet {
 			guard = change
 		}
-		mux.Handle(r.Method+" "+r.Path, guard(r.Handler))
+		handler := guard(r.Handler)
+		if r.Path != api.EventsPath { // events go out at once, whatever their size
+			handler = compressed(handler)
+		}
+		mux.Handle(r.Method+" "+r.Path, handler)
 	}
 	mux.Handle("POST /-/reload", change(s.opts.API.Reload()))
 	mux.Handle("/api/", read(s.opts.API.NotFound()))
 	for pattern, page := range s.opts.Pages {
-		mux.Handle(pattern, read(page))
+		mux.Handle(pattern, compressed(read(page)))
 	}
 	return secured(mux)
 }

@@ -27,7 +27,7 @@ const (
 	longestTimeline  = 62 * 24 * time.Hour
 	timelineAbsent   = 7 * 24 * time.Hour
 	savingsAbsent    = 30 * 24 * time.Hour
-	longestOfSavings = 400 * 24 * time.Hour
+	longestOfSavings = 10 * 366 * 24 * time.Hour
 )
 
 // A Timeline is what is wanted and was observed, past and plan on one axis.
@@ -143,7 +143,7 @@ func (a *API) savings(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if since.After(now) || now.Sub(since) > longestOfSavings {
-		return nil, &badParameter{"since", "an instant of the last 400 days"}
+		return nil, &badParameter{"since", "an instant of the last ten years"}
 	}
 	out := Savings{Currency: currency, Since: since.In(zone), Until: now.In(zone), Environments: []EnvironmentSavings{}}
 	var total report.Sums

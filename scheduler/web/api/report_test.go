@@ -34,6 +34,10 @@ func (past) Savings(_ context.Context, _ time.Time, each func(report.Environment
 	return each(dev, report.Sums{HoursOff: 2, Saved: 3, LostFailed: 0.5, LostOverrides: 0.25})
 }
 
+func (past) Months(context.Context, time.Time) ([]scheduler.MonthSums, error) {
+	return []scheduler.MonthSums{{Month: "2026-11", Environment: "dev-01", Savings: report.Sums{HoursOff: 2}}}, nil
+}
+
 func (past) Place() (*time.Location, string) { return cet, "EUR" }
 
 func (past) Explain(context.Context, string, time.Time) (plan.Decision, error) {
@@ -72,7 +76,7 @@ func TestAnswersOfPastAndComingTime(t *testing.T) {
 		}},
 		{"a timeline of too long a time", "/api/v1/timeline?from=2026-01-01T00:00:00Z&to=2026-12-01T00:00:00Z", 400, []string{"62 days later at most"}},
 		{"savings", "/api/v1/savings", 200, []string{`"currency":"EUR"`, `"hours_off":2,"saved":3,"lost_failed":0.5,"lost_overrides":0.25`, `"name":"dev-01","tags":["dev"]`}},
-		{"savings of the future", "/api/v1/savings?since=2126-01-01T00:00:00Z", 400, []string{"an instant of the last 400 days"}},
+		{"savings of the future", "/api/v1/savings?since=2126-01-01T00:00:00Z", 400, []string{"an instant of the last ten years"}},
 		{"the audit", "/api/v1/audit", 200, []string{`"by":"anna","from":"10.0.0.9","action":"keep","environments":["dev-01","dev-02"],"run":null,"override":"o1","before":null,"after":"keep running"`, `"next_cursor":null`}},
 		{"a page of the audit", "/api/v1/audit?limit=1", 200, []string{`"action":"keep"`, `"next_cursor":"01a20a66-0000-7000-8000-000000000009"`}},
 		{"the next page", "/api/v1/audit?limit=1&cursor=01a20a66-0000-7000-8000-000000000009", 200, []string{`"action":"stop"`, `"next_cursor":null`}},

@@ -40,6 +40,8 @@ type Reports interface {
 	Timeline(ctx context.Context, from, to time.Time, names []string, each func(report.Row) error) error
 	// Savings calls each with the sums of each environment since an instant.
 	Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error
+	// Months returns the savings of each month since the one of an instant, oldest first.
+	Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
 	// Place returns the zone of the schedule file and the name of its currency.

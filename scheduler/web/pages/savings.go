@@ -16,14 +16,17 @@ import (
 // savingsSince is how far back the page goes when its address does not say.
 const savingsSince = 30
 
+const longestSavings = 10 * 366 * 24 * time.Hour
+
 // SavingsPage is what was saved since a day.
 type SavingsPage struct {
-	Since string
-	From  Moment
-	Total SavingsLine
-	Lines []SavingsLine
-	Tags  []SavingsLine
-	CSV   string
+	Since  string
+	From   Moment
+	Total  SavingsLine
+	Lines  []SavingsLine
+	Tags   []SavingsLine
+	Months []SavingsLine // of the last 13 months, newest first
+	CSV    string
 }
 
 // A SavingsLine is the sums of one environment, tag or all.
@@ -57,6 +60,9 @@ func (p *Pages) savings(r *http.Request, c *clock) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if page.Months, err = p.months(r, c); err != nil {
+		return nil, err
+	}
 	for tag, sums := range tags {
 		page.Tags = append(page.Tags, SavingsLine{Name: tag, sums: sums})
 	}
@@ -66,10 +72,35 @@ func (p *Pages) savings(r *http.Request, c *clock) (any, error) {
 		})
 		format(list, currency)
 	}
+	format(page.Months, currency)
 	total := []SavingsLine{page.Total}
 	format(total, currency)
 	page.Total = total[0]
 	return page, nil
+}
+
+// shownMonths is of how many months before this one the page shows the savings.
+const shownMonths = 12
+
+func (p *Pages) months(r *http.Request, c *clock) ([]SavingsLine, error) {
+	list, err := p.opts.Reports.Months(r.Context(), c.now.In(c.zone).AddDate(0, -shownMonths, 0))
+	if err != nil {
+		return nil, err
+	}
+	var lines []SavingsLine
+	last := ""
+	for _, one := range slices.Backward(list) {
+		if one.Month != last {
+			name, err := time.Parse("2006-01", one.Month)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, SavingsLine{Name: name.Format("January 2006")})
+			last = one.Month
+		}
+		lines[len(lines)-1].sums.Add(one.Savings)
+	}
+	return lines, nil
 }
 
 // format writes the figures of lines, and how long their bars are.
@@ -99,8 +130,8 @@ func sinceOf(r *http.Request, c *clock) (time.Time, error) {
 	}
 	day, err := plan.ParseDate(q.Get("since"))
 	since := day.In(c.zone)
-	if err != nil || since.After(c.now) || c.now.Sub(since) > 400*24*time.Hour {
-		return since, &badQuery{"since: want a day of the last 400 such as " + c.now.In(c.zone).Format(time.DateOnly)}
+	if err != nil || since.After(c.now) || c.now.Sub(since) > longestSavings {
+		return since, &badQuery{"since: want a day of the last ten years such as " + c.now.In(c.zone).Format(time.DateOnly)}
 	}
 	return since, nil
 }
