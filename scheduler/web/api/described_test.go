@@ -96,6 +96,10 @@ func (d *description) check(r *http.Request, sent []byte, answer *httptest.Respo
 // TestMain holds every answer of these tests against the description.
 func TestMain(m *testing.M) {
 	code := m.Run()
+	if err := postgres.stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
 	described.mu.Lock()
 	defer described.mu.Unlock()
 	for _, text := range described.wrong {

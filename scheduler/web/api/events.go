@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +19,13 @@ import (
 )
 
 const (
-	maxListeners  = 200                    // a browser has one for each page that it shows
+	mostListeners = 200                    // a browser has one for each page that it shows
 	batchesBehind = 32                     // that a listener may be behind before it is dropped
 	pollShared    = 500 * time.Millisecond // for what other replicas do
 	pollOwn       = 5 * time.Second        // where every change is a transaction of this process
 	pause         = 200 * time.Millisecond // between two reads, so that the changes of a fire come together
 	keepAlive     = 10 * time.Second
-	writeTimeout  = 10 * time.Second // of one batch to a listener
+	patience      = 10 * time.Second // with a listener that takes a batch slowly
 	joinTimeout   = 5 * time.Second  // a database that takes longer is down
 	newsAgain     = 5 * time.Minute  // an event that was sent again is no news any more
 )
@@ -54,8 +55,10 @@ type EventsOptions struct {
 	Updates Updates
 	Logger  *zap.Logger
 	// Shared says that other processes change the same database: they are polled.
-	Shared    bool
-	KeepAlive time.Duration // between two comments to a listener; 10 s when zero
+	Shared        bool
+	KeepAlive     time.Duration // between two comments to a listener; 10 s when zero
+	MostListeners int           // at the same time; 200 when zero
+	Patience      time.Duration // with a listener that takes what is sent slowly; 10 s when zero
 }
 
 // Events sends the changes to those who listen. The format of server-sent events is a
@@ -88,6 +91,12 @@ func NewEvents(o EventsOptions) *Events {
 	}
 	if o.KeepAlive == 0 {
 		o.KeepAlive = keepAlive
+	}
+	if o.MostListeners == 0 {
+		o.MostListeners = mostListeners
+	}
+	if o.Patience == 0 {
+		o.Patience = patience
 	}
 	return &Events{opts: o, log: o.Logger.Named("events"), join: make(chan *listener), leave: make(chan *listener), stopped: make(chan struct{})}
 }
@@ -158,7 +167,7 @@ func (b *broadcast) end() {
 }
 
 func (b *broadcast) admit(l *listener) {
-	if len(b.listeners)+len(b.joining) >= maxListeners {
+	if len(b.listeners)+len(b.joining) >= b.opts.MostListeners {
 		close(l.joined)
 		return
 	}
@@ -166,6 +175,7 @@ func (b *broadcast) admit(l *listener) {
 }
 
 func (b *broadcast) drop(l *listener) {
+	b.log.Debug("a listener left")
 	delete(b.listeners, l)
 	b.joining = slices.DeleteFunc(b.joining, func(j *listener) bool { return j == l })
 }
@@ -205,7 +215,7 @@ func (b *broadcast) update(ctx context.Context) (err error) {
 		select {
 		case l.batches <- batch:
 		default:
-			b.log.Info("a listener is too slow and was dropped")
+			b.dropped()
 			close(l.batches)
 			delete(b.listeners, l)
 		}
@@ -255,13 +265,17 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) {
 	position, ok := e.joinAs(r.Context(), l)
 	if !ok {
 		w.Header().Set("Retry-After", "5")
-		WriteProblem(w, http.StatusServiceUnavailable, "no events at the moment", fmt.Sprintf("the daemon stops, its database does not answer, or more than %d listen; try again", maxListeners))
+		WriteProblem(w, http.StatusServiceUnavailable, "no events at the moment", fmt.Sprintf("the daemon stops, its database does not answer, or more than %d listen; try again", e.opts.MostListeners))
 		return
 	}
 	defer e.left(l)
-	s := &stream{w: w, control: http.NewResponseController(w)}
-	if err := s.serve(r, e, l, position); err != nil && r.Context().Err() == nil {
-		a.log.Debug("events ended", zap.Error(err))
+	s := &stream{w: w, control: http.NewResponseController(w), patience: e.opts.Patience}
+	err := s.serve(r, e, l, position)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e.dropped()
+	case err != nil && r.Context().Err() == nil:
+		e.log.Warn("events ended early; the client will ask again", zap.Error(err))
 	}
 }
 
@@ -285,6 +299,8 @@ func (e *Events) joinAs(ctx context.Context, l *listener) (position string, ok b
 	}
 }
 
+func (e *Events) dropped() { e.log.Info("a listener was too slow and was dropped; it can ask again") }
+
 func (e *Events) left(l *listener) {
 	select {
 	case e.leave <- l:
@@ -294,10 +310,11 @@ func (e *Events) left(l *listener) {
 
 // A stream is the answer to a listener.
 type stream struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	sent    map[string]bool // events that were sent again, which may come as news too
-	until   time.Time       // for so long
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	patience time.Duration
+	sent     map[string]bool // events that were sent again, which may come as news too
+	until    time.Time       // for so long
 }
 
 func (s *stream) serve(r *http.Request, e *Events, l *listener, position string) error {
@@ -378,7 +395,7 @@ func (s *stream) write(text []byte) error {
 	if len(text) == 0 {
 		return nil
 	}
-	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := s.control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return fmt.Errorf("send events: %w", err)
 	}
 	if _, err := s.w.Write(text); err != nil {
