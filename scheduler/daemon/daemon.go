@@ -156,7 +156,7 @@ func (d *daemon) site(p parts, reg prometheus.Gatherer) (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	shown, err := pages.New(pages.Options{Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil})
+	shown, err := pages.New(pages.Options{Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil, Events: api.EventsPath})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,9 @@ type Options struct {
 	Logger  *zap.Logger
 	Version string
 	Demo    bool
-	Now     func() time.Time // time.Now when nil
+	// Events is the address that sends what changes. "": pages stay as they were loaded.
+	Events string
+	Now    func() time.Time // time.Now when nil
 }
 
 // Pages answer the requests of browsers.
@@ -98,7 +100,7 @@ type asset struct {
 	kind    string
 }
 
-//go:embed templates static
+//go:embed templates static/*.css static/*.js static/*.svg
 var files embed.FS
 
 // New makes the pages.
@@ -145,6 +147,11 @@ func (p *Pages) readAssets() error {
 	})
 }
 
+// live reports whether a page follows what changes.
+func live(page string) bool {
+	return page == "tonight" || page == "environment" || page == "runs" || page == "run"
+}
+
 // Routes returns the pages by their patterns.
 func (p *Pages) Routes() map[string]http.HandlerFunc {
 	routes := map[string]http.HandlerFunc{
@@ -179,7 +186,8 @@ func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
 type Frame struct {
 	Title, Page, Version, Zone string
 	Demo                       bool
-	Preview                    bool // there is a page to paste a file into
+	Preview                    bool   // there is a page to paste a file into
+	Events                     string // of a page that follows them
 	Now                        Moment
 	Body                       any
 }
@@ -199,28 +207,32 @@ func (e *badQuery) Error() string { return e.message }
 func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
-		status := http.StatusOK
+		page, title, status := name, title, http.StatusOK // the next request begins with those of the route
 		body, err := f(r, c)
 		var missing *notFound
 		var bad *badQuery
 		switch {
 		case err == nil:
 		case errors.As(err, &missing):
-			status, name, title, body = http.StatusNotFound, "problem", missing.what, problem{missing.what, missing.next}
+			status, page, title, body = http.StatusNotFound, "problem", missing.what, problem{missing.what, missing.next}
 		case errors.As(err, &bad):
-			status, name, title, body = http.StatusBadRequest, "problem", "This address cannot be read", problem{"This address cannot be read", bad.message}
+			status, page, title, body = http.StatusBadRequest, "problem", "This address cannot be read", problem{"This address cannot be read", bad.message}
 		case r.Context().Err() != nil:
 			return // nobody waits for it any more
 		default:
 			p.log.Error("page not shown", zap.String("path", r.URL.Path), zap.Error(err))
-			status, name, title, body = http.StatusInternalServerError, "problem", "curfew could not answer", problem{"curfew could not answer", "The daemon's log says why."}
+			status, page, title, body = http.StatusInternalServerError, "problem", "curfew could not answer", problem{"curfew could not answer", "The daemon's log says why."}
 		}
 		if t, ok := body.(interface{ title() string }); ok {
 			title = t.title()
 		}
-		p.write(w, r, status, name, Frame{
-			Title: title, Page: name, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
-		})
+		frame := Frame{
+			Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
+		}
+		if live(page) {
+			frame.Events = p.opts.Events
+		}
+		p.write(w, r, status, page, frame)
 	}
 }
 
