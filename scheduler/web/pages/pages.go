@@ -42,6 +42,9 @@ type Reports interface {
 	Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error
 	// Months returns the savings of each month since the one of an instant, oldest first.
 	Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error)
+	// LastFailed returns the runs of environments whose last run since an instant failed or
+	// was missed.
+	LastFailed(ctx context.Context, since time.Time) ([]scheduler.Run, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
 	// Place returns the zone of the schedule file and the name of its currency.
