@@ -15,7 +15,7 @@ import (
 const defaultListen = "127.0.0.1:8080"
 
 type serveOptions struct {
-	config, listen, logFormat, logLevel, retention string
+	config, listen, publicURL, logFormat, logLevel, retention string
 
 	database daemon.Database
 }
@@ -37,6 +37,7 @@ func newServe(e env, path *string) *cobra.Command {
 	place = databaseFlag(c, e)
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
+	f.StringVar(&o.publicURL, "public-url", e.getenv("CURFEW_PUBLIC_URL"), "`address` that people use, for links and sign-in, such as https://curfew.contoso.com (CURFEW_PUBLIC_URL)")
 	f.StringVar(&o.retention, "retention", cmp.Or(e.getenv("CURFEW_RETENTION"), "400d"), "how long runs and calls are kept after their end (CURFEW_RETENTION)")
 	logFlags(c, e, &o)
 	return c
@@ -58,7 +59,7 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 		return usage("--retention: cannot keep history for %q; want a duration such as 400d, of %s at least", o.retention, plan.FormatDuration(shortestRetention))
 	}
 	err = daemon.Run(ctx, daemon.Options{
-		Path: o.config, Listen: o.listen, Database: o.database, Retention: retention, Getenv: e.getenv, Logger: log, Version: version,
+		Path: o.config, Listen: o.listen, PublicURL: o.publicURL, Database: o.database, Retention: retention, Getenv: e.getenv, Logger: log, Version: version,
 	})
 	return printed(err, e.stderr)
 }

@@ -21,6 +21,7 @@ type Config struct {
 	Schedules    []Schedule // with the disabled ones
 	Exceptions   []plan.Exception
 	Notify       []Receiver
+	Access       *Access // nil: the API token alone
 	Defaults     Defaults
 	Files        []string  // every file read, to be watched: the file itself and its .ics files
 	Spec         plan.Spec // ready to compile, without the disabled schedules

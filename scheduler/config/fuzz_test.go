@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
+
+	"curfew/internal/longtest"
 )
 
 // perMiB is what a file may take to be read or refused, plus a start of the same
@@ -56,7 +58,7 @@ func FuzzParse(f *testing.F) {
 func TestLargeFiles(t *testing.T) {
 	size := 2 << 20
 	if raceEnabled {
-		size = 128 << 10
+		size = longtest.Or(32, 128) << 10
 	}
 	head := "version: 1\ntimezone: UTC\n"
 	fill := func(head, entry string) []byte {

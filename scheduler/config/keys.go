@@ -70,6 +70,7 @@ func fileSection() section {
 		list("schedules", "When environments should run.", scheduleSection()),
 		list("exceptions", "Dated exceptions: they beat schedules and lose to overrides.", exceptionSection()),
 		list("notify", "Receivers of notifications.", receiverSection()),
+		{name: "access", doc: "Who may use the pages and the API, signed in with OpenID Connect. Default: whoever has the API token.", want: "a mapping with issuer, client_id and who may do what", shape: accessSection().shape()},
 		{name: "defaults", doc: "What applies to every schedule.", want: "a mapping such as {catch_up: 2h}", shape: defaultsSection().shape()},
 	}}
 }

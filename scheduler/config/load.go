@@ -111,6 +111,7 @@ func (d *decoder) decode(src []byte) {
 	d.decodeSchedules(f)
 	d.decodeExceptions(f)
 	d.decodeReceivers(f)
+	d.decodeAccess(f)
 	if d.diags.HasErrors() {
 		return // what a broken entry uses would be reported as unused
 	}

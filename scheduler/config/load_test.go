@@ -31,7 +31,7 @@ func TestTheExampleShowsEveryKey(t *testing.T) {
 	}
 	sections := []section{
 		fileSection(), accountSection(), secretSection("password"), projectSection(), environmentSection(), calendarSection(), icsSection(),
-		scheduleSection(), exceptionSection(), receiverSection(), defaultsSection(),
+		scheduleSection(), exceptionSection(), receiverSection(), accessSection(), requesterSection(), defaultsSection(),
 	}
 	for _, s := range sections {
 		for _, name := range s.names() {
@@ -49,7 +49,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 	}
 	var lines []string
 	for line := range strings.SplitSeq(string(src), "\n") {
-		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on"} {
+		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on", "# access:", "#   issuer", "#   client_", "#   viewer", "#   requester", "#   operator"} {
 			if at := strings.Index(line, key); at >= 0 && strings.TrimSpace(line[:at]) == "" {
 				line = strings.Replace(line, "# ", "", 1)
 			}
@@ -64,7 +64,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(write(diags))
 	}
-	if len(cfg.Exceptions) != 2 || cfg.Schedules[0].Enforce != EnforceAlways {
+	if len(cfg.Exceptions) != 2 || cfg.Schedules[0].Enforce != EnforceAlways || cfg.Access == nil {
 		t.Errorf("exceptions %d, enforce %s, want 2 and always", len(cfg.Exceptions), cfg.Schedules[0].Enforce)
 	}
 }

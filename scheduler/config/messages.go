@@ -122,6 +122,15 @@ const (
 	msgTooManyEntries message = "%s has more than %d entries; want fewer"
 )
 
+// Of access.
+const (
+	msgIssuerDocument message = "issuer is the address of the provider's document; want the issuer alone, %s"
+	msgIssuerTenants  message = "issuer %s lets in the users of every tenant; want that of yours, such as https://login.microsoftonline.com/TENANT-ID/v2.0"
+	msgWho            message = "%q names nobody; %s"
+	msgNoRole         message = "access has neither viewer, requester nor operator, so that nobody may do anything; want one of them"
+	msgPublicURL      message = "people sign in at the address of the pages: serve needs --public-url or CURFEW_PUBLIC_URL"
+)
+
 // What is true of the file and may surprise.
 const (
 	msgCalendarEnded message = "the calendar %q has no day in the coming twelve months%s; want new dates or a newer .ics file"

@@ -24,6 +24,7 @@ import (
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/pages"
 )
@@ -32,6 +33,7 @@ import (
 type Options struct {
 	Path      string // of the schedule file
 	Listen    string // the address to serve HTTP on
+	PublicURL string // the address that people use, "" when it is not known
 	Database  Database
 	Retention time.Duration // of runs and calls after their end
 	Getenv    func(string) string
@@ -51,6 +53,7 @@ type Demo struct {
 type daemon struct {
 	Options
 	loaded
+	access *accessOf
 }
 
 // Run builds everything, then runs it until ctx ends. A schedule file with errors is a
@@ -60,8 +63,25 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	d := &daemon{o, loaded{cfg, p}}
+	d, err := newDaemon(o, loaded{cfg, p})
+	if err != nil {
+		return err
+	}
 	return UnlessStopped(ctx, d.run(ctx))
+}
+
+// newDaemon makes a daemon of a schedule file, if it has the settings that the file needs.
+func newDaemon(o Options, l loaded) (*daemon, error) {
+	public, err := ParsePublicURL(o.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{o, l, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
+	if err := d.access.check(l.cfg); err != nil {
+		return nil, &SettingError{err}
+	}
+	d.access.set(l.cfg)
+	return d, nil
 }
 
 // UnlessStopped forgets an error that is only the echo of a request to stop.
@@ -151,8 +171,8 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(p parts, reg prometheus.Gatherer) (*web.Server, error) {
-	token, err := RotatingSecret(d.Getenv, "CURFEW_API_TOKEN")
+func (d *daemon) site(p parts, reg *prometheus.Registry) (*web.Server, error) {
+	token, err := apiToken(d.Getenv)
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +180,16 @@ func (d *daemon) site(p parts, reg prometheus.Gatherer) (*web.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: p.engine, Reports: p.past, Logger: d.Logger, Reload: p.reload.reload, File: p.reload.file.current, Events: p.events})
-	return web.New(web.Options{API: answers, Ready: p.engine.Ready, Gatherer: reg, Logger: d.Logger, Token: token.Current, Pages: shown.Routes()}), nil
+	changes := access.NewChanges(p.engine, p.past)
+	answers := api.New(api.Options{Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.reload, File: p.reload.file.current, Events: p.events})
+	site := web.Options{
+		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,
+	}
+	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {
+		site.SignIn, site.PublicURL = people, d.access.publicURL.String()
+	}
+	return web.New(site), nil
 }
 
 // storesOf returns the slices of the database that the engine works on.

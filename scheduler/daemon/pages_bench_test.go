@@ -115,7 +115,12 @@ func BenchmarkFirstPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	d := &daemon{Options{Path: path, Database: Database{DSN: filepath.Join(dir, "curfew.db")}, Getenv: func(string) string { return "" }, Logger: zap.NewNop(), Version: "test"}, loaded{cfg, p}}
+	d := &daemon{
+		Options: Options{Path: path, Database: Database{DSN: filepath.Join(dir, "curfew.db")}, Getenv: func(string) string { return "" }, Logger: zap.NewNop(), Version: "test"},
+		loaded:  loaded{cfg, p},
+	}
+	d.access = &accessOf{getenv: d.Getenv, log: d.Logger}
+	d.access.set(cfg)
 	st, err := d.Database.open(b.Context(), d.Logger)
 	if err != nil {
 		b.Fatal(err)

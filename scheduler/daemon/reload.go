@@ -34,6 +34,7 @@ type reloader struct {
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
 	file   *fileState
+	access *accessOf
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 
 	mu      sync.Mutex // guards what follows; one reload at a time
@@ -45,7 +46,7 @@ type reloader struct {
 
 func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registerer) (*reloader, error) {
 	r := &reloader{
-		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), loaded: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
+		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
 	}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
@@ -100,6 +101,9 @@ func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
 	if err != nil {
 		return api.Reloaded{}, &api.BadFile{Message: err.Error()}
 	}
+	if err := r.access.check(cfg); err != nil {
+		return api.Reloaded{}, &api.BadFile{Message: err.Error()}
+	}
 	next := r.clients.with(cfg)
 	setup, err := newSetup(cfg, p, next)
 	if err != nil {
@@ -110,6 +114,7 @@ func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
 	}
 	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
 	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, config.Digest(cfg.Files)
+	r.access.set(cfg)
 	r.file.loaded(cfg, time.Now())
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {

@@ -86,6 +86,21 @@ func (r reports) Explain(ctx context.Context, environment string, at time.Time) 
 	return p.Wanted(environment, at), nil
 }
 
+// Plan returns the plan of the schedule file, without the overrides, and the zone of the file.
+func (r reports) Plan(ctx context.Context) (*plan.Plan, *time.Location, error) {
+	setup, _, err := r.engine.Plans(ctx, time.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	zone, _ := r.Place()
+	return setup.Plan, zone, nil
+}
+
+// Asked returns what somebody asked for that keeps environments running.
+func (r reports) Asked(ctx context.Context, by scheduler.Actor, since time.Time) ([]scheduler.Override, []scheduler.Run, error) {
+	return r.store.Asked(ctx, by, since)
+}
+
 // Place returns the zone of the schedule file and the name of its currency.
 func (r reports) Place() (*time.Location, string) { return r.engine.Place() }
 

@@ -2,8 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"unicode/utf8"
 
+	"curfew/internal/wording"
 	"curfew/lcs/secret"
+	"curfew/scheduler/web"
 )
 
 // SecretSource says where the secret of a variable is: in the variable, or in the file
@@ -27,6 +30,20 @@ func ReadSecret(getenv func(string) string, name string) (secret.Secret, error) 
 		return secret.Secret{}, err
 	}
 	return s.Current(), nil
+}
+
+// apiToken returns the API token, which is empty when none is set. One that could be guessed
+// is refused.
+func apiToken(getenv func(string) string) (*secret.Rotating, error) {
+	const name = "CURFEW_API_TOKEN"
+	token, err := RotatingSecret(getenv, name)
+	if err != nil {
+		return nil, err
+	}
+	if n := utf8.RuneCountInString(token.Current().Reveal()); n > 0 && n < web.ShortestToken {
+		return nil, &SettingError{fmt.Errorf("%s has %s; want %d at least, such as openssl rand -hex 32 prints", name, wording.Count(n, "character"), web.ShortestToken)}
+	}
+	return token, nil
 }
 
 // RotatingSecret returns the secret of a variable, which a daemon reads again at each use.

@@ -11,10 +11,13 @@ import (
 // pruned bounds how many rows of a table one transaction removes: passes wait for it.
 const pruned = 500
 
-// Prune removes metadata calls and holds that ended before an instant.
+// Prune removes metadata calls, and holds and sessions that ended before an instant.
 func (s *Store) Prune(ctx context.Context, before time.Time) error {
 	err := s.db.tx(ctx, func(q session) error {
 		if _, err := q.exec(ctx, `DELETE FROM calls WHERE kind = '`+string(lcs.CallMetadata)+`' AND at < ?`, micros(before)); err != nil {
+			return err
+		}
+		if _, err := q.exec(ctx, `DELETE FROM sessions WHERE expires_at < ?`, micros(before)); err != nil {
 			return err
 		}
 		// Those of accounts stay until the account works again: that it is down has been reported.

@@ -174,6 +174,15 @@ CREATE TABLE summed (
 	what     TEXT PRIMARY KEY,
 	until_at BIGINT NOT NULL
 );
+`, `
+CREATE TABLE sessions (
+	hash       TEXT PRIMARY KEY,
+	data       TEXT NOT NULL,
+	expires_at BIGINT NOT NULL
+);
+CREATE INDEX sessions_expire ON sessions (expires_at);
+CREATE INDEX runs_asked ON runs (by_name, fire_at) WHERE by_name <> '';
+CREATE INDEX overrides_asked ON overrides (by_name, until_at) WHERE by_name <> '';
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

@@ -51,6 +51,7 @@ type Store struct {
 	Queue        *Queue
 	Logins       *Logins
 	Months       *Months
+	Sessions     *Sessions
 	Updates      *Updates
 
 	db *database
@@ -102,7 +103,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Updates: &Updates{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, Updates: &Updates{d}, db: d,
 	}, nil
 }
 

@@ -1,74 +1,148 @@
 package web
 
 import (
-	"crypto/subtle"
+	"cmp"
+	"fmt"
+	"math"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
+	"go.uber.org/zap"
+
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 )
 
-// guard decides who may read. On loopback everybody on the machine may, if the
-// request was meant for this machine: a page of another site that resolves its
-// name to 127.0.0.1 is not. Elsewhere a token is needed.
-func (s *Server) guard(addr net.Addr) func(http.HandlerFunc) http.Handler {
-	local := isLoopback(addr)
-	return func(next http.HandlerFunc) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case s.known(r), local && localName(r.Host):
-				next(w, r)
-			case local:
-				api.WriteProblem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
-			case s.token() == "":
-				api.WriteProblem(w, http.StatusForbidden, "the API is closed", "off loopback, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon")
-			default:
-				unauthorized(w, r)
-			}
-		})
+// A SignIn knows who signed in.
+type SignIn interface {
+	// Enabled reports whether the active schedule file says who may sign in.
+	Enabled() bool
+	// Identify returns who the session of a request belongs to; ok is false when it has
+	// none. It may set a cookie.
+	Identify(w http.ResponseWriter, r *http.Request) (who access.Identity, ok bool, err error)
+	// Routes are its own, by their patterns. They are open to everybody.
+	Routes() map[string]http.HandlerFunc
+}
+
+// A kind is what a route is to those who ask for it.
+type kind int
+
+const (
+	apiRead kind = iota
+	apiChange
+	page // its form may change something: Changes decides
+)
+
+// A gate lets requests through to the routes of a kind.
+type gate struct {
+	*Server
+	kind  kind
+	local bool // the listener is on loopback
+}
+
+// guard decides who may have a route. It puts the identity into the context of the
+// request: of the API token, else of the session, else of whoever reads on the machine
+// itself. What an identity may do beyond reading is decided by access.Changes.
+func (g gate) guard(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, answered := g.identify(w, r)
+		if answered {
+			return
+		}
+		if who == nil {
+			g.refuse(w, r)
+			return
+		}
+		if err := who.May(access.Read); err != nil {
+			g.problem(w, r, http.StatusForbidden, "you may not see this", err.Error())
+			return
+		}
+		next(w, r.WithContext(access.With(r.Context(), *who)))
+	})
+}
+
+// identify returns who makes a request, nil for somebody unknown. answered reports that the
+// request was refused already.
+func (g gate) identify(w http.ResponseWriter, r *http.Request) (who *access.Identity, answered bool) {
+	switch g.tokens.check(r, time.Now()) {
+	case tokenAbsent: // the session may say who it is
+	case tokenRight:
+		return new(access.Token(r.RemoteAddr)), false
+	case tokenWrong:
+		unauthorized(w, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
+		return nil, true
+	case tokenTooMany:
+		wait := g.tokens.wrong.Wait(r.RemoteAddr, time.Now())
+		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(wait.Seconds())))
+		api.WriteProblem(w, http.StatusTooManyRequests, "too many wrong tokens", "many wrong tokens came from this address: correct CURFEW_API_TOKEN where you send it from, and try again later")
+		return nil, true
+	}
+	if g.enabled() {
+		found, ok, err := g.opts.SignIn.Identify(w, r)
+		if err != nil {
+			g.log.Error("session not read", zap.Error(err))
+			g.problem(w, r, http.StatusServiceUnavailable, "sessions cannot be read", "the database does not answer: try again; the daemon's log says why")
+			return nil, true
+		}
+		if ok {
+			return &found, false
+		}
+	}
+	if g.kind != apiChange && g.local && !passedOn(r) && localName(r.Host) {
+		return new(access.Local(r.RemoteAddr)), false
+	}
+	return nil, false
+}
+
+// refuse answers a request of somebody unknown: with the way to sign in, or with what has to
+// be set.
+func (g gate) refuse(w http.ResponseWriter, r *http.Request) {
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case g.enabled() && g.kind == page && safe:
+		http.Redirect(w, r, "/login?next="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+	case g.enabled() && g.kind == page:
+		g.problem(w, r, http.StatusUnauthorized, "you are not signed in", "nothing was changed: sign in at /login, and do it again")
+	case g.enabled():
+		unauthorized(w, "a token or a signed-in user is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN, or sign in at /login")
+	case g.kind != apiChange && g.local && !passedOn(r):
+		api.WriteProblem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
+	case g.tokens.current() != "":
+		unauthorized(w, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
+	case g.kind == apiChange:
+		api.WriteProblem(w, http.StatusForbidden, api.ChangesRefused, "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
+	default:
+		api.WriteProblem(w, http.StatusForbidden, "the API is closed", "off loopback, and behind a proxy, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon, or the schedule file has access")
 	}
 }
 
-// guardChanges decides who may change something: whoever has the token. A browser
-// never sends it by itself, so that no page of another site can.
-func (s *Server) guardChanges() func(http.HandlerFunc) http.Handler {
-	return func(next http.HandlerFunc) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case s.known(r):
-				next(w, r)
-			case s.token() == "":
-				api.WriteProblem(w, http.StatusForbidden, api.ChangesRefused, "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
-			default:
-				unauthorized(w, r)
-			}
-		})
-	}
-}
+func (s *Server) enabled() bool { return s.opts.SignIn != nil && s.opts.SignIn.Enabled() }
 
-// token is the one of the moment, "" when there is none.
-func (s *Server) token() string {
-	if s.opts.Token == nil {
-		return ""
-	}
-	return s.opts.Token().Reveal()
-}
-
-// known reports whether a request carries the token.
-func (s *Server) known(r *http.Request) bool {
-	token := s.token()
-	scheme, sent, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && token != "" && subtle.ConstantTimeCompare([]byte(sent), []byte(token)) == 1
-}
-
-func unauthorized(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
-	if r.Header.Get("Authorization") != "" {
-		api.WriteProblem(w, http.StatusUnauthorized, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
+// problem shows a problem as a page to a browser, and as a document to the others.
+func (g gate) problem(w http.ResponseWriter, r *http.Request, status int, title, detail string) {
+	if g.kind == page && g.opts.Problem != nil {
+		g.opts.Problem(w, r, status, title, detail)
 		return
 	}
-	api.WriteProblem(w, http.StatusUnauthorized, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
+	api.WriteProblem(w, status, title, detail)
+}
+
+func unauthorized(w http.ResponseWriter, title, detail string) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
+	api.WriteProblem(w, http.StatusUnauthorized, title, detail)
+}
+
+// passedOn reports whether a proxy passed a request on, so that it may come from anywhere.
+func passedOn(r *http.Request) bool {
+	for name := range r.Header {
+		if name == "Forwarded" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
+			return true
+		}
+	}
+	return false
 }
 
 func isLoopback(addr net.Addr) bool {
@@ -83,4 +157,37 @@ func localName(host string) bool {
 	host = strings.Trim(host, "[]")
 	ip := net.ParseIP(host)
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
+// sameSite refuses changes that a page of another site makes a browser ask for, whatever
+// credential they carry.
+func (s *Server) sameSite(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet, http.MethodHead, http.MethodOptions:
+		default:
+			if s.foreign(r) {
+				api.WriteProblem(w, http.StatusForbidden, "the request comes from another site", "a page of another site asked for this: open curfew itself, at "+cmp.Or(s.opts.PublicURL, "its own address")+", and do it there")
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// foreign reports whether a browser says that a page of another site makes a request.
+// Whoever is no browser says nothing.
+func (s *Server) foreign(r *http.Request) bool {
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		if site != "same-origin" && site != "none" {
+			return true
+		}
+	}
+	for _, origin := range r.Header.Values("Origin") {
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" || !strings.EqualFold(u.Host, r.Host) && !strings.EqualFold(origin, s.opts.PublicURL) {
+			return true
+		}
+	}
+	return false
 }

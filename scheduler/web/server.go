@@ -6,16 +6,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
 
 	"curfew/lcs/secret"
 	"curfew/scheduler/web/api"
+	"curfew/scheduler/web/ratelimit"
 )
 
 const (
@@ -31,18 +35,31 @@ type Options struct {
 	API      *api.API
 	Ready    func(ctx context.Context) error // why the daemon cannot work, nil when it can
 	Gatherer prometheus.Gatherer
-	Logger   *zap.Logger
-	// Token returns the current token: changes need it, and off loopback reading
-	// too. Empty, or nil: there is none.
+	// Registerer takes the metrics of the server itself. Nil: they are nowhere.
+	Registerer prometheus.Registerer
+	Logger     *zap.Logger
+	// Token returns the current API token. Empty, or nil: there is none.
 	Token func() secret.Secret
-	// Pages are what browsers show, by their patterns. They change nothing.
+	// SignIn knows who signed in. Nil: nobody can.
+	SignIn SignIn
+	// PublicURL is the address that people use, without a slash at its end; "" when it is
+	// not known.
+	PublicURL string
+	// Pages are what browsers show, by their patterns, to whoever may read. What their forms
+	// change is decided by access.Changes.
 	Pages map[string]http.HandlerFunc
+	// Open are routes for everybody: what they serve is nobody's secret, or they check
+	// themselves who asks.
+	Open map[string]http.HandlerFunc
+	// Problem shows a problem in the form of the pages. Nil: problems are documents.
+	Problem func(w http.ResponseWriter, r *http.Request, status int, title, detail string)
 }
 
 // A Server answers HTTP requests.
 type Server struct {
-	opts Options
-	log  *zap.Logger
+	opts   Options
+	log    *zap.Logger
+	tokens *tokens
 }
 
 // New makes a server.
@@ -50,7 +67,13 @@ func New(o Options) *Server {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	return &Server{opts: o, log: o.Logger.Named("web")}
+	log := o.Logger.Named("web")
+	return &Server{opts: o, log: log, tokens: &tokens{
+		token: o.Token, log: log, wrong: ratelimit.New(wrongEvery, wrongAtOnce),
+		count: promauto.With(o.Registerer).NewCounter(prometheus.CounterOpts{
+			Name: "curfew_http_unauthorized_total", Help: "Requests that were refused for a wrong API token.",
+		}),
+	}}
 }
 
 // Serve answers on a listener until ctx ends, then lets requests under way finish.
@@ -85,27 +108,48 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // Handler returns the routes for a listener's address.
 func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") })
-	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}))
-	read, change := s.guard(addr), s.guardChanges()
+	for pattern, handler := range s.routes(isLoopback(addr)) {
+		mux.Handle(pattern, handler)
+	}
+	return secured(s.sameSite(mux))
+}
+
+// Patterns returns all that is served, sorted: a test holds each to who may have it.
+func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes(false))) }
+
+// routes returns what is served, by pattern, each behind the gate of its kind.
+func (s *Server) routes(local bool) map[string]http.Handler {
+	read, change, shown := gate{s, apiRead, local}, gate{s, apiChange, local}, gate{s, page, local}
+	all := map[string]http.Handler{
+		"GET /healthz":   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }),
+		"GET /readyz":    http.HandlerFunc(s.ready),
+		"GET /metrics":   promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}),
+		"POST /-/reload": change.guard(s.opts.API.Reload()),
+		"/api/":          read.guard(s.opts.API.NotFound()),
+	}
 	for _, r := range s.opts.API.Routes() {
-		guard := read
+		g := read
 		if r.Method != http.MethodGet {
-			guard = change
+			g = change
 		}
-		handler := guard(r.Handler)
+		handler := g.guard(r.Handler)
 		if r.Path != api.EventsPath { // events go out at once, whatever their size
 			handler = compressed(handler)
 		}
-		mux.Handle(r.Method+" "+r.Path, handler)
+		all[r.Method+" "+r.Path] = handler
 	}
-	mux.Handle("POST /-/reload", change(s.opts.API.Reload()))
-	mux.Handle("/api/", read(s.opts.API.NotFound()))
-	for pattern, page := range s.opts.Pages {
-		mux.Handle(pattern, compressed(read(page)))
+	for pattern, handler := range s.opts.Pages {
+		all[pattern] = compressed(shown.guard(handler))
 	}
-	return secured(mux)
+	for pattern, handler := range s.opts.Open {
+		all[pattern] = compressed(handler)
+	}
+	if s.opts.SignIn != nil {
+		for pattern, handler := range s.opts.SignIn.Routes() {
+			all[pattern] = handler
+		}
+	}
+	return all
 }
 
 // secured sets the headers that every answer has.

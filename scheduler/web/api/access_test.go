@@ -19,12 +19,12 @@ func TestWhoMayRead(t *testing.T) {
 		{"on loopback everybody of the machine", onLoopback, "localhost:8080", "", "", 200},
 		{"on loopback by IPv6", onLoopback, "[::1]:8080", "", "", 200},
 		{"on loopback not under another site's name", onLoopback, "evil.example:8080", "", "", 421},
-		{"under another name with the token", onLoopback, "curfew.internal", "known", "known", 200},
+		{"under another name with the token", onLoopback, "curfew.internal", known, known, 200},
 		{"off loopback not without a token", onAnAddress, "10.0.0.7:8080", "", "", 403},
 		{"off loopback not by a loopback name", onAnAddress, "localhost:8080", "", "", 403},
-		{"off loopback with the token", onAnAddress, "10.0.0.7:8080", "known", "known", 200},
-		{"off loopback with a wrong token", onAnAddress, "10.0.0.7:8080", "known", "unknown", 401},
-		{"off loopback with no token sent", onAnAddress, "10.0.0.7:8080", "known", "", 401},
+		{"off loopback with the token", onAnAddress, "10.0.0.7:8080", known, known, 200},
+		{"off loopback with a wrong token", onAnAddress, "10.0.0.7:8080", known, "unknown", 401},
+		{"off loopback with no token sent", onAnAddress, "10.0.0.7:8080", known, "", 401},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,9 +43,9 @@ func TestWhoMayRead(t *testing.T) {
 
 func TestTokenNeedsItsScheme(t *testing.T) {
 	req := httptest.NewRequest("GET", "http://10.0.0.7:8080/api/v1/runs", nil)
-	req.Header.Set("Authorization", "known")
+	req.Header.Set("Authorization", known)
 	w := httptest.NewRecorder()
-	handler(onAnAddress, "known", nil).ServeHTTP(w, req)
+	handler(onAnAddress, known, nil).ServeHTTP(w, req)
 	if w.Code != http.StatusUnauthorized {
 		t.Errorf("a token without Bearer = %d, want 401", w.Code)
 	}

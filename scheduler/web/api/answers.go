@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/answer"
 )
 
@@ -70,7 +71,10 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var bad *badParameter
 	var invalid *scheduler.InvalidError
 	var file *BadFile
+	var denied *access.Denied
 	switch {
+	case errors.As(err, &denied):
+		WriteProblem(w, http.StatusForbidden, "you may not do this", denied.Message)
 	case errors.As(err, &bad):
 		WriteProblem(w, http.StatusBadRequest, "a parameter cannot be read", bad.Error())
 	case errors.Is(err, scheduler.ErrNoRun):

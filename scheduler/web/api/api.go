@@ -16,19 +16,19 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// An Engine is what the API shows, and what it changes.
-type Engine interface {
-	Shown
-	Request(ctx context.Context, environment string, action plan.Action, by scheduler.Actor) (scheduler.Run, error)
-	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
-	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
+// Changes are what the API changes, each if the identity of its context may: see
+// access.Changes.
+type Changes interface {
+	Request(ctx context.Context, environment string, action plan.Action) (scheduler.Run, error)
+	Cancel(ctx context.Context, id string) (scheduler.Run, error)
+	Approve(ctx context.Context, id string) ([]scheduler.Run, error)
 	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
-	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
-	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
+	Skip(ctx context.Context, environment string) (o scheduler.Override, made bool, err error)
+	Release(ctx context.Context, id string) (scheduler.Override, error)
 }
 
-// Shown is the part of an Engine that changes nothing.
-type Shown interface {
+// An Engine is what the API shows.
+type Engine interface {
 	Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error)
 	Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error)
 	FindRun(ctx context.Context, id string) (scheduler.Run, error)
@@ -40,6 +40,7 @@ type Shown interface {
 // Options are what the API is made of.
 type Options struct {
 	Engine  Engine
+	Changes Changes
 	Reports Reports
 	Logger  *zap.Logger
 	// Reload reads the schedule file again, and says what changed; a *BadFile says what is

@@ -24,6 +24,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 )
 
@@ -157,13 +158,15 @@ var (
 )
 
 func handler(addr net.Addr, token string, down error) http.Handler {
+	shown := shownPages(down)
 	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
-		Ready: fixed{down}.Ready, Pages: shownPages(down), Token: func() secret.Secret { return secret.New(token) },
+		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: func() secret.Secret { return secret.New(token) },
 	}).Handler(addr))
 }
 
 // served is the API in a server.
 func served(a api.Options, o web.Options) *web.Server {
+	a.Changes = access.NewChanges(fixed{}, nil) // the token has no hours
 	o.API, o.Gatherer = api.New(a), prometheus.NewRegistry()
 	return web.New(o)
 }
@@ -309,8 +312,10 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 
 var none = api.Names{Added: []string{}, Removed: []string{}, Changed: []string{}}
 
-// withToken is a server whose token is "known".
-var withToken = web.Options{Token: func() secret.Secret { return secret.New("known") }}
+const known = "a token that is known"
+
+// withToken is a server whose token is known.
+var withToken = web.Options{Token: func() secret.Secret { return secret.New(known) }}
 
 func TestChanges(t *testing.T) {
 	const run = "/api/v1/runs/01a20a66-0000-7000-8000-000000000003"
@@ -346,13 +351,14 @@ func TestChanges(t *testing.T) {
 		{"a reload", "POST", "/api/v1/reload", "", 200, `"status":"reloaded"`},
 		{"a reload as others call it", "POST", "/-/reload", "", 200, `"status":"reloaded"`},
 	}
-	h := described.handler(served(api.Options{Engine: fixed{}, Reload: func(context.Context) (api.Reloaded, error) {
+	reload := func(context.Context) (api.Reloaded, error) {
 		return api.Reloaded{Status: "reloaded", Environments: none, Schedules: none, Lost: 2}, nil
-	}}, withToken).Handler(onLoopback))
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			h := described.handler(served(api.Options{Engine: fixed{}, Reload: reload}, withToken).Handler(onLoopback))
 			req := httptest.NewRequest(tt.method, "http://localhost"+tt.path, strings.NewReader(tt.body))
-			req.Header.Set("Authorization", "Bearer known")
+			req.Header.Set("Authorization", "Bearer "+known)
 			req.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, req)
@@ -372,10 +378,10 @@ func TestChanges(t *testing.T) {
 
 func TestFormOfABrowserIsNoOverride(t *testing.T) {
 	req := httptest.NewRequest("POST", "http://localhost/api/v1/overrides", strings.NewReader("keep=running"))
-	req.Header.Set("Authorization", "Bearer known")
+	req.Header.Set("Authorization", "Bearer "+known)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	w := httptest.NewRecorder()
-	handler(onLoopback, "known", nil).ServeHTTP(w, req)
+	handler(onLoopback, known, nil).ServeHTTP(w, req)
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "application/json") {
 		t.Errorf("a form = %d %s, want 400", w.Code, w.Body)
 	}
@@ -386,7 +392,7 @@ func TestFileThatIsNotLoadedIsAProblemWithItsErrors(t *testing.T) {
 		return api.Reloaded{}, &api.BadFile{Message: "schedules.yaml:3:9: unknown time zone"}
 	}}, withToken).Handler(onLoopback))
 	for _, path := range []string{"/-/reload", "/api/v1/reload"} {
-		res := ask(h, "POST", "localhost", path, "known")
+		res := ask(h, "POST", "localhost", path, known)
 		if got := body(t, res); res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(got, "schedules.yaml:3:9: unknown time zone") {
 			t.Errorf("%s = %d %s, want 422 with the error", path, res.StatusCode, got)
 		}

@@ -63,10 +63,3 @@ func auditOf(e scheduler.Event, zone *time.Location) AuditEntry {
 	}
 	return out
 }
-
-// by is who makes the change that a request asks for, and from where.
-func by(r *http.Request) scheduler.Actor {
-	actor := scheduler.ByToken
-	actor.From = r.RemoteAddr
-	return actor
-}

@@ -13,6 +13,7 @@ import (
 
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/web/access"
 )
 
 // maxBody bounds what a change may send: an override of 5,000 environments fits.
@@ -29,7 +30,7 @@ func (a *API) act(action plan.Action) func(*http.Request) (any, error) {
 		if _, err := query(r); err != nil {
 			return nil, err
 		}
-		run, err := a.opts.Engine.Request(r.Context(), r.PathValue("name"), action, by(r))
+		run, err := a.opts.Changes.Request(r.Context(), r.PathValue("name"), action)
 		if err != nil {
 			return nil, err
 		}
@@ -42,7 +43,7 @@ func (a *API) cancel(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	run, err := a.opts.Engine.Cancel(r.Context(), found.ID, by(r))
+	run, err := a.opts.Changes.Cancel(r.Context(), found.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +57,7 @@ func (a *API) approve(r *http.Request) (any, error) {
 		return nil, err
 	}
 	id := found.ID
-	runs, err := a.opts.Engine.Approve(r.Context(), id, by(r))
+	runs, err := a.opts.Changes.Approve(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +97,8 @@ func (a *API) override(r *http.Request) (any, error) {
 	if err := decode(r, &ask); err != nil {
 		return nil, err
 	}
-	o, err := a.opts.Engine.Override(r.Context(), scheduler.Override{
-		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason, By: by(r),
+	o, err := a.opts.Changes.Override(r.Context(), scheduler.Override{
+		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason,
 	})
 	if err != nil {
 		return nil, err
@@ -111,7 +112,7 @@ func (a *API) skip(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
 		return 0, nil, err
 	}
-	o, made, err := a.opts.Engine.Skip(r.Context(), r.PathValue("name"), by(r))
+	o, made, err := a.opts.Changes.Skip(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -126,7 +127,7 @@ func (a *API) release(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	o, err := a.opts.Engine.Release(r.Context(), r.PathValue("id"), by(r))
+	o, err := a.opts.Changes.Release(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +150,9 @@ func (a *API) shown(r *http.Request, o scheduler.Override) (any, error) {
 
 func (a *API) reload(r *http.Request) (any, error) {
 	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	if err := access.From(r.Context()).May(access.Reload); err != nil {
 		return nil, err
 	}
 	if a.opts.Reload == nil {

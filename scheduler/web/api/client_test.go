@@ -41,10 +41,10 @@ func TestRefusedTokensSayWhatToSet(t *testing.T) {
 		name, daemons, sent, says string
 		changes                   bool
 	}{
-		{"none is sent", "known", "", "wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", false},
-		{"another is sent", "known", "unknown", "refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", false},
-		{"the daemon has none, for a change", "", "known", "takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", true},
-		{"the daemon has none, off loopback", "", "known", "the API is closed", false},
+		{"none is sent", known, "", "wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", false},
+		{"another is sent", known, "unknown", "refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", false},
+		{"the daemon has none, for a change", "", known, "takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", true},
+		{"the daemon has none, off loopback", "", known, "the API is closed", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -27,6 +27,7 @@ const (
 	keepAlive     = 10 * time.Second
 	patience      = 10 * time.Second // with a listener that takes a batch slowly
 	joinTimeout   = 5 * time.Second  // a database that takes longer is down
+	longest       = 15 * time.Minute // then the client asks again, and has to be one who may
 	newsAgain     = 5 * time.Minute  // an event that was sent again is no news any more
 )
 
@@ -336,10 +337,14 @@ func (s *stream) serve(r *http.Request, e *Events, l *listener, position string)
 	}
 	alive := time.NewTicker(e.opts.KeepAlive)
 	defer alive.Stop()
+	over := time.NewTimer(longest)
+	defer over.Stop()
 	for {
 		var err error
 		select {
 		case <-r.Context().Done():
+			return nil
+		case <-over.C:
 			return nil
 		case batch, ok := <-l.batches:
 			if !ok {

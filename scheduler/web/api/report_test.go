@@ -58,12 +58,12 @@ func (past) Audit(_ context.Context, _ time.Time, before string, limit int) ([]s
 func (past) LastFailed(context.Context, time.Time) ([]scheduler.Run, error) { return nil, nil }
 
 // shownPages are the pages of a daemon with one environment.
-func shownPages(down error) map[string]http.HandlerFunc {
+func shownPages(down error) *pages.Pages {
 	p, err := pages.New(pages.Options{Engine: fixed{down}, Reports: past{}, Version: "1.2.3", Now: func() time.Time { return fireAt }})
 	if err != nil {
 		panic(err) // the templates are part of the binary
 	}
-	return p.Routes()
+	return p
 }
 
 func TestAnswersOfPastAndComingTime(t *testing.T) {

@@ -165,13 +165,34 @@ func (p *Pages) Routes() map[string]http.HandlerFunc {
 		"GET /savings":             p.show("savings", "Savings", p.savings),
 		"GET /savings.csv":         p.savingsCSV,
 		"GET /health":              p.show("health", "Health", p.health),
-		"GET /static/{file}":       p.static,
 	}
 	if p.opts.Preview != nil {
 		routes["GET /plan"] = p.show("plan", "Plan", p.planForm)
 		routes["POST /plan"] = p.show("plan", "Plan", p.planResult)
 	}
 	return routes
+}
+
+// Open returns what everybody may have, by their patterns.
+func (p *Pages) Open() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{"GET /static/{file}": p.static}
+}
+
+// Problem shows a problem: what it is, and what to do next.
+func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, status int, what, next string) {
+	c := p.clock()
+	p.write(w, r, status, "problem", p.frame(c, "problem", what, problem{what, next}))
+}
+
+// frame is what is around the body of a page.
+func (p *Pages) frame(c *clock, page, title string, body any) Frame {
+	f := Frame{
+		Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
+	}
+	if live(page) {
+		f.Events = p.opts.Events
+	}
+	return f
 }
 
 func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
@@ -229,13 +250,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 		if t, ok := body.(interface{ title() string }); ok {
 			title = t.title()
 		}
-		frame := Frame{
-			Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
-		}
-		if live(page) {
-			frame.Events = p.opts.Events
-		}
-		p.write(w, r, status, page, frame)
+		p.write(w, r, status, page, p.frame(c, page, title, body))
 	}
 }
 

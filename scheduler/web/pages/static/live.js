@@ -48,9 +48,9 @@
     due = 0;
     fetched = Date.now();
     try {
-      const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, signal: AbortSignal.timeout(quiet) });
+      const answer = await fetch(location.href, { headers: tag ? { "If-None-Match": tag } : {}, redirect: "manual", signal: AbortSignal.timeout(quiet) });
       if (answer.status === 304) return;
-      if (!answer.ok || answer.redirected) { // signed out, say
+      if (!answer.ok) { // signed out, say
         setStale(true);
         return;
       }

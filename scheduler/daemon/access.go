@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"curfew/lcs/secret"
+	"curfew/scheduler/config"
+	"curfew/scheduler/store"
+	"curfew/scheduler/web/access"
+	"curfew/scheduler/web/signin"
+)
+
+// ParsePublicURL reads the address that people use; "" is nil. An error is a *SettingError.
+func ParsePublicURL(s string) (*url.URL, error) {
+	if s == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(s)
+	fault := ""
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		fault = "is not an address"
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
+		fault = "has more than a host and a port"
+	case u.Scheme == "http" && !signin.IsLoopback(u.Hostname()):
+		fault = "is plain http, which shows sessions to the network"
+	}
+	if fault != "" {
+		return nil, &SettingError{fmt.Errorf("--public-url or CURFEW_PUBLIC_URL: the value %s; want https://HOST, such as https://curfew.contoso.com, or http:// on a loopback address", fault)}
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
+}
+
+// errNoPublicURL means that people could sign in, and there is no address to send them back to.
+var errNoPublicURL = errors.New("the schedule file has access, and the address that people use is not known; set --public-url or CURFEW_PUBLIC_URL of serve, such as https://curfew.contoso.com")
+
+// accessOf is what the active schedule file says of who may do what.
+type accessOf struct {
+	publicURL *url.URL
+	getenv    func(string) string
+	log       *zap.Logger
+	active    atomic.Pointer[activeAccess]
+}
+
+type activeAccess struct {
+	rules    *access.Rules
+	settings *signin.Settings
+}
+
+// check refuses a file that needs the address that people use.
+func (a *accessOf) check(cfg *config.Config) error {
+	if cfg.Access != nil && a.publicURL == nil {
+		return errNoPublicURL
+	}
+	return nil
+}
+
+// set makes a file the active one. A secret that cannot be read stops nothing: it is read
+// again at each sign-in.
+func (a *accessOf) set(cfg *config.Config) {
+	if cfg.Access == nil {
+		a.active.Store(&activeAccess{})
+		return
+	}
+	next := &activeAccess{
+		&access.Rules{Viewer: cfg.Access.Viewer, Operator: cfg.Access.Operator},
+		&signin.Settings{Issuer: cfg.Access.Issuer, ClientID: cfg.Access.ClientID},
+	}
+	for _, r := range cfg.Access.Requester {
+		next.rules.Requester = append(next.rules.Requester, access.Grant(r))
+	}
+	if ref := cfg.Access.ClientSecret; ref != nil {
+		source := secret.Source{File: ref.File, Env: ref.Env, Getenv: a.getenv}
+		next.settings.Secret = source.Read
+		if _, err := source.Read(); err != nil {
+			a.log.Warn("nobody can sign in until client_secret of the access section can be read", zap.Error(err))
+		}
+	}
+	a.active.Store(next)
+}
+
+func (a *accessOf) rules() *access.Rules { return a.active.Load().rules }
+
+func (a *accessOf) settings() *signin.Settings { return a.active.Load().settings }
+
+// signIn makes the sign-in, nil without the address that people use.
+func (a *accessOf) signIn(st *store.Store, problem func(w http.ResponseWriter, r *http.Request, status int, what, next string)) *signin.SignIn {
+	if a.publicURL == nil {
+		return nil
+	}
+	return signin.New(signin.Options{
+		PublicURL: a.publicURL, Settings: a.settings, Policy: access.NewPolicy(a.rules), Store: st.Sessions, Problem: problem, Logger: a.log,
+	})
+}
