@@ -115,12 +115,10 @@ func BenchmarkFirstPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	d := &daemon{
-		Options: Options{Path: path, Database: Database{DSN: filepath.Join(dir, "curfew.db")}, Getenv: func(string) string { return "" }, Logger: zap.NewNop(), Version: "test"},
-		loaded:  loaded{cfg, p},
+	d, err := newDaemon(Options{Path: path, Database: Database{DSN: filepath.Join(dir, "curfew.db")}, Getenv: func(string) string { return "" }, Logger: zap.NewNop(), Version: "test"}, loaded{cfg, p})
+	if err != nil {
+		b.Fatal(err)
 	}
-	d.access = &accessOf{getenv: d.Getenv, log: d.Logger}
-	d.access.set(cfg)
 	st, err := d.Database.open(b.Context(), d.Logger)
 	if err != nil {
 		b.Fatal(err)
