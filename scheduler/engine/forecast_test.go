@@ -13,6 +13,7 @@ import (
 )
 
 func TestFireThatCannotBeDoneAtOnceSaysSo(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 65, lcssim.Options{})
 		until("2000-01-03 18:59:00")
@@ -31,6 +32,7 @@ func TestFireThatCannotBeDoneAtOnceSaysSo(t *testing.T) {
 }
 
 func TestFireAfterAnotherSaysHowLongBothTake(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 65, lcssim.Options{})
 		for i := range 65 {
@@ -43,7 +45,7 @@ func TestFireAfterAnotherSaysHowLongBothTake(t *testing.T) {
 		for i := range 40 {
 			some.Environments = append(some.Environments, envName(i))
 		}
-		if _, err := w.engine.Override(t.Context(), some); err != nil {
+		if _, _, err := w.engine.Override(t.Context(), some); err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 19:00:05")

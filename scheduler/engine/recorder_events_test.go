@@ -109,7 +109,7 @@ func kept(t *testing.T, r *record) {
 // overrides makes an override of the first environment, and puts it in the record.
 func (r *record) overrides(by scheduler.Actor, end time.Time) {
 	r.w.t.Helper()
-	o, err := r.w.engine.Override(r.w.t.Context(), scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Running, Until: end, By: by})
+	o, _, err := r.w.engine.Override(r.w.t.Context(), scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Running, Until: end, By: by})
 	if err != nil {
 		r.w.t.Fatal(err)
 	}
@@ -158,6 +158,7 @@ func lapsing(t *testing.T, r *record) {
 // TestEachHappeningIsRecordedOnce goes through what happens apart from the ends of runs:
 // each is logged once, counted once where there is a counter, and emitted once.
 func TestEachHappeningIsRecordedOnce(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		happens func(t *testing.T, r *record)
@@ -422,6 +423,7 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := &record{}
 				tt.happens(t, r)
