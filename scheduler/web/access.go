@@ -68,17 +68,13 @@ func (g gate) guard(next http.HandlerFunc) http.Handler {
 // identify returns who makes a request, nil for somebody unknown. answered reports that the
 // request was refused already.
 func (g gate) identify(w http.ResponseWriter, r *http.Request) (who *access.Identity, answered bool) {
-	switch g.tokens.check(r, time.Now()) {
-	case tokenAbsent: // the session may say who it is
-	case tokenRight:
+	said := g.tokens.check(r, time.Now())
+	open := g.kind != apiChange && g.local && !passedOn(r) && localName(r.Host)
+	switch {
+	case said == tokenRight:
 		return new(access.Token(r.RemoteAddr)), false
-	case tokenWrong:
-		unauthorized(w, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
-		return nil, true
-	case tokenTooMany:
-		wait := g.tokens.wrong.Wait(r.RemoteAddr, time.Now())
-		w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(wait.Seconds())))
-		api.WriteProblem(w, http.StatusTooManyRequests, "too many wrong tokens", "many wrong tokens came from this address: correct CURFEW_API_TOKEN where you send it from, and try again later")
+	case said != tokenAbsent && !open:
+		g.refuseToken(w, r, said)
 		return nil, true
 	}
 	if g.enabled() {
@@ -92,10 +88,21 @@ func (g gate) identify(w http.ResponseWriter, r *http.Request) (who *access.Iden
 			return &found, false
 		}
 	}
-	if g.kind != apiChange && g.local && !passedOn(r) && localName(r.Host) {
+	if open {
 		return new(access.Local(r.RemoteAddr)), false
 	}
 	return nil, false
+}
+
+// refuseToken answers a request with a wrong token.
+func (g gate) refuseToken(w http.ResponseWriter, r *http.Request, said verdict) {
+	if said == tokenWrong {
+		unauthorized(w, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
+		return
+	}
+	wait := g.tokens.wrong.Wait(r.RemoteAddr, time.Now())
+	w.Header().Set("Retry-After", fmt.Sprint(math.Ceil(wait.Seconds())))
+	api.WriteProblem(w, http.StatusTooManyRequests, "too many wrong tokens", "many wrong tokens came from this address: correct CURFEW_API_TOKEN where you send it from, and try again later")
 }
 
 // refuse answers a request of somebody unknown: with the way to sign in, or with what has to
