@@ -116,9 +116,9 @@ var needs = map[string]struct {
 	"POST /runs/{id}/approve":                {operating, []int{409}},
 	"POST /me/keys":                          {viewing, []int{200, 403}}, // 403 to the API token, which is no user
 	"POST /me/keys/{id}/revoke":              {viewing, []int{404}},      // the key of nobody
-	"GET /link/{token}":                      {open, []int{404}},         // of nobody's making
+	"GET /calendar.ics":                      {open, []int{404}},         // without a key
+	"GET /link/{token}":                      {open, []int{404}},         // with a token that is none
 	"POST /link/{token}":                     {open, []int{404}},
-	"GET /calendar.ics":                      {open, []int{404}}, // without a key
 }
 
 // A person is a user of the provider, with what its tokens say.
