@@ -297,6 +297,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
 		status := http.StatusOK
+		failing := p.failing(r.Context(), c)
 		said, r := p.notice(r, c)
 		body, err := f(r, c)
 		var missing *notFound
@@ -317,7 +318,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 			title = t.title()
 		}
 		frame := p.frame(r, c, name, title, body)
-		frame.Done, frame.Failing = said, p.failing(r.Context(), c)
+		frame.Done, frame.Failing = said, failing
 		p.write(w, r, status, name, frame)
 	}
 }
