@@ -378,7 +378,7 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 			r.before()
 			r.w.reload()
 			until("2000-01-03 10:05:00")
-			r.event = scheduler.Event{Kind: scheduler.EventReload, By: scheduler.BySchedule, Reason: "schedule file loaded: 2 environments, 1 projects"}
+			r.event = scheduler.Event{Kind: scheduler.EventReload, By: scheduler.BySchedule, Reason: "schedule file loaded: 2 environments, 1 projects", Change: scheduler.Change{Action: scheduler.ChangeReload}}
 			r.line = "schedule file loaded"
 		}},
 		{"a file is refused", func(t *testing.T, r *record) {
