@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"curfew/lcs/auth"
@@ -335,6 +336,7 @@ func (a *accounts) forget(before, after *snapshot) {
 		a.record.metrics.accountUp.DeleteLabelValues(use.Name)
 		a.record.metrics.lapses.DeleteLabelValues(use.Name)
 		a.record.metrics.refreshed.DeleteLabelValues(use.Name)
+		a.record.metrics.quota.DeletePartialMatch(prometheus.Labels{"account": use.Name})
 	}
 	a.show(after)
 }

@@ -26,7 +26,6 @@ type gauges struct {
 
 	environments *prometheus.GaugeVec
 	overrides    *prometheus.GaugeVec
-	quota        *prometheus.GaugeVec
 }
 
 func newGauges(reg prometheus.Registerer) (*gauges, error) {
@@ -37,21 +36,18 @@ func newGauges(reg prometheus.Registerer) (*gauges, error) {
 		overrides: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "curfew_overrides_active", Help: "Overrides that keep environments running or stopped now.",
 		}, []string{"keep"}),
-		quota: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "curfew_lcs_quota_used", Help: "Calls of an account in the last 30 minutes, of which LCS takes 30 of each kind.",
-		}, []string{"account", "kind"}),
 	}
-	for _, c := range []prometheus.Collector{g.environments, g.overrides, g.quota} {
+	for _, c := range []prometheus.Collector{g.environments, g.overrides} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	g.zero(nil)
+	g.zero()
 	return g, nil
 }
 
-// zero has every series exist, from 0, and those of accounts that are gone vanish.
-func (g *gauges) zero(accounts []string) {
+// zero has every series exist, from 0.
+func (g *gauges) zero() {
 	for _, w := range []plan.Wanted{plan.Running, plan.Stopped, plan.Unknown} {
 		for _, c := range []lcs.Condition{lcs.Running, lcs.Stopped, lcs.Starting, lcs.Stopping, lcs.Busy, lcs.Unsupported, lcs.Unknown} {
 			g.environments.WithLabelValues(string(w), string(c)).Set(0)
@@ -59,12 +55,6 @@ func (g *gauges) zero(accounts []string) {
 	}
 	for _, w := range []plan.Wanted{plan.Running, plan.Stopped} {
 		g.overrides.WithLabelValues(string(w)).Set(0)
-	}
-	g.quota.Reset()
-	for _, a := range accounts {
-		for _, kind := range []scheduler.CallKind{lcs.CallStart, lcs.CallStop} {
-			g.quota.WithLabelValues(a, string(kind)).Set(0)
-		}
 	}
 }
 
@@ -111,7 +101,7 @@ func (g *gauges) count(ctx context.Context, now time.Time) error {
 			used[kind][b.Account] = len(b.Taken)
 		}
 	}
-	g.zero(accounts)
+	g.zero()
 	seen := s.observed(all)
 	for _, env := range s.Environments {
 		wanted, condition := s.plan.Wanted(env.Name, now).Wanted, seen[env.Name].Condition
@@ -129,8 +119,8 @@ func (g *gauges) count(ctx context.Context, now time.Time) error {
 		}
 	}
 	for kind, of := range used {
-		for account, n := range of {
-			g.quota.WithLabelValues(account, string(kind)).Set(float64(n))
+		for _, account := range accounts {
+			g.record.metrics.quota.WithLabelValues(account, string(kind)).Set(float64(of[account]))
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ type metrics struct {
 	accountUp  *prometheus.GaugeVec
 	lapses     *prometheus.GaugeVec
 	refreshed  *prometheus.GaugeVec
+	quota      *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -62,8 +63,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		refreshed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "curfew_account_login_refreshed_timestamp_seconds", Help: "When the stored login of a delegated account was last refreshed: its age.",
 		}, []string{"account"}),
+		quota: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "curfew_lcs_quota_used", Help: "Calls of an account in the last 30 minutes, of which LCS takes 30 of each kind.",
+		}, []string{"account", "kind"}),
 	}
-	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses, m.refreshed} {
+	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses, m.refreshed, m.quota} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -61,6 +61,12 @@ func (r *record) check() {
 			w.t.Errorf("event = %+v, want it to say %q, with the next step %q", e, want.Reason, want.NextStep)
 		}
 		want.Reason, want.NextStep = e.Reason, e.NextStep
+		if run := w.runOf(e); e.Run != "" { // what it is about, for who is notified
+			want.Project, want.Schedule, want.Action, want.FireAt = run.Project, run.Schedule, run.Action, run.FireAt.UTC()
+		}
+		if e.Override != "" && want.Change.Action == "" {
+			want.Change.Environments = envName(0)
+		}
 		if e != want {
 			w.t.Errorf("event = %+v, want %+v", e, want)
 		}
@@ -83,6 +89,16 @@ func (r *record) check() {
 			w.t.Errorf("%v has grown by %d, want 1", r.count, n)
 		}
 	}
+}
+
+// runOf returns the run of an event.
+func (w *world) runOf(e scheduler.Event) scheduler.Run {
+	for _, run := range w.runs() {
+		if run.ID == e.Run {
+			return run
+		}
+	}
+	return scheduler.Run{}
 }
 
 // held is a world of two environments whose stops of Monday at 19:00 wait for an approval.
@@ -362,7 +378,7 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 			r.before()
 			r.w.reload()
 			until("2000-01-03 10:05:00")
-			r.event = scheduler.Event{Kind: scheduler.EventReload, By: scheduler.BySchedule, Reason: "schedule file loaded: 2 environments, 1 projects"}
+			r.event = scheduler.Event{Kind: scheduler.EventReload, By: scheduler.BySchedule, Reason: "schedule file loaded: 2 environments, 1 projects", Change: scheduler.Change{Action: scheduler.ChangeReload}}
 			r.line = "schedule file loaded"
 		}},
 		{"a file is refused", func(t *testing.T, r *record) {

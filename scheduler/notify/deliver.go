@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,7 @@ import (
 
 const (
 	pollEvery  = time.Second
+	readEvery  = 10 // polls between two reads of what waits, while nothing is known to: a replica that died may have left it
 	firstRetry = 5 * time.Second
 	mostRetry  = 2 * time.Minute
 	retryFor   = time.Hour
@@ -60,6 +62,7 @@ type Deliverer struct {
 	log      *zap.Logger
 	metrics  *metrics
 	channels *channels
+	pending  atomic.Bool // something waits, or may
 
 	mu     sync.Mutex // guards what follows; written by Load and by tries
 	file   File
@@ -115,8 +118,8 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	defer tries.Wait()
 	t := time.NewTicker(pollEvery)
 	defer t.Stop()
-	for {
-		if err := d.pass(ctx, &tries); err != nil && ctx.Err() == nil {
+	for n := 0; ; n++ {
+		if err := d.pass(ctx, &tries, n%readEvery == 0); err != nil && ctx.Err() == nil {
 			d.log.Warn("notices not delivered; retrying", zap.Error(err))
 		}
 		select {
@@ -128,7 +131,8 @@ func (d *Deliverer) Run(ctx context.Context) error {
 }
 
 // pass addresses new events and starts a try for each receiver that something is due for.
-func (d *Deliverer) pass(ctx context.Context, tries *sync.WaitGroup) error {
+// An idle daemon reads what waits now and then only.
+func (d *Deliverer) pass(ctx context.Context, tries *sync.WaitGroup, read bool) error {
 	file, now := d.active(), time.Now()
 	for {
 		n, err := d.opts.Store.Address(ctx, now, file.route)
@@ -138,14 +142,19 @@ func (d *Deliverer) pass(ctx context.Context, tries *sync.WaitGroup) error {
 		if n == 0 {
 			break
 		}
+		read = true
 	}
 	if err := d.summaries(ctx, file, now); err != nil {
 		return err
+	}
+	if !read && !d.pending.Load() {
+		return nil
 	}
 	waiting, err := d.opts.Store.Backlogs(ctx)
 	if err != nil {
 		return err
 	}
+	d.pending.Store(len(waiting) > 0)
 	d.show(file, waiting, now)
 	for _, b := range waiting {
 		if !d.takes(b.Receiver, now) {

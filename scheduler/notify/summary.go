@@ -30,6 +30,7 @@ func (d *Deliverer) summaries(ctx context.Context, file File, now time.Time) err
 		if err := d.opts.Store.AddOnce(ctx, scheduler.Delivery{ID: id, Receiver: r.Name, Topic: string(scheduler.EventSummary), At: at}); err != nil {
 			return err
 		}
+		d.pending.Store(true)
 		d.mu.Lock()
 		d.state(r.Name).summary = at
 		d.mu.Unlock()
