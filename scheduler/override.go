@@ -9,6 +9,10 @@ import (
 // LongestOverride is how far ahead an override may end.
 const LongestOverride = 31 * 24 * time.Hour
 
+// Repeats reports whether asking for an override says nothing that an old one does not say
+// already. Both keep the same until the same instant, and the old one is not released.
+type Repeats func(old, asked Override) bool
+
 // An Override is a temporary exception that a person made: it keeps environments
 // running or stopped from From (inclusive) until Until (exclusive), whatever the
 // schedule file says.

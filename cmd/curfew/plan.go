@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"curfew/internal/wording"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/report"
 )
 
 const (
@@ -221,24 +221,11 @@ func writeAll(w *bufio.Writer, texts ...string) error {
 
 // writeCalendar prints fires as iCalendar events of no length.
 func (l listing) writeCalendar(w *bufio.Writer, now time.Time) error {
-	const stamp = "20060102T150405Z"
-	escape := newMemo(strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\r", "", "\n", `\n`).Replace)
-	err := writeAll(w, "BEGIN:VCALENDAR\r\nPRODID:-//curfew//plan//EN\r\nVERSION:2.0\r\n")
-	made := "\r\nDTSTAMP:" + now.UTC().Format(stamp) + "\r\nDTSTART:"
-	var at time.Time
-	var begin, uid string
+	cal := report.NewCalendar(w, "", now)
 	for f := range l.fires() {
-		if err != nil {
+		if err := cal.Fire(f); err != nil {
 			return err
 		}
-		if f.At != at {
-			at, begin, uid = f.At, f.At.UTC().Format(stamp), strconv.FormatInt(f.At.Unix(), 10)
-		}
-		err = writeAll(w, "BEGIN:VEVENT\r\nDESCRIPTION:", escape.of(f.Schedule), ": ", escape.of(f.Reason), made, begin,
-			"\r\nSUMMARY:", string(f.Action), " ", f.Environment, "\r\nUID:", uid, "-", f.Environment, "-", string(f.Action), "@curfew\r\nEND:VEVENT\r\n")
 	}
-	if err == nil {
-		err = writeAll(w, "END:VCALENDAR\r\n")
-	}
-	return err
+	return cal.End()
 }

@@ -205,3 +205,43 @@ func TestRefusedFileShowsInStatus(t *testing.T) {
 	}
 	s.stop()
 }
+
+// Each reload is audited: who or what caused it, and what changed.
+func TestReloadIsAudited(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, never())
+	s.start()
+	extra := func(name string) string {
+		return s.file(never() + "  - {name: " + name + ", environments: [dev-00], start: \"0 0 30 1 *\"}\n")
+	}
+	for i, way := range []struct {
+		reload           func()
+		by, from, change string
+	}{
+		{func() { s.write("schedules.yaml", extra("first")) }, "schedule", "file", "schedules added: first"},
+		{func() {
+			if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+				t.Fatal(err)
+			}
+		}, "schedule", "SIGHUP", "no environment, schedule or fire differs"},
+		{func() {
+			if status, _ := s.post("/-/reload", e2eAPI); status != http.StatusOK {
+				t.Errorf("reload = %d", status)
+			}
+		}, "token", "127.0.0.1", "no environment, schedule or fire differs"},
+	} {
+		way.reload()
+		var list struct{ Items []api.AuditEntry }
+		s.until("the reload is audited", func() bool {
+			if err := json.Unmarshal([]byte(s.get("/api/v1/audit")), &list); err != nil {
+				t.Fatal(err)
+			}
+			return len(list.Items) > i
+		})
+		e := list.Items[0]
+		if e.Action != "reload" || e.By != way.by || !strings.HasPrefix(e.From, way.from) || e.After == nil || !strings.Contains(*e.After, way.change) {
+			t.Errorf("the audit has %+v, want a reload by %s from %s: %s", e, way.by, way.from, way.change)
+		}
+	}
+	s.stop()
+}

@@ -43,13 +43,14 @@ var readGoldens = sync.OnceValues(func() (map[string]Diagnostics, error) {
 		return nil, cmp.Or(err, os.ErrNotExist)
 	}
 	for _, file := range files {
-		_, diags := Load(file, Options{Now: now(), Notes: strings.Contains(file, "hours")})
+		_, diags := Load(file, Options{Now: now(), Notes: strings.Contains(file, "hours") || strings.Contains(file, "notes")})
 		all[strings.TrimSuffix(file, ".yaml")+".out"] = diags
 	}
 	for name, src := range made() {
 		_, diags := Parse(name+".yaml", src, "testdata", Options{Now: now()})
 		all["testdata/made-"+name+".out"] = diags
 	}
+	_, all["testdata/warn-links-off.out"] = Load("testdata/warn-notes.yaml", Options{Now: now(), Links: LinksOff})
 	_, all["testdata/made-directory.out"] = Load("testdata", Options{})
 	_, all["testdata/made-absent.out"] = Load("testdata/absent/schedules.yaml", Options{})
 	return all, nil

@@ -89,6 +89,17 @@ func (a *accessOf) rules() *access.Rules { return a.active.Load().rules }
 
 func (a *accessOf) settings() *signin.Settings { return a.active.Load().settings }
 
+// enabled reports whether the active schedule file says who may sign in.
+func (a *accessOf) enabled() bool { return a.settings() != nil }
+
+// address is the address that people use, "" when it is not known.
+func (a *accessOf) address() string {
+	if a.publicURL == nil {
+		return ""
+	}
+	return a.publicURL.String()
+}
+
 // signIn makes the sign-in, nil without the address that people use.
 func (a *accessOf) signIn(st *store.Store, problem func(w http.ResponseWriter, r *http.Request, status int, what, next string)) *signin.SignIn {
 	if a.publicURL == nil {

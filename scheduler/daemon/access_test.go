@@ -85,6 +85,7 @@ var needs = map[string]struct {
 	"GET /api/v1/audit":                      {viewing, []int{200}},
 	"GET /api/v1/events":                     {viewing, []int{503}}, // who may have them, and comes after their end
 	"GET /api/v1/accounts":                   {viewing, []int{200}},
+	"GET /api/v1/receivers":                  {viewing, []int{200}},
 	"GET /api/v1/file":                       {viewing, []int{200}},
 	"GET /api/v1/openapi.json":               {viewing, []int{200}},
 	"POST /api/v1/environments/{name}/start": {asking, []int{202}},
@@ -105,6 +106,21 @@ var needs = map[string]struct {
 	"GET /health":                            {viewing, []int{200}},
 	"GET /plan":                              {viewing, []int{200}},
 	"POST /plan":                             {viewing, []int{200}}, // it changes nothing
+	"GET /me":                                {viewing, []int{200}},
+	"GET /selected":                          {viewing, []int{400}}, // nothing is selected
+	"POST /selected":                         {asking, []int{303}},
+	"POST /environments/{name}/start":        {asking, []int{303}},
+	"POST /environments/{name}/keep":         {asking, []int{303}},
+	"POST /environments/{name}/skip":         {asking, []int{303}},
+	"POST /environments/{name}/release":      {releasing, []int{303}},
+	"POST /environments/{name}/stop":         {operating, []int{303}},
+	"POST /runs/{id}/cancel":                 {operating, []int{303, 409}},
+	"POST /runs/{id}/approve":                {operating, []int{409}},
+	"POST /me/keys":                          {viewing, []int{200, 403}}, // 403 to the API token, which is no user
+	"POST /me/keys/{id}/revoke":              {viewing, []int{404}},      // the key of nobody
+	"GET /calendar.ics":                      {open, []int{404}},         // without a key
+	"GET /link/{token}":                      {open, []int{404}},         // with a token that is none
+	"POST /link/{token}":                     {open, []int{404}},
 }
 
 // A person is a user of the provider, with what its tokens say.
@@ -332,6 +348,12 @@ func (s *site) target(pattern, environment, run, override string) (method, path,
 	switch pattern {
 	case "POST /api/v1/overrides":
 		body = s.override(environment)
+	case "POST /environments/{name}/keep", "POST /selected":
+		s.requests++
+		until := time.Now().Add(time.Hour + time.Duration(s.requests)*time.Second).UTC().Format(time.RFC3339)
+		body = url.Values{"do": {"keep"}, "environment": {environment}, "until": {until}}.Encode()
+	case "POST /environments/{name}/release":
+		body = url.Values{"override": {override}}.Encode()
 	case "POST /plan":
 		body = "file=" + url.QueryEscape("version: 1\ntimezone: UTC\nschedules: []\n")
 	}

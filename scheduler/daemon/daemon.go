@@ -21,6 +21,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
+	"curfew/scheduler/notify"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
@@ -117,7 +118,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.events.Run(ctx) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
-	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
+	g.Go(func() error { return parts.notices.Run(ctx) })
+	g.Go(func() error { return parts.past.sum(ctx, parts.saved, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -130,11 +132,13 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 // parts are what runs side by side.
 type parts struct {
-	engine *engine.Engine
-	site   *web.Server
-	events *api.Events
-	reload *reloader
-	past   reports
+	engine  *engine.Engine
+	site    *web.Server
+	events  *api.Events
+	reload  *reloader
+	past    reports
+	saved   *savedMetrics
+	notices *notify.Deliverer
 }
 
 func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
@@ -158,36 +162,54 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	saved, err := newSavedMetrics(reg)
+	if err != nil {
+		return parts{}, err
+	}
+	told, err := d.notices(ctx, st, acting, reg)
+	if err != nil {
+		return parts{}, err
+	}
 	reload, err := newReloader(d, acting, clients, reg)
 	if err != nil {
 		return parts{}, err
 	}
+	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
 	p := parts{
-		engine: acting, past: reports{acting, st, d.Retention}, reload: reload,
+		engine: acting, past: reports{acting, st, d.Retention}, reload: reload, saved: saved, notices: told.deliverer,
 		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)}),
 	}
-	p.site, err = d.site(p, reg)
+	p.site, err = d.site(p, told, reg)
 	return p, err
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(p parts, reg *prometheus.Registry) (*web.Server, error) {
+func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Server, error) {
 	token, err := apiToken(d.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	shown, err := pages.New(pages.Options{Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil, Events: api.EventsPath})
+	changes, policy := access.NewChanges(p.engine, p.past), access.NewPolicy(d.access.rules)
+	o := pages.Options{
+		Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil, Events: api.EventsPath,
+		Changes: changes, Keys: access.NewKeys(p.past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers,
+	}
+	if told.links != nil {
+		o.Links = told.links
+	}
+	shown, err := pages.New(o)
 	if err != nil {
 		return nil, err
 	}
-	changes := access.NewChanges(p.engine, p.past)
-	answers := api.New(api.Options{Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.reload, File: p.reload.file.current, Events: p.events})
+	answers := api.New(api.Options{
+		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.reload.file.current, Events: p.events,
+	})
 	site := web.Options{
 		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
-		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
 	}
 	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {
-		site.SignIn, site.PublicURL = people, d.access.publicURL.String()
+		site.SignIn = people
 	}
 	return web.New(site), nil
 }
@@ -196,7 +218,7 @@ func (d *daemon) site(p parts, reg *prometheus.Registry) (*web.Server, error) {
 func storesOf(s *store.Store) engine.Stores {
 	return engine.Stores{
 		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
-		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+		Overrides: s.Overrides, Events: s.Events, Warnings: s.Deliveries, Links: s.Links, Queue: s.Queue, Upkeep: s,
 	}
 }
 

@@ -15,9 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 )
 
@@ -34,6 +36,8 @@ type reloader struct {
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
 	file   *fileState
+	links  config.Links
+	active func(*config.Config) // is told of each file that becomes active
 	access *accessOf
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 
@@ -47,6 +51,9 @@ type reloader struct {
 func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registerer) (*reloader, error) {
 	r := &reloader{
 		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
+	}
+	if r.links = config.LinksOn; d.PublicURL == "" {
+		r.links = config.LinksOff
 	}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
@@ -66,11 +73,11 @@ func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registe
 
 // reload builds everything again from the file and swaps it in, and returns what changed.
 // A file with errors changes nothing; it is a *api.BadFile that lists them.
-func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
+func (r *reloader) reload(ctx context.Context, by scheduler.Actor) (api.Reloaded, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen = config.Digest(r.cfg.Files)
-	changes, err := r.load(ctx)
+	changes, err := r.load(ctx, by)
 	var bad *api.BadFile
 	if err != nil && !errors.As(err, &bad) {
 		r.seen = "" // the database was down, say: the next check tries again
@@ -87,7 +94,7 @@ func (r *reloader) reload(ctx context.Context) (api.Reloaded, error) {
 	return changes, nil
 }
 
-func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
+func (r *reloader) load(ctx context.Context, by scheduler.Actor) (api.Reloaded, error) {
 	cfg, diags := config.Load(r.cfg.Path, config.Options{})
 	var lines []string
 	for _, d := range diags.Errors() {
@@ -109,13 +116,15 @@ func (r *reloader) load(ctx context.Context) (api.Reloaded, error) {
 	if err != nil {
 		return api.Reloaded{}, &api.BadFile{Message: err.Error()}
 	}
-	if err := r.engine.Reload(ctx, setup); err != nil {
+	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
+	why := engine.Reloading{By: by, Environments: changes.Environments.All(), Changes: changes.Summary}
+	if err := r.engine.Reload(ctx, setup, why); err != nil {
 		return api.Reloaded{}, fmt.Errorf("activate the schedule file: %w", err)
 	}
-	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
 	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, config.Digest(cfg.Files)
 	r.access.set(cfg)
 	r.file.loaded(cfg, time.Now())
+	r.active(cfg)
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:
@@ -143,7 +152,7 @@ func (r *reloader) warn(ctx context.Context) error {
 		warnings := make(chan config.Diagnostics, 1)
 		go func() {
 			defer close(warnings)
-			if _, diags := config.Load(path, config.Options{Now: time.Now()}); !diags.HasErrors() { // else it changed: a reload reports it
+			if _, diags := config.Load(path, config.Options{Now: time.Now(), Links: r.links}); !diags.HasErrors() { // else it changed: a reload reports it
 				warnings <- diags.Warnings()
 			}
 		}()
@@ -180,7 +189,7 @@ func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			_, _ = r.reload(ctx) // it logs
+			_, _ = r.reload(ctx, from("SIGHUP")) // it logs
 		case <-events.Events:
 			settled.Reset(settling)
 		case err := <-events.Errors:
@@ -210,6 +219,18 @@ func (r *reloader) reloadChanged(ctx context.Context) {
 	same := config.Digest(r.cfg.Files) == r.seen
 	r.mu.Unlock()
 	if !same {
-		_, _ = r.reload(ctx) // it logs
+		_, _ = r.reload(ctx, from("file")) // it logs
 	}
+}
+
+// from is the daemon itself, as an actor, with what it was reminded by.
+func from(what string) scheduler.Actor {
+	by := scheduler.BySchedule
+	by.From = what
+	return by
+}
+
+// asked reloads for whoever makes the request of a context.
+func (r *reloader) asked(ctx context.Context) (api.Reloaded, error) {
+	return r.reload(ctx, access.From(ctx).Actor)
 }

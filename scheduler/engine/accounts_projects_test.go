@@ -16,6 +16,7 @@ import (
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/engine"
 )
 
 const otherProject = 7654321
@@ -46,7 +47,7 @@ func (o *office) withOtherProject() {
 	}
 	account.Client = client
 	setup.Projects = append(setup.Projects, scheduler.Project{Name: "other", ID: otherProject, Accounts: []scheduler.Account{account}})
-	if err := o.engine.Reload(o.t.Context(), &setup); err != nil {
+	if err := o.engine.Reload(o.t.Context(), &setup, engine.Reloading{By: scheduler.BySchedule}); err != nil {
 		o.t.Fatal(err)
 	}
 }
@@ -193,7 +194,7 @@ func TestNothingIsShownOfAnAccountThatTheFileNoLongerHas(t *testing.T) {
 		}
 		setup := o.setup
 		setup.Projects = []scheduler.Project{{Name: "contoso", ID: project, Accounts: setup.Projects[0].Accounts[:1]}}
-		if err := o.engine.Reload(t.Context(), &setup); err != nil {
+		if err := o.engine.Reload(t.Context(), &setup, engine.Reloading{By: scheduler.BySchedule}); err != nil {
 			t.Fatal(err)
 		}
 		if strings.Contains(o.exposed(), `"second"`) || strings.Contains(o.exposed(), lapses) {

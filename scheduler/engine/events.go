@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"curfew/scheduler"
+	"curfew/scheduler/plan"
 )
 
 func newEvent(kind scheduler.EventKind, at time.Time, by scheduler.Actor, reason string) scheduler.Event {
@@ -33,6 +34,7 @@ func ended(run scheduler.Run, by scheduler.Actor) scheduler.Event {
 
 func ofRun(e scheduler.Event, run scheduler.Run, next string) scheduler.Event {
 	e.Environment, e.Run, e.NextStep = run.Environment, run.ID, next
+	e.Project, e.Schedule, e.Action, e.FireAt = run.Project, run.Schedule, run.Action, run.FireAt.UTC()
 	return e
 }
 
@@ -88,13 +90,14 @@ func expired(c scheduler.Cursor, now time.Time) []scheduler.Override {
 func ofOverride(o scheduler.Override, at time.Time, by scheduler.Actor, what string) scheduler.Event {
 	e := newEvent(scheduler.EventOverride, at, by, fmt.Sprintf("%s: keep %s %s until %s", what, strings.Join(o.Environments, ", "), o.Keep, o.Until.UTC().Format(time.RFC3339)))
 	e.Override = o.ID
+	e.Change.Environments = strings.Join(o.Environments, "\n")
 	return e
 }
 
 // overrideMade is the event of an override that somebody made.
-func overrideMade(o scheduler.Override, at time.Time) scheduler.Event {
+func overrideMade(o scheduler.Override, did scheduler.ChangeAction, at time.Time) scheduler.Event {
 	e := ofOverride(o, at, o.By, "override made")
-	e.Change = changeOf(scheduler.ChangeKeep, "", keeps(o), o.Environments...)
+	e.Change = changeOf(did, "", keeps(o), o.Environments...)
 	return e
 }
 
@@ -120,11 +123,41 @@ func downEvent(c scheduler.Call, message string, until time.Time) scheduler.Even
 	return e
 }
 
+// silentEvent is the event of a project whose LCS does not answer.
+func silentEvent(p scheduler.Project, since, now time.Time, message string) scheduler.Event {
+	e := newEvent(scheduler.EventUnreachable, now, scheduler.BySchedule,
+		fmt.Sprintf("LCS has not answered for project %s since %s: %s", p.Name, since.UTC().Format(time.RFC3339), message))
+	e.Project, e.NextStep = p.Name, "runs go on by themselves once it answers; see whether "+p.Endpoint+" can be reached from here"
+	return e
+}
+
+// answersEvent is the event of a project whose LCS answers again.
+func answersEvent(p scheduler.Project, now time.Time) scheduler.Event {
+	e := newEvent(scheduler.EventReachable, now, scheduler.BySchedule, "LCS answers again for project "+p.Name)
+	e.Project = p.Name
+	return e
+}
+
+// stoppingEvent is the event of a stop to come.
+func stoppingEvent(f plan.Fire, env scheduler.Environment, now time.Time) scheduler.Event {
+	e := newEvent(scheduler.EventStopping, now, scheduler.BySchedule, f.Reason)
+	e.Environment, e.Project, e.Schedule, e.Action, e.FireAt = env.Name, env.Project, f.Schedule, f.Action, f.At.UTC()
+	return e
+}
+
 // upEvent is the event of an account that can be used again.
 func upEvent(account string, now time.Time) scheduler.Event {
 	e := newEvent(scheduler.EventReachable, now, scheduler.BySchedule, "account recovered; its runs resume")
 	e.Account = account
 	return e
+}
+
+// reloadedEvents are loadedEvents of a file that somebody, or a change of the file, had
+// loaded again.
+func reloadedEvents(s *snapshot, c scheduler.Cursor, now time.Time, why Reloading) []scheduler.Event {
+	list := loadedEvents(s, c, now)
+	list[0].By, list[0].Change = why.By, changeOf(scheduler.ChangeReload, "", why.Changes, why.Environments...)
+	return list
 }
 
 // loadedEvents are the events of a schedule file that becomes active.

@@ -156,12 +156,12 @@ type fullOverrides struct {
 	f *full
 }
 
-func (s fullOverrides) Add(ctx context.Context, o scheduler.Override, emit func(scheduler.Override) []scheduler.Event) (kept scheduler.Override, err error) {
+func (s fullOverrides) Add(ctx context.Context, o scheduler.Override, repeats scheduler.Repeats, emit func(scheduler.Override) []scheduler.Event) (kept scheduler.Override, made bool, err error) {
 	err = s.f.try(ctx, "Add", func([]scheduler.Run) []scheduler.Event { return emit(o) }, func(ctx context.Context, f engine.Emit) (err error) {
-		kept, err = s.OverrideStore.Add(ctx, o, func(o scheduler.Override) []scheduler.Event { f(nil); return emit(o) })
+		kept, made, err = s.OverrideStore.Add(ctx, o, repeats, func(o scheduler.Override) []scheduler.Event { f(nil); return emit(o) })
 		return err
 	})
-	return kept, err
+	return kept, made, err
 }
 
 func (s fullOverrides) End(ctx context.Context, id string, now time.Time, emit func(scheduler.Override) []scheduler.Event) (o scheduler.Override, err error) {
@@ -235,7 +235,7 @@ func TestEventsAreWrittenWithTheirCauseOrNotAtAll(t *testing.T) {
 		}, scheduler.EventApproval},
 		{"Add", monday(18, 59), func(*world) {}, func(t *testing.T, w *world) {
 			again(t, func() error {
-				_, err := w.engine.Override(t.Context(), scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Stopped, Until: monday(23, 0), By: anna})
+				_, _, err := w.engine.Override(t.Context(), scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Stopped, Until: monday(23, 0), By: anna})
 				if list, _ := w.engine.Overrides(t.Context()); (err == nil) != (len(list) == 1) {
 					t.Errorf("after %v there are the overrides %+v", err, list)
 				}
@@ -245,7 +245,7 @@ func TestEventsAreWrittenWithTheirCauseOrNotAtAll(t *testing.T) {
 		{"End", monday(18, 59), func(*world) {}, func(t *testing.T, w *world) {
 			o := scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Stopped, Until: monday(23, 0), By: anna}
 			again(t, func() (err error) {
-				made, err := w.engine.Override(t.Context(), o)
+				made, _, err := w.engine.Override(t.Context(), o)
 				o.ID = made.ID
 				return err
 			})

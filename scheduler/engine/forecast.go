@@ -109,17 +109,47 @@ func callsOf(runs []scheduler.Run, some func(scheduler.Run) bool) map[string]int
 	return calls
 }
 
-// forecastOf forecasts the calls of one kind, by project, for each group of projects that
-// share accounts by itself.
+// lastCall returns when the last of the calls would go that do an action to environments now.
+func (f *forecaster) lastCall(ctx context.Context, action plan.Action, environments []string, now time.Time) (time.Time, error) {
+	open, err := f.runs.Unfinished(ctx)
+	if err != nil {
+		return now, err
+	}
+	s, fire, asked := f.current.load(), map[string]int{}, map[string]bool{}
+	for _, name := range environments {
+		fire[s.environments[name].Project]++
+		asked[name] = true
+	}
+	earlier := callsOf(open, func(r scheduler.Run) bool { return r.Action == action && !asked[r.Environment] && r.WaitsForCall(now) })
+	list, err := f.limits(ctx, action, fire, earlier, now)
+	last := now
+	for _, one := range list {
+		if one.Last.After(last) {
+			last = one.Last
+		}
+	}
+	return last, err
+}
+
+// forecastOf logs what the limits mean for the calls of one kind, by project.
 func (f *forecaster) forecastOf(ctx context.Context, action plan.Action, fire, earlier map[string]int, now time.Time) error {
+	list, err := f.limits(ctx, action, fire, earlier, now)
+	f.record.bottlenecks(action, list)
+	return err
+}
+
+// limits returns which calls of one kind, by project, cannot go at once: for each group of
+// projects that share accounts by itself.
+func (f *forecaster) limits(ctx context.Context, action plan.Action, fire, earlier map[string]int, now time.Time) ([]quota.Forecast, error) {
 	groups, accounts := f.groups(fire)
 	if len(groups) == 0 {
-		return nil
+		return nil, nil
 	}
 	all, err := f.calls.Budgets(ctx, now, kindOf(action), accounts)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var list []quota.Forecast
 	budgets := make(map[string]quota.Budget, len(all))
 	for _, b := range all {
 		b.Taken = slices.DeleteFunc(b.Taken, func(at time.Time) bool { return at.After(now) }) // calls of the fire itself
@@ -140,9 +170,9 @@ func (f *forecaster) forecastOf(ctx context.Context, action plan.Action, fire, e
 		}
 		limits := quota.PerAccount.Forecaster(own)
 		limits.Fire(now, first)
-		f.record.bottlenecks(action, limits.Fire(now, then))
+		list = append(list, limits.Fire(now, then)...)
 	}
-	return nil
+	return list, nil
 }
 
 // groups returns the groups of the projects that a fire calls, and their accounts.

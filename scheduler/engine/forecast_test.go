@@ -45,7 +45,7 @@ func TestFireAfterAnotherSaysHowLongBothTake(t *testing.T) {
 		for i := range 40 {
 			some.Environments = append(some.Environments, envName(i))
 		}
-		if _, err := w.engine.Override(t.Context(), some); err != nil {
+		if _, _, err := w.engine.Override(t.Context(), some); err != nil {
 			t.Fatal(err)
 		}
 		until("2000-01-03 19:00:05")

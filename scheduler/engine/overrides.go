@@ -16,8 +16,9 @@ const overridesShown = 24 * time.Hour
 // An OverrideStore keeps the overrides. The tick after a change sees it.
 type OverrideStore interface {
 	// Add keeps an override and returns it as it was kept: it starts after the last
-	// tick, so that the next one sees its start. ErrOver: it would end before.
-	Add(ctx context.Context, o scheduler.Override, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error)
+	// tick, so that the next one sees its start. ErrOver: it would end before. One that
+	// repeats an override that has not ended is not made: that one is returned.
+	Add(ctx context.Context, o scheduler.Override, repeats scheduler.Repeats, emit func(scheduler.Override) []scheduler.Event) (kept scheduler.Override, made bool, err error)
 	// End ends an override now, in the sense of Add. ErrNoOverride, ErrOver.
 	End(ctx context.Context, id string, now time.Time, emit func(scheduler.Override) []scheduler.Event) (scheduler.Override, error)
 	// Since returns those that end at since or later, in the order they were made.
@@ -33,27 +34,44 @@ type overriding struct {
 }
 
 // Override keeps environments running or stopped until an instant. ID, From and CreatedAt
-// are filled in; From may be given, to start later.
-func (e *overriding) Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {
+// are filled in; From may be given, to start later. Asked for what an override does already,
+// it returns that one; made is false then.
+func (e *overriding) Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error) {
+	return e.make(ctx, o, scheduler.ChangeKeep, sameAs)
+}
+
+// sameAs is Repeats for an override as such: of the same environments, from the same instant
+// on as far as that is not over.
+func sameAs(old, asked scheduler.Override) bool {
+	begun := !old.From.After(asked.From) && !asked.From.After(asked.CreatedAt.Add(justBegun))
+	return slices.Equal(old.Environments, asked.Environments) && (begun || old.From.Equal(asked.From))
+}
+
+// justBegun is how far after its request an override may start that was asked for at once:
+// it starts after the last tick, and the clock that ticked may be a little ahead.
+const justBegun = time.Minute
+
+// make writes an override, and what somebody did to the audit.
+func (e *overriding) make(ctx context.Context, o scheduler.Override, did scheduler.ChangeAction, repeats scheduler.Repeats) (kept scheduler.Override, made bool, err error) {
 	s, now := e.current.load(), micros(time.Now())
 	if o.From.Before(now) {
 		o.From = now
 	}
 	if err := s.checkOverride(o, now); err != nil {
-		return o, err
+		return o, false, err
 	}
 	slices.Sort(o.Environments)
 	o.Environments = slices.Compact(o.Environments)
-	o.ID, o.CreatedAt, o.Until = overrideID(), now, micros(o.Until)
-	o, err := e.store.Add(ctx, o, func(o scheduler.Override) []scheduler.Event {
-		return []scheduler.Event{overrideMade(o, now)}
+	o.ID, o.CreatedAt, o.From, o.Until = overrideID(), now, micros(o.From), micros(o.Until)
+	kept, made, err = e.store.Add(ctx, o, repeats, func(o scheduler.Override) []scheduler.Event {
+		return []scheduler.Event{overrideMade(o, did, now)}
 	})
-	if err != nil {
-		return o, err
+	if err != nil || !made {
+		return kept, false, err
 	}
-	e.record.override("override made", o, o.By)
+	e.record.override("override made", kept, kept.By)
 	e.clock.wakeTicker()
-	return o, nil
+	return kept, true, nil
 }
 
 func (s *snapshot) checkOverride(o scheduler.Override, now time.Time) error {

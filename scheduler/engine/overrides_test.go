@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 )
 
@@ -109,9 +111,111 @@ func TestOverrideIsRefusedWithoutWhatItNeeds(t *testing.T) {
 		for _, tt := range tests {
 			o := good
 			tt.ask(&o)
-			if _, err := w.engine.Override(t.Context(), o); err == nil || !strings.Contains(err.Error(), tt.says) {
+			if _, _, err := w.engine.Override(t.Context(), o); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%s: %v, want it to say %q", tt.name, err, tt.says)
 			}
+		}
+		w.stop()
+	})
+}
+
+// A double click, or the same request again, makes no second override.
+func TestRepeatedOverrideIsTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, lcssim.Options{})
+		until("2000-01-03 18:00:00")
+		w.start()
+		until("2000-01-03 18:01:00")
+		ask := func(change func(o *scheduler.Override)) (scheduler.Override, bool) {
+			o := scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Running, Until: monday(20, 0), By: rita}
+			change(&o)
+			kept, made, err := w.engine.Override(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kept, made
+		}
+		first, made := ask(func(*scheduler.Override) {})
+		if !made {
+			t.Fatal("the first is not made")
+		}
+		until("2000-01-03 18:11:00")
+		for _, tt := range []struct {
+			name   string
+			change func(o *scheduler.Override)
+			made   bool
+		}{
+			{"the same", func(*scheduler.Override) {}, false},
+			{"the same by somebody else", func(o *scheduler.Override) { o.By = scheduler.ByToken }, false},
+			{"named twice", func(o *scheduler.Override) { o.Environments = []string{envName(0), envName(0)} }, false},
+			{"another end", func(o *scheduler.Override) { o.Until = monday(21, 0) }, true},
+			{"the other state", func(o *scheduler.Override) { o.Keep = plan.Stopped }, true},
+			{"one environment more", func(o *scheduler.Override) { o.Environments = []string{envName(0), envName(1)} }, true},
+			{"a later start", func(o *scheduler.Override) { o.From = monday(19, 0) }, true},
+			{"the same later start", func(o *scheduler.Override) { o.From = monday(19, 0) }, false},
+		} {
+			kept, made := ask(tt.change)
+			if made != tt.made || !made && tt.name != "the same later start" && kept.ID != first.ID {
+				t.Errorf("%s: %+v, made %v; want made %v", tt.name, kept, made, tt.made)
+			}
+		}
+		w.stop()
+	})
+}
+
+var rita = scheduler.Actor{Name: "rita@contoso.com", Via: "user", From: "192.0.2.7:5"}
+
+// audited is what the audit has, oldest first.
+func (w *world) audited() []string {
+	w.t.Helper()
+	found, err := w.store.Events.Audit(w.t.Context(), time.Time{}, "", 100)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	slices.Reverse(found)
+	list := make([]string, len(found))
+	for i, e := range found {
+		list[i] = fmt.Sprintf("%s by %s from %s of %s: %s", e.Change.Action, e.By, e.By.From, strings.Join(e.Change.Names(), " "), e.Change.After)
+	}
+	return list
+}
+
+// Each change is audited by what the person did: a skip is no keep.
+func TestSkipIsAuditedAsASkip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		until("2000-01-03 18:00:00")
+		w.start()
+		until("2000-01-03 18:01:00")
+		for range 2 {
+			if _, _, err := w.engine.Skip(t.Context(), envName(0), rita); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.keep(0, plan.Running, monday(23, 0))
+		want := []string{
+			"skip by rita@contoso.com from 192.0.2.7:5 of dev-00: keep running from 2000-01-03T18:01:00Z until 2000-01-04T07:00:00Z: leaves out the stop of Mon 2000-01-03 19:00",
+			"keep by  from  of dev-00: keep running from 2000-01-03T18:01:00Z until 2000-01-03T23:00:00Z: test",
+		}
+		if got := w.audited(); !slices.Equal(got, want) {
+			t.Errorf("the audit has %q, want %q", got, want)
+		}
+		w.stop()
+	})
+}
+
+// A reload is audited with who asked for it and what changed; the first load is none.
+func TestReloadIsAudited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.start()
+		synctest.Wait()
+		setup := w.setup
+		if err := w.engine.Reload(t.Context(), &setup, engine.Reloading{By: rita, Environments: []string{"dev-07"}, Changes: "environments removed: dev-07"}); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := w.audited(), []string{"reload by rita@contoso.com from 192.0.2.7:5 of dev-07: environments removed: dev-07"}; !slices.Equal(got, want) {
+			t.Errorf("the audit has %q, want %q", got, want)
 		}
 		w.stop()
 	})

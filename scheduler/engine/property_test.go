@@ -297,7 +297,7 @@ func (p *person) keeps() {
 	}
 	keep := oneOf(p, []plan.Wanted{plan.Running, plan.Stopped})
 	until := time.Now().Add(time.Duration(p.between(1, 12*60)) * time.Minute)
-	o, err := p.engine.Override(p.t.Context(), scheduler.Override{Environments: []string{name}, Keep: keep, Until: until})
+	o, _, err := p.engine.Override(p.t.Context(), scheduler.Override{Environments: []string{name}, Keep: keep, Until: until})
 	if errors.Is(err, scheduler.ErrOver) { // after a tick that saw a later clock
 		p.note("an override of %s until %s is refused", name, until.UTC().Format("Mon 15:04:05"))
 		return

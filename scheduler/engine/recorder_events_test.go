@@ -109,7 +109,7 @@ func kept(t *testing.T, r *record) {
 // overrides makes an override of the first environment, and puts it in the record.
 func (r *record) overrides(by scheduler.Actor, end time.Time) {
 	r.w.t.Helper()
-	o, err := r.w.engine.Override(r.w.t.Context(), scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Running, Until: end, By: by})
+	o, _, err := r.w.engine.Override(r.w.t.Context(), scheduler.Override{Environments: []string{envName(0)}, Keep: plan.Running, Until: end, By: by})
 	if err != nil {
 		r.w.t.Fatal(err)
 	}

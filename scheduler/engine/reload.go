@@ -29,10 +29,17 @@ func (e *Engine) syncRules(ctx context.Context, now time.Time) error {
 	return nil
 }
 
+// A Reloading is why a schedule file is loaded again, for the audit.
+type Reloading struct {
+	By           scheduler.Actor
+	Environments []string // that were added, removed or changed
+	Changes      string   // what differs from the file before, in a line
+}
+
 // Reload makes another Setup the active one. By itself it starts and stops nothing; runs
 // of environments that are gone are canceled. Fires up to now are still those of the Setup
 // before: rules that are new or changed have none before this instant.
-func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup) error {
+func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup, why Reloading) error {
 	s, err := newSnapshot(setup)
 	if err != nil {
 		return err
@@ -48,7 +55,7 @@ func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup) error {
 	if err != nil {
 		return err
 	}
-	since, err := e.stores.Ticks.SyncRules(ctx, now, setup.Rules, loadedEvents(s, c, now)...)
+	since, err := e.stores.Ticks.SyncRules(ctx, now, setup.Rules, reloadedEvents(s, c, now, why)...)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,12 @@ func (e *Engine) Request(ctx context.Context, environment string, action plan.Ac
 	return w.Runs[0], nil
 }
 
+// LastCall returns when the last of the calls would go, within LCS's limits, that start or
+// stop environments now.
+func (e *Engine) LastCall(ctx context.Context, action plan.Action, environments ...string) (time.Time, error) {
+	return e.forecasts.lastCall(ctx, action, environments, time.Now())
+}
+
 // Cancel ends an unfinished run. A call that LCS has accepted goes on there.
 func (e *Engine) Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error) {
 	w, err := e.stores.Requests.Cancel(ctx, id, micros(time.Now()), "canceled by "+person(by), func(changed []scheduler.Run) []scheduler.Event {

@@ -23,18 +23,11 @@ func (e *overriding) Skip(ctx context.Context, environment string, by scheduler.
 	if !ok {
 		return o, false, &scheduler.InvalidError{Message: environment + " has no stop to leave out, or nothing after it, in the next 31 days; keep it running with an override instead"}
 	}
-	all, err := e.store.Since(ctx, now)
-	if err != nil {
-		return o, false, err
+	leavesOut := func(old, _ scheduler.Override) bool {
+		return !old.From.After(skipped.Stop.At) && slices.Contains(old.Environments, environment)
 	}
-	for _, o := range all {
-		if o.Keep == plan.Running && o.ReleasedAt.IsZero() && o.Until.Equal(skipped.Until) && !o.From.After(skipped.Stop.At) && slices.Contains(o.Environments, environment) {
-			return o, false, nil
-		}
-	}
-	o, err = e.Override(ctx, scheduler.Override{
+	return e.make(ctx, scheduler.Override{
 		Environments: []string{environment}, Keep: plan.Running, From: skipped.From, Until: skipped.Until, By: by,
 		Reason: "leaves out the stop of " + skipped.Stop.At.Format("Mon 2006-01-02 15:04"),
-	})
-	return o, true, err
+	}, scheduler.ChangeSkip, leavesOut)
 }

@@ -161,7 +161,7 @@ func (w *world) open() *store.Store {
 func storesOf(s *store.Store) engine.Stores {
 	return engine.Stores{
 		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
-		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+		Overrides: s.Overrides, Events: s.Events, Warnings: s.Deliveries, Links: s.Links, Queue: s.Queue, Upkeep: s,
 	}
 }
 
@@ -207,7 +207,7 @@ func (w *world) reload() {
 	w.t.Helper()
 	w.build()
 	setup := w.setup
-	if err := w.engine.Reload(w.t.Context(), &setup); err != nil {
+	if err := w.engine.Reload(w.t.Context(), &setup, engine.Reloading{By: scheduler.BySchedule}); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -311,7 +311,7 @@ func (w *world) state(i int, want lcssim.State) {
 // keep makes an override of one environment.
 func (w *world) keep(i int, keep plan.Wanted, until time.Time) scheduler.Override {
 	w.t.Helper()
-	o, err := w.engine.Override(w.t.Context(), scheduler.Override{Environments: []string{envName(i)}, Keep: keep, Until: until, Reason: "test"})
+	o, _, err := w.engine.Override(w.t.Context(), scheduler.Override{Environments: []string{envName(i)}, Keep: keep, Until: until, Reason: "test"})
 	if err != nil {
 		w.t.Fatal(err)
 	}

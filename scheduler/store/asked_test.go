@@ -38,7 +38,7 @@ func TestAskedReturnsWhatSomebodyKeepsRunning(t *testing.T) {
 			{ID: "later", Keep: plan.Running, Until: t0.Add(time.Hour), By: rita},
 		} {
 			o.Environments, o.From, o.CreatedAt = []string{"dev-01"}, t0.Add(-time.Hour), t0
-			if _, err := b.Overrides.Add(t.Context(), o, nil); err != nil {
+			if _, _, err := b.Overrides.Add(t.Context(), o, nil, nil); err != nil {
 				t.Fatal(err)
 			}
 		}

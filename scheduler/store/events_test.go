@@ -103,7 +103,7 @@ func TestChangeIsUndoneThatCannotWriteItsEvents(t *testing.T) {
 		b.tick(time.Time{}, t0, r, held)
 		g := b.reserve(r, t0)
 		ticket := b.pass("contoso")
-		o, err := b.Overrides.Add(t.Context(), scheduler.Override{ID: "o1", From: t0, Until: t0.Add(time.Hour), By: scheduler.BySchedule}, nil)
+		o, _, err := b.Overrides.Add(t.Context(), scheduler.Override{ID: "o1", From: t0, Until: t0.Add(time.Hour), By: scheduler.BySchedule}, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +143,7 @@ func TestChangeIsUndoneThatCannotWriteItsEvents(t *testing.T) {
 				return err
 			},
 			"Add": func() error {
-				_, err := b.Overrides.Add(ctx, scheduler.Override{ID: "o2", From: t0, Until: later}, override)
+				_, _, err := b.Overrides.Add(ctx, scheduler.Override{ID: "o2", From: t0, Until: later}, nil, override)
 				return err
 			},
 			"End":       func() error { _, err := b.Overrides.End(ctx, o.ID, later, override); return err },

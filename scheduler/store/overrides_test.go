@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ func TestOverrideBeginsAndEndsAfterTheLastTick(t *testing.T) {
 			ID: "k3f9x2", Environments: []string{"dev-01", "dev-02"}, Keep: plan.Running, Reason: "demo",
 			From: t0.Add(-time.Second), Until: t0.Add(time.Hour), CreatedAt: t0.Add(-time.Second), // by a clock that is behind
 		}
-		made, err := b.Overrides.Add(t.Context(), o, nil)
+		made, _, err := b.Overrides.Add(t.Context(), o, nil, nil)
 		if err != nil || !made.From.After(t0) {
 			t.Fatalf("Add = %+v, %v; want it to begin after the tick", made, err)
 		}
@@ -44,7 +46,7 @@ func TestOverrideBeginsAndEndsAfterTheLastTick(t *testing.T) {
 			t.Errorf("ending it again = %v, want ErrOver", err)
 		}
 		o.ID, o.Until = "short", t0.Add(time.Minute) // over by the clock that ticked
-		if _, err := b.Overrides.Add(t.Context(), o, nil); !errors.Is(err, scheduler.ErrOver) {
+		if _, _, err := b.Overrides.Add(t.Context(), o, nil, nil); !errors.Is(err, scheduler.ErrOver) {
 			t.Errorf("one that ends before the last tick = %v, want ErrOver", err)
 		}
 		if _, err := b.Overrides.End(t.Context(), "nobody", t0, nil); !errors.Is(err, scheduler.ErrNoOverride) {
@@ -52,6 +54,54 @@ func TestOverrideBeginsAndEndsAfterTheLastTick(t *testing.T) {
 		}
 		if list, err := b.Overrides.Since(t.Context(), ended.Until.Add(time.Microsecond)); err != nil || len(list) != 0 {
 			t.Errorf("overrides that end later = %+v, %v; want none", list, err)
+		}
+	})
+}
+
+// Of the same requests at once, one alone makes an override; the others are answered with it.
+func TestRepeatOfAnOverrideMakesNone(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.tick(time.Time{}, t0)
+		always := func(_, _ scheduler.Override) bool { return true }
+		var events atomic.Int32
+		type answer struct {
+			kept scheduler.Override
+			made bool
+			err  error
+		}
+		ask := func(id string, until time.Time) answer {
+			o := scheduler.Override{ID: id, Environments: []string{"dev-01"}, Keep: plan.Running, From: t0, Until: until, CreatedAt: t0, By: scheduler.ByToken}
+			kept, made, err := b.Overrides.Add(t.Context(), o, always, func(scheduler.Override) []scheduler.Event { events.Add(1); return nil })
+			return answer{kept, made, err}
+		}
+		answers := make(chan answer)
+		for i := range 10 {
+			go func() { answers <- ask(fmt.Sprint("o", i), t0.Add(time.Hour)) }()
+		}
+		made, ids := 0, map[string]bool{}
+		for range 10 {
+			a := <-answers
+			if a.err != nil {
+				t.Fatal(a.err)
+			}
+			ids[a.kept.ID] = true
+			if a.made {
+				made++
+			}
+		}
+		if made != 1 || len(ids) != 1 || events.Load() != 1 {
+			t.Errorf("ten requests made %d overrides, with %d events, and were answered with %v; want one", made, events.Load(), ids)
+		}
+		if a := ask("later", t0.Add(2*time.Hour)); a.err != nil || !a.made {
+			t.Errorf("one with another end = %+v, want it made", a)
+		}
+		for id := range ids {
+			if _, err := b.Overrides.End(t.Context(), id, t0.Add(time.Minute), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if a := ask("again", t0.Add(time.Hour)); a.err != nil || !a.made {
+			t.Errorf("the same after its release = %+v, want it made", a)
 		}
 	})
 }

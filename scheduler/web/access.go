@@ -56,11 +56,12 @@ func (g gate) guard(next http.HandlerFunc) http.Handler {
 			g.refuse(w, r)
 			return
 		}
+		r = r.WithContext(access.With(r.Context(), *who))
 		if err := who.May(access.Read); err != nil {
 			g.problem(w, r, http.StatusForbidden, "you may not see this", err.Error())
 			return
 		}
-		next(w, r.WithContext(access.With(r.Context(), *who)))
+		next(w, r)
 	})
 }
 

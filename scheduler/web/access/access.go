@@ -12,7 +12,7 @@
 // engine's changing methods itself:
 //
 //	run, err := changes.Request(ctx, "dev-01", plan.Start)
-//	o, err := changes.Override(ctx, scheduler.Override{…})   // By is filled in
+//	o, made, err := changes.Override(ctx, scheduler.Override{…})   // By is filled in
 //	o, made, err := changes.Skip(ctx, "dev-01")
 //	o, err := changes.Release(ctx, id)
 //	run, err := changes.Cancel(ctx, id)
@@ -68,8 +68,7 @@ type Identity struct {
 	Actor  scheduler.Actor
 	Role   Role
 	Grants []Grant // of a requester; none for the others
-	// NoGroups reports that the provider left out the user's groups, since there are too many.
-	NoGroups bool
+	Claims Claims  // of a user who signed in: what the provider says of them
 }
 
 // Token returns the identity of whoever has the API token, at an address.
@@ -147,7 +146,7 @@ func (i Identity) May(do Action, environments ...string) error {
 		return nil
 	case i.Role == Nobody && !i.SignedIn(), i.Actor.Via == "":
 		return denied("sign in, or send the API token, to %s", phrase(do, environments))
-	case i.Role == Nobody && i.NoGroups:
+	case i.Role == Nobody && i.Claims.NoGroups:
 		return denied("%s has no role here, and is in so many groups that the provider sends none: ask whoever keeps the schedule file for an app role in place of a group", i.Actor.Name)
 	case i.Role == Nobody:
 		return denied("%s has no role here: ask whoever keeps the schedule file to name you, or a role or group of yours, under viewer, requester or operator of its access section", i.Actor.Name)

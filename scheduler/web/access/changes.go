@@ -15,7 +15,7 @@ type Engine interface {
 	Request(ctx context.Context, environment string, action plan.Action, by scheduler.Actor) (scheduler.Run, error)
 	Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error)
 	Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error)
-	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error)
 	Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error)
 	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
@@ -52,19 +52,19 @@ func (c *Changes) Request(ctx context.Context, environment string, action plan.A
 	return run, err
 }
 
-// Override keeps environments running or stopped. Who made it is filled in.
-func (c *Changes) Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error) {
+// Override keeps environments running or stopped. Who made it is filled in; made is false
+// when an override does so already.
+func (c *Changes) Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error) {
 	who := From(ctx)
 	if err := who.May(KeepOf(o.Keep), o.Environments...); err != nil {
-		return o, err
+		return o, false, err
 	}
 	o.By = who.Actor
-	var made scheduler.Override
-	err := c.within(ctx, who, func(*book) []use { return usesOf(o, time.Now()) }, func() (err error) {
-		made, err = c.engine.Override(ctx, o)
+	err = c.within(ctx, who, func(*book) []use { return usesOf(o, time.Now()) }, func() (err error) {
+		kept, made, err = c.engine.Override(ctx, o)
 		return err
 	})
-	return made, err
+	return kept, made, err
 }
 
 // Skip leaves out the next stop of an environment; made is false when an override does so

@@ -51,6 +51,31 @@ func (c *Changes) Budgets(ctx context.Context) ([]Budget, error) {
 	return budgets, nil
 }
 
+// Could returns nil when the identity of a context may do an action to environments now, its
+// hours counted, and why not otherwise. Until is the end of a keep.
+func (c *Changes) Could(ctx context.Context, do Action, until time.Time, environments ...string) error {
+	who := From(ctx)
+	if err := who.May(do, environments...); err != nil {
+		return err
+	}
+	now := time.Now()
+	return c.within(ctx, who, func(b *book) []use {
+		var uses []use
+		for _, name := range environments {
+			switch do {
+			case Start:
+				uses = append(uses, b.start(name, now))
+			case Skip:
+				uses = append(uses, b.skip(name, now)...)
+			case KeepRunning:
+				uses = append(uses, usesOf(scheduler.Override{Environments: []string{name}, Keep: plan.Running, Until: until}, now)...)
+			default:
+			}
+		}
+		return uses
+	}, func() error { return nil })
+}
+
 // within carries out a change of a requester if what it uses is left of their hours; one
 // of others always.
 func (c *Changes) within(ctx context.Context, who Identity, uses func(*book) []use, change func() error) error {

@@ -58,7 +58,7 @@ func (l *ledger) Request(_ context.Context, environment string, action plan.Acti
 	return r, nil
 }
 
-func (l *ledger) Override(_ context.Context, o scheduler.Override) (scheduler.Override, error) {
+func (l *ledger) Override(_ context.Context, o scheduler.Override) (scheduler.Override, bool, error) {
 	time.Sleep(l.slow)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +67,7 @@ func (l *ledger) Override(_ context.Context, o scheduler.Override) (scheduler.Ov
 	}
 	o.ID = fmt.Sprint("o", len(l.overrides))
 	l.overrides = append(l.overrides, o)
-	return o, nil
+	return o, true, nil
 }
 
 func (l *ledger) Overrides(context.Context) ([]scheduler.OverrideStatus, error) {
@@ -83,8 +83,7 @@ func (l *ledger) Skip(ctx context.Context, environment string, by scheduler.Acto
 	if !ok {
 		return scheduler.Override{}, false, &scheduler.InvalidError{Message: "nothing to skip"}
 	}
-	o, err := l.Override(ctx, scheduler.Override{Environments: []string{environment}, Keep: plan.Running, From: s.From, Until: s.Until, By: by})
-	return o, true, err
+	return l.Override(ctx, scheduler.Override{Environments: []string{environment}, Keep: plan.Running, From: s.From, Until: s.Until, By: by})
 }
 
 func (l *ledger) Release(_ context.Context, id string, _ scheduler.Actor) (scheduler.Override, error) {
@@ -146,7 +145,7 @@ func do(ctx context.Context, c *access.Changes, line string) error {
 		if perr != nil {
 			return perr
 		}
-		_, err = c.Override(ctx, scheduler.Override{Environments: strings.Split(words[1], ","), Keep: plan.Running, Until: time.Now().Add(length)})
+		_, _, err = c.Override(ctx, scheduler.Override{Environments: strings.Split(words[1], ","), Keep: plan.Running, Until: time.Now().Add(length)})
 	default:
 		err = errors.New("no such line")
 	}
@@ -326,7 +325,7 @@ func TestChangesRecordTheIdentity(t *testing.T) {
 		who := boss
 		who.Actor.From = "192.0.2.1:5"
 		ctx := access.With(t.Context(), who)
-		o, err := c.Override(ctx, scheduler.Override{Environments: []string{"dev-01"}, Keep: plan.Stopped, Until: time.Now().Add(time.Hour), By: scheduler.ByToken})
+		o, _, err := c.Override(ctx, scheduler.Override{Environments: []string{"dev-01"}, Keep: plan.Stopped, Until: time.Now().Add(time.Hour), By: scheduler.ByToken})
 		if err != nil || o.By != who.Actor {
 			t.Errorf("override by %+v, %v; want %+v, whatever the request said", o.By, err, who.Actor)
 		}

@@ -42,7 +42,7 @@ func NewPolicy(current func() *Rules) *Policy { return &Policy{current} }
 
 // Identify returns who signed in with the claims, at an address, and what they may do.
 func (p *Policy) Identify(c Claims, from string) Identity {
-	i := Identity{Actor: scheduler.Actor{Name: c.Name, Via: ViaUser, From: from}, NoGroups: c.NoGroups}
+	i := Identity{Actor: scheduler.Actor{Name: c.Name, Via: ViaUser, From: from}, Claims: c}
 	rules := p.current()
 	if rules == nil {
 		return i
@@ -63,18 +63,47 @@ func (p *Policy) Identify(c Claims, from string) Identity {
 	return i
 }
 
-// matches reports whether one of the entries means the user.
-func (c Claims) matches(who []string) bool {
-	return slices.ContainsFunc(who, func(entry string) bool {
-		kind, name, _ := strings.Cut(entry, ":")
-		switch {
-		case entry == "*":
-			return true
-		case kind == "role":
-			return slices.Contains(c.Roles, name)
-		case kind == "group":
-			return slices.Contains(c.Groups, name)
+// Why returns the entries of the access section by which a user has their role.
+func (p *Policy) Why(i Identity) []string {
+	rules := p.current()
+	if rules == nil {
+		return nil
+	}
+	switch i.Role {
+	case Operator:
+		return i.Claims.matching(rules.Operator)
+	case Requester:
+		var list []string
+		for _, g := range i.Grants {
+			list = append(list, i.Claims.matching(g.Who)...)
 		}
-		return c.Email != "" && strings.EqualFold(c.Email, entry)
-	})
+		slices.Sort(list)
+		return slices.Compact(list)
+	case Viewer:
+		return i.Claims.matching(rules.Viewer)
+	case Nobody:
+	}
+	return nil
+}
+
+// matches reports whether one of the entries means the user.
+func (c Claims) matches(who []string) bool { return slices.ContainsFunc(who, c.is) }
+
+// matching returns the entries that mean the user.
+func (c Claims) matching(who []string) []string {
+	return slices.DeleteFunc(slices.Clone(who), func(entry string) bool { return !c.is(entry) })
+}
+
+// is reports whether an entry means the user.
+func (c Claims) is(entry string) bool {
+	kind, name, _ := strings.Cut(entry, ":")
+	switch {
+	case entry == "*":
+		return true
+	case kind == "role":
+		return slices.Contains(c.Roles, name)
+	case kind == "group":
+		return slices.Contains(c.Groups, name)
+	}
+	return c.Email != "" && strings.EqualFold(c.Email, entry)
 }

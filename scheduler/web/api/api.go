@@ -22,7 +22,7 @@ type Changes interface {
 	Request(ctx context.Context, environment string, action plan.Action) (scheduler.Run, error)
 	Cancel(ctx context.Context, id string) (scheduler.Run, error)
 	Approve(ctx context.Context, id string) ([]scheduler.Run, error)
-	Override(ctx context.Context, o scheduler.Override) (scheduler.Override, error)
+	Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error)
 	Skip(ctx context.Context, environment string) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string) (scheduler.Override, error)
 }
@@ -46,6 +46,8 @@ type Options struct {
 	// Reload reads the schedule file again, and says what changed; a *BadFile says what is
 	// wrong with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) (Reloaded, error)
+	// Receivers returns how deliveries to the receivers of notices go. Nil: there are none.
+	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
 	// File returns what the schedule file is. Nil: there is none.
 	File func() File
 	// Events sends the changes. Nil: nobody can listen.
@@ -90,13 +92,14 @@ func (a *API) Routes() []Route {
 		{"POST", "/api/v1/runs/{id}/approve", a.reply(http.StatusOK, a.approve)},
 		{"GET", "/api/v1/fires", a.reply(http.StatusOK, a.fires)},
 		{"GET", "/api/v1/overrides", a.reply(http.StatusOK, a.overrides)},
-		{"POST", "/api/v1/overrides", a.reply(http.StatusCreated, a.override)},
+		{"POST", "/api/v1/overrides", a.replyWith(a.override)},
 		{"DELETE", "/api/v1/overrides/{id}", a.reply(http.StatusOK, a.release)},
 		{"GET", "/api/v1/timeline", a.reply(http.StatusOK, a.timeline)},
 		{"GET", "/api/v1/savings", a.reply(http.StatusOK, a.savings)},
 		{"GET", EventsPath, a.events},
 		{"GET", "/api/v1/audit", a.reply(http.StatusOK, a.audit)},
 		{"GET", "/api/v1/accounts", a.reply(http.StatusOK, a.accounts)},
+		{"GET", "/api/v1/receivers", a.reply(http.StatusOK, a.receivers)},
 		{"GET", "/api/v1/file", a.reply(http.StatusOK, a.file)},
 		{"POST", "/api/v1/reload", a.reply(http.StatusOK, a.reload)},
 		{"GET", "/api/v1/openapi.json", a.openAPI},

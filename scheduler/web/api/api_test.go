@@ -75,6 +75,10 @@ func (f fixed) Statuses(context.Context) ([]scheduler.EnvironmentStatus, error) 
 	}}, nil
 }
 
+func (f fixed) LastCall(context.Context, plan.Action, ...string) (time.Time, error) {
+	return fireAt, nil
+}
+
 func (f fixed) Fires(from, _ time.Time) iter.Seq[plan.Fire] {
 	return slices.Values([]plan.Fire{{At: from.In(cet), Action: plan.Stop, Environment: "dev-01", Schedule: "office-hours", Reason: "window ends"}})
 }
@@ -101,12 +105,12 @@ func (f fixed) unlessFinished(id string) error {
 	return nil
 }
 
-func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, error) {
+func (f fixed) Override(_ context.Context, o scheduler.Override) (scheduler.Override, bool, error) {
 	if o.Until.IsZero() {
-		return o, &scheduler.InvalidError{Message: "until: an override must have an end"}
+		return o, false, &scheduler.InvalidError{Message: "until: an override must have an end"}
 	}
 	o.ID, o.From = "k3f9x2ab", fireAt
-	return o, nil
+	return o, o.Reason != "again", nil
 }
 
 func (f fixed) Skip(_ context.Context, name string, _ scheduler.Actor) (scheduler.Override, bool, error) {
@@ -335,6 +339,7 @@ func TestChanges(t *testing.T) {
 		{"of a run that waits for none", "POST", run + "/approve", "", 409, "does not wait for that"},
 		{"the short form of a run's id is as good", "POST", "/api/v1/runs/00000003/cancel", "", 409, "does not wait for that"},
 		{"an override", "POST", "/api/v1/overrides", override, 201, `"id":"k3f9x2ab"`},
+		{"the same again", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"reason":"again",`, 1), 200, `"id":"k3f9x2ab"`},
 		{"an override without an end", "POST", "/api/v1/overrides", `{"environments":["dev-01"],"keep":"running"}`, 400, "must have an end"},
 		{"a misspelt field", "POST", "/api/v1/overrides", `{"enviroments":["dev-01"]}`, 400, "enviroments"},
 		{"a field of another kind", "POST", "/api/v1/overrides", `{"environments":"dev-01"}`, 400, "environments cannot be a JSON string"},

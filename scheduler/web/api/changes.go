@@ -89,21 +89,31 @@ type OverrideRequest struct {
 	Reason       string    `json:"reason,omitempty"`
 }
 
-func (a *API) override(r *http.Request) (any, error) {
+// override makes an override. A repeat answers with the one that is there already.
+func (a *API) override(r *http.Request) (int, any, error) {
 	if _, err := query(r); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
 	var ask OverrideRequest
 	if err := decode(r, &ask); err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	o, err := a.opts.Changes.Override(r.Context(), scheduler.Override{
+	o, made, err := a.opts.Changes.Override(r.Context(), scheduler.Override{
 		Environments: ask.Environments, Keep: plan.Wanted(ask.Keep), From: ask.From, Until: ask.Until, Reason: ask.Reason,
 	})
 	if err != nil {
-		return nil, err
+		return 0, nil, err
 	}
-	return a.shown(r, o)
+	return a.madeOrKnown(r, o, made)
+}
+
+// madeOrKnown answers with an override: 201 for one that was made, 200 for one that was there.
+func (a *API) madeOrKnown(r *http.Request, o scheduler.Override, made bool) (int, any, error) {
+	shown, err := a.shown(r, o)
+	if made {
+		return http.StatusCreated, shown, err
+	}
+	return http.StatusOK, shown, err
 }
 
 // skip leaves out the next stop of an environment. A repeat answers with the override that
@@ -116,11 +126,7 @@ func (a *API) skip(r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	shown, err := a.shown(r, o)
-	if made {
-		return http.StatusCreated, shown, err
-	}
-	return http.StatusOK, shown, err
+	return a.madeOrKnown(r, o, made)
 }
 
 func (a *API) release(r *http.Request) (any, error) {

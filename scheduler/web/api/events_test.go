@@ -267,7 +267,7 @@ func override(t *testing.T, st *store.Store, id string, environments ...string) 
 	t.Helper()
 	now := time.Now().Truncate(time.Microsecond)
 	o := scheduler.Override{ID: id, Environments: environments, Keep: plan.Running, From: now, Until: now.Add(time.Hour), CreatedAt: now, By: scheduler.ByToken}
-	_, err := st.Overrides.Add(t.Context(), o, func(o scheduler.Override) []scheduler.Event {
+	_, _, err := st.Overrides.Add(t.Context(), o, nil, func(o scheduler.Override) []scheduler.Event {
 		return []scheduler.Event{{Kind: scheduler.EventOverride, At: now, Override: o.ID, Reason: "override made"}}
 	})
 	if err != nil {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -124,6 +125,11 @@ type Names struct {
 	Changed []string `json:"changed"`
 }
 
+// All returns the names, sorted.
+func (n Names) All() []string {
+	return slices.Sorted(slices.Values(slices.Concat(n.Added, n.Removed, n.Changed)))
+}
+
 func overrideOf(o scheduler.OverrideStatus) Override {
 	out := Override{
 		ID: o.ID, Environments: o.Environments, Keep: string(o.Keep), From: o.From, Until: o.Until, Reason: orNil(o.Reason), By: o.By.String(),
@@ -164,6 +170,18 @@ func accountOf(a scheduler.AccountStatus) Account {
 		out.Login = &Login{User: l.User, SignedInAt: l.SignedInAt, RefreshedAt: l.RefreshedAt, LapsesAt: l.LapsesAt()}
 	}
 	return out
+}
+
+// A Receiver is how deliveries to a receiver of notices go.
+type Receiver struct {
+	Name         string     `json:"name"`
+	Pending      int        `json:"pending"`       // notices that are not delivered yet
+	FailingSince *time.Time `json:"failing_since"` // null: it takes notices, or was never sent one
+	Message      *string    `json:"message"`       // why it takes nothing
+}
+
+func receiverOf(r scheduler.ReceiverStatus) Receiver {
+	return Receiver{Name: r.Name, Pending: r.Pending, FailingSince: moment(r.Failing, time.UTC), Message: orNil(r.Message)}
 }
 
 // A List is a page of a listing; NextCursor is null on the last one.

@@ -34,6 +34,11 @@ func (past) Savings(_ context.Context, _ time.Time, each func(report.Environment
 	return each(dev, report.Sums{HoursOff: 2, Saved: 3, LostFailed: 0.5, LostOverrides: 0.25})
 }
 
+func (past) Plans(context.Context) (file, coming *plan.Plan, err error) {
+	p, err := plan.Compile(plan.Spec{Environments: []string{"dev-01"}})
+	return p, p, err
+}
+
 func (past) Months(context.Context, time.Time) ([]scheduler.MonthSums, error) {
 	return []scheduler.MonthSums{{Month: "2026-11", Environment: "dev-01", Savings: report.Sums{HoursOff: 2}}}, nil
 }

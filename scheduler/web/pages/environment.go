@@ -2,9 +2,11 @@ package pages
 
 import (
 	"net/http"
+	"net/url"
 
 	"curfew/scheduler"
 	"curfew/scheduler/report"
+	"curfew/scheduler/web/access"
 )
 
 // runsOfEnvironment is how many of its last runs the page of an environment lists.
@@ -13,6 +15,8 @@ const runsOfEnvironment = 20
 // An EnvironmentPage is all that is known of one environment.
 type EnvironmentPage struct {
 	Row
+	Actions
+	RunForms    []Form // to cancel or approve the unfinished run
 	ID          string
 	LCSName     string
 	CostPerHour string
@@ -32,12 +36,6 @@ type Period struct {
 	Wanted   string
 	From, To Moment
 	Because  string
-}
-
-// An OverrideLine is one override in a list.
-type OverrideLine struct {
-	ID, Keep, State, Reason, By string
-	From, Until                 Moment
 }
 
 func (p *Pages) environment(r *http.Request, c *clock) (any, error) {
@@ -87,25 +85,19 @@ func (p *Pages) environmentPage(r *http.Request, c *clock, s scheduler.Environme
 	if e.Overrides, err = p.overridesOf(r, c, s.Name); err != nil {
 		return nil, err
 	}
+	of, err := p.subject(r.Context(), []scheduler.EnvironmentStatus{s}, func(do string) string { return "/environments/" + url.PathEscape(s.Name) + "/" + do })
+	if err != nil {
+		return nil, err
+	}
+	if e.Actions, err = p.choices(r, c, of, doStart, doStop, doKeep, doSkip); err != nil {
+		return nil, err
+	}
+	if s.Run != nil {
+		e.RunForms = runForms(access.From(r.Context()), *s.Run)
+	}
 	runs, _, err := p.opts.Engine.Runs(r.Context(), scheduler.RunFilter{Environment: s.Name, Limit: runsOfEnvironment})
 	for _, run := range runs {
 		e.Runs = append(e.Runs, c.runLine(run))
 	}
 	return e, err
-}
-
-func (p *Pages) overridesOf(r *http.Request, c *clock, name string) ([]OverrideLine, error) {
-	all, err := p.opts.Engine.Overrides(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	var list []OverrideLine
-	for _, o := range all {
-		for _, of := range o.Environments {
-			if of == name {
-				list = append(list, OverrideLine{o.ID, string(o.Keep), o.State, o.Reason, o.By.String(), c.moment(o.From), c.moment(o.Until)})
-			}
-		}
-	}
-	return list, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"curfew/scheduler"
+	"curfew/scheduler/web/access"
 )
 
 func isNoRun(err error) bool { return errors.Is(err, scheduler.ErrNoRun) }
@@ -52,7 +53,7 @@ func (p *Pages) health(r *http.Request, c *clock) (any, error) {
 	}
 	for _, o := range overrides {
 		if o.State == "active" || o.State == "pending" {
-			h.Overrides = append(h.Overrides, OverrideLine{strings.Join(o.Environments, ", "), string(o.Keep), o.State, o.Reason, o.By.String(), c.moment(o.From), c.moment(o.Until)})
+			h.Overrides = append(h.Overrides, p.overrideLine(c, o, access.Identity{}))
 		}
 	}
 	return h, nil

@@ -21,7 +21,9 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
+	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/answer"
+	"curfew/scheduler/web/ratelimit"
 )
 
 // An Engine is what the pages show.
@@ -32,6 +34,9 @@ type Engine interface {
 	FindRun(ctx context.Context, id string) (scheduler.Run, error)
 	Accounts(ctx context.Context) ([]scheduler.AccountStatus, error)
 	Ready(ctx context.Context) error
+	// LastCall returns when the last of the calls would go, within LCS's limits, that start
+	// or stop environments now.
+	LastCall(ctx context.Context, action plan.Action, environments ...string) (time.Time, error)
 }
 
 // Reports are what the pages show of past and coming time.
@@ -47,6 +52,8 @@ type Reports interface {
 	LastFailed(ctx context.Context, since time.Time) ([]scheduler.Run, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
+	// Plans returns the plan of the schedule file, and the one with the overrides.
+	Plans(ctx context.Context) (file, coming *plan.Plan, err error)
 	// Place returns the zone of the schedule file and the name of its currency.
 	Place() (zone *time.Location, currency string)
 }
@@ -81,9 +88,23 @@ type Options struct {
 	Reports Reports
 	// Preview checks a pasted file. Nil: there is no such page.
 	Preview func(ctx context.Context, text string) (Preview, error)
-	Logger  *zap.Logger
-	Version string
-	Demo    bool
+	// Links are those of notices. Nil: there are none.
+	Links Links
+	// Receivers returns how deliveries to the receivers of notices go, for a banner about
+	// those that fail. Nil: there are none.
+	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
+	Changes   Changes
+	// Keys are those of calendars. Nil: there are none.
+	Keys Keys
+	// CanSignIn reports whether the active schedule file says who may sign in. Nil: no.
+	CanSignIn func() bool
+	// Why returns the entries of the schedule file by which somebody has their role.
+	Why func(access.Identity) []string
+	// PublicURL is the address that people use, "" when it is not known.
+	PublicURL string
+	Logger    *zap.Logger
+	Version   string
+	Demo      bool
 	// Events is the address that sends what changes. "": pages stay as they were loaded.
 	Events string
 	Now    func() time.Time // time.Now when nil
@@ -96,6 +117,8 @@ type Pages struct {
 	all    map[string]*template.Template // by page
 	assets map[string]asset              // by path
 	links  map[string]string             // by name: the path, which names the content
+	// wrongKeys are the wrong calendar keys of each address.
+	wrongKeys *ratelimit.Limiter
 }
 
 type asset struct {
@@ -115,10 +138,11 @@ func New(o Options) (*Pages, error) {
 		o.Now = time.Now
 	}
 	p := &Pages{opts: o, log: o.Logger.Named("pages"), all: map[string]*template.Template{}, assets: map[string]asset{}, links: map[string]string{}}
+	p.wrongKeys = ratelimit.New(wrongKeysEvery, wrongKeysAtOnce)
 	if err := p.readAssets(); err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
 	}
-	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem"} {
+	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem", "selected", "me", "link"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{"asset": func(name string) string { return p.links[name] }}).
 			ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
@@ -165,6 +189,20 @@ func (p *Pages) Routes() map[string]http.HandlerFunc {
 		"GET /savings":             p.show("savings", "Savings", p.savings),
 		"GET /savings.csv":         p.savingsCSV,
 		"GET /health":              p.show("health", "Health", p.health),
+		"GET /me":                  p.show("me", "You", p.me),
+		"GET /selected":            p.show("selected", "", p.selected),
+
+		"POST /selected":                    p.changed("selected", p.ofSelected, p.selected),
+		"POST /environments/{name}/release": p.changed("environment", p.release, p.environment),
+		"POST /runs/{id}/cancel":            p.changed("run", p.cancel, p.run),
+		"POST /runs/{id}/approve":           p.changed("run", p.approve, p.run),
+	}
+	for _, do := range []string{doStart, doStop, doKeep, doSkip} {
+		routes["POST /environments/{name}/"+do] = p.changed("environment", p.ofEnvironment(do), p.environment)
+	}
+	if p.opts.Keys != nil {
+		routes["POST /me/keys"] = p.makeKey
+		routes["POST /me/keys/{id}/revoke"] = p.changed("me", p.revokeKey, p.me)
 	}
 	if p.opts.Preview != nil {
 		routes["GET /plan"] = p.show("plan", "Plan", p.planForm)
@@ -175,18 +213,31 @@ func (p *Pages) Routes() map[string]http.HandlerFunc {
 
 // Open returns what everybody may have, by their patterns.
 func (p *Pages) Open() map[string]http.HandlerFunc {
-	return map[string]http.HandlerFunc{"GET /static/{file}": p.static}
+	open := map[string]http.HandlerFunc{"GET /static/{file}": p.static}
+	if p.opts.Keys != nil {
+		open["GET /calendar.ics"] = p.calendar
+	}
+	if p.opts.Links != nil {
+		open["GET /link/{token}"], open["POST /link/{token}"] = p.linkForm, p.linkFollowed
+	}
+	return open
 }
 
 // Problem shows a problem: what it is, and what to do next.
 func (p *Pages) Problem(w http.ResponseWriter, r *http.Request, status int, what, next string) {
 	c := p.clock()
-	p.write(w, r, status, "problem", p.frame(c, "problem", what, problem{what, next}))
+	p.write(w, r, status, "problem", p.frame(r, c, "problem", what, problem{what, next}))
 }
 
 // frame is what is around the body of a page.
-func (p *Pages) frame(c *clock, page, title string, body any) Frame {
+func (p *Pages) frame(r *http.Request, c *clock, page, title string, body any) Frame {
+	who := access.From(r.Context())
+	name := ""
+	if who.SignedIn() {
+		name = who.Actor.Name
+	}
 	f := Frame{
+		Who: name, CanSignIn: name == "" && p.canSignIn(),
 		Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
 	}
 	if live(page) {
@@ -213,7 +264,37 @@ type Frame struct {
 	Preview                    bool   // there is a page to paste a file into
 	Events                     string // of a page that follows them
 	Now                        Moment
+	Failing                    []FailingReceiver // of notices
+	Who                        string            // who is signed in, "" for nobody
+	CanSignIn                  bool              // nobody is, and somebody could
+	Done                       string            // what a form has done, in a sentence
+	Failed                     string            // why a form has done nothing
 	Body                       any
+}
+
+// A FailingReceiver takes no notices.
+type FailingReceiver struct {
+	Name, Message string
+	Since         Moment
+}
+
+// failing are the receivers that take no notices. A page is shown without them when they
+// cannot be read: its own part says what is wrong.
+func (p *Pages) failing(ctx context.Context, c *clock) []FailingReceiver {
+	if p.opts.Receivers == nil {
+		return nil
+	}
+	all, err := p.opts.Receivers(ctx)
+	if err != nil {
+		return nil
+	}
+	var list []FailingReceiver
+	for _, r := range all {
+		if !r.Failing.IsZero() {
+			list = append(list, FailingReceiver{r.Name, r.Message, c.moment(r.Failing)})
+		}
+	}
+	return list
 }
 
 // A notFound is a page about something that is not there.
@@ -232,6 +313,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
 		page, title, status := name, title, http.StatusOK // the next request begins with those of the route
+		said, r := p.notice(r, c)
 		body, err := f(r, c)
 		var missing *notFound
 		var bad *badQuery
@@ -250,7 +332,9 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 		if t, ok := body.(interface{ title() string }); ok {
 			title = t.title()
 		}
-		p.write(w, r, status, page, p.frame(c, page, title, body))
+		frame := p.frame(r, c, page, title, body)
+		frame.Done, frame.Failing = said, p.failing(r.Context(), c)
+		p.write(w, r, status, page, frame)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/web/access"
 )
 
 // Runs is a page of the history.
@@ -91,6 +92,7 @@ type RunPage struct {
 	SupersededBy       string
 	Progress           string // how far it is, "" when it has ended
 	Attempts           []AttemptLine
+	Forms              []Form // to cancel or approve it
 }
 
 func (p *RunPage) title() string {
@@ -121,9 +123,23 @@ func (p *Pages) run(r *http.Request, c *clock) (any, error) {
 	}
 	if !run.State.Finished() {
 		page.Progress = runText(c, run)
+		page.Forms = runForms(access.From(r.Context()), run)
 	}
 	for _, a := range run.Attempts {
 		page.Attempts = append(page.Attempts, AttemptLine{c.moment(a.At), a.Account, string(a.Outcome), a.Message, a.OperationActivityID, a.Unseen})
 	}
 	return page, nil
+}
+
+// runForms are the forms about an unfinished run that somebody may use.
+func runForms(who access.Identity, run scheduler.Run) []Form {
+	var list []Form
+	to := "/runs/" + url.PathEscape(run.ID) + "/"
+	if run.Waiting == scheduler.WaitApproval && who.May(access.Approve, run.Environment) == nil {
+		list = append(list, Form{To: to + "approve", Title: "Approve the fire", Says: "Every run of its fire that waits goes on, as fast as LCS's quota allows.", Options: []Option{{Text: "Approve"}}})
+	}
+	if who.May(access.Cancel, run.Environment) == nil {
+		list = append(list, Form{To: to + "cancel", Title: "Cancel the " + string(run.Action), Says: "The run ends as canceled. A call that LCS has accepted goes on there.", Options: []Option{{Text: "Cancel the run"}}})
+	}
+	return list
 }

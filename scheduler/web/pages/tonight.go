@@ -15,6 +15,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
+	"curfew/scheduler/web/access"
 )
 
 // rowsShown bounds the rows of a page.
@@ -24,7 +25,11 @@ const rowsShown = 50
 type filter struct {
 	Tag, Name, Project, State string
 	Page                      int
+	All                       bool // every environment shown is marked
 }
+
+// filterNames are the parameters of the first page that say which environments it shows.
+func filterNames() []string { return []string{"tag", "name", "project", "state", "page"} }
 
 // filterStates are the states by which environments can be selected.
 func filterStates() []string {
@@ -32,8 +37,8 @@ func filterStates() []string {
 }
 
 func filterOf(r *http.Request) (filter, error) {
-	q, err := query(r, "tag", "name", "project", "state", "page")
-	f := filter{Tag: q.Get("tag"), Name: q.Get("name"), Project: q.Get("project"), State: q.Get("state"), Page: 1}
+	q, err := query(r, append(filterNames(), "select")...)
+	f := filter{All: q.Get("select") == "all", Tag: q.Get("tag"), Name: q.Get("name"), Project: q.Get("project"), State: q.Get("state"), Page: 1}
 	if err != nil {
 		return f, err
 	}
@@ -92,6 +97,17 @@ func (f filter) with(page int) string {
 	return "/?" + q.Encode()
 }
 
+// Query is the filter as the first page takes it.
+func (f filter) Query() string { return strings.TrimPrefix(f.with(f.Page), "/?") }
+
+// SelectAll is the address of the same page with every environment marked.
+func (f filter) SelectAll() string {
+	if q := f.Query(); q != "" {
+		return "/?" + q + "&select=all"
+	}
+	return "/?select=all"
+}
+
 // Tonight is the first page.
 type Tonight struct {
 	Filter          filter
@@ -104,10 +120,11 @@ type Tonight struct {
 	Running         int
 	Stopped         int
 	Failures        []Failure
-	Alone           []string // environments in no schedule
-	AlonePerDay     string   // what they cost a day when they run, "" when it is not known
+	Alone           []string // environments that run and are in no schedule
+	AlonePerDay     string   // what they cost a day, "" when it is not known
 	DownAccounts    []string
 	NothingSelected bool
+	MayAct          bool // environments can be marked, to do something about them
 }
 
 // A Row is one environment of the first page.
@@ -144,7 +161,7 @@ func (p *Pages) tonight(r *http.Request, c *clock) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Tonight{Filter: f, States: filterStates(), Axis: c.axis(), All: len(all)}
+	t := &Tonight{MayAct: access.From(r.Context()).Role >= access.Requester, Filter: f, States: filterStates(), Axis: c.axis(), All: len(all)}
 	failed, err := p.failures(r, c)
 	if err != nil {
 		return nil, err
@@ -279,7 +296,7 @@ func (t *Tonight) count(rows []Row) {
 func (p *Pages) banners(r *http.Request, t *Tonight, all []scheduler.EnvironmentStatus) error {
 	cost := 0.0
 	for _, s := range all {
-		if s.Wanted == plan.Unknown && s.NextFire == nil {
+		if s.Wanted == plan.Unknown && s.NextFire == nil && seen(s.Observation) == "running" {
 			t.Alone = append(t.Alone, s.Name)
 			cost += s.CostPerHour * 24
 		}
