@@ -459,10 +459,10 @@ func TestEventsEndWithTheDaemon(t *testing.T) {
 func TestASlowListenerIsDropped(t *testing.T) {
 	onBoth(t, func(t *testing.T, dsn string) {
 		logged := make(chan string, 10)
-		l := listen(t, dsn, api.EventsOptions{Patience: 2 * time.Second, Logger: logTo(logged)})
+		l := listen(t, dsn, api.EventsOptions{Patience: 6 * time.Second, Logger: logTo(logged)})
 		l.connect("") // and reads no more
 		c := l.connect("")
-		const events = 30
+		const events = 16
 		for i := range events {
 			appendEvents(t, l.store, scheduler.Event{Kind: scheduler.EventReload, At: time.Now(), Reason: strings.Repeat("x", 1<<20) + fmt.Sprint(i)})
 		}
