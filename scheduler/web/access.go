@@ -69,6 +69,7 @@ func (g gate) guard(next http.HandlerFunc) http.Handler {
 // request was refused already.
 func (g gate) identify(w http.ResponseWriter, r *http.Request) (who *access.Identity, answered bool) {
 	switch g.tokens.check(r, time.Now()) {
+	case tokenAbsent: // the session may say who it is
 	case tokenRight:
 		return new(access.Token(r.RemoteAddr)), false
 	case tokenWrong:

@@ -182,8 +182,8 @@ func (b *book) fits(more []use) error {
 			used, with := b.beyond(b.uses, w, n), b.beyond(all, w, n)
 			left := Budget{Grant: g, Used: used}
 			if with > used && with > left.total() {
-				return denied("%s may use %s a week beyond the schedule for %s; this takes %s in the week from %s, of which %s are left: ask for less, wait for Monday, or ask somebody with the role operator",
-					b.who.Actor.Name, hoursText(left.total()), summary(g.Environments), hoursText(with-used), w.from.Format("Mon 2006-01-02"), hoursText(left.Left()))
+				return denied("%s may use %s a week beyond the schedule for %s, and has %s left in the week from %s; this takes %s: ask for less, wait for Monday, or ask somebody with the role operator",
+					b.who.Actor.Name, hoursText(left.total()), summary(g.Environments), hoursText(left.Left()), w.from.Format("Mon 2006-01-02"), hoursText(with-used))
 			}
 		}
 	}

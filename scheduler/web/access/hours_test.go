@@ -196,14 +196,14 @@ func TestHoursBeyondTheSchedule(t *testing.T) {
 		}},
 		{"what does not fit is refused, and uses nothing", []access.Grant{grant(20, "dev-01")}, []step{
 			{"2000-01-05 19:00", "keep dev-01 9h", "9h", ""},
-			{"2000-01-06 19:00", "start dev-01", "9h", "rita@contoso.com may use 20 h a week beyond the schedule for dev-01; this takes 12 h in the week from Mon 2000-01-03, of which 11 h are left: ask for less, wait for Monday, or ask somebody with the role operator"},
+			{"2000-01-06 19:00", "start dev-01", "9h", "rita@contoso.com may use 20 h a week beyond the schedule for dev-01, and has 11 h left in the week from Mon 2000-01-03; this takes 12 h: ask for less, wait for Monday, or ask somebody with the role operator"},
 			{"2000-01-06 20:00", "start dev-01", "20h", ""},
 			{"2000-01-07 12:00", "start dev-01", "20h", ""},
-			{"2000-01-07 19:00", "keep dev-01 1m", "20h", "of which 0 min are left"},
+			{"2000-01-07 19:00", "keep dev-01 1m", "20h", "has 0 min left"},
 		}},
 		{"monday brings the hours back", []access.Grant{grant(10, "dev-01")}, []step{
 			{"2000-01-05 19:00", "keep dev-01 10h", "10h", ""},
-			{"2000-01-09 23:00", "keep dev-01 30m", "10h", "this takes 30 min in the week from Mon 2000-01-03"},
+			{"2000-01-09 23:00", "keep dev-01 30m", "10h", "left in the week from Mon 2000-01-03; this takes 30 min"},
 			{"2000-01-10 00:00", "keep dev-01 5h", "5h", ""},
 		}},
 		{"hours over Monday count in the week they lie in", []access.Grant{grant(10, "dev-01")}, []step{

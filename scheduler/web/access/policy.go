@@ -30,7 +30,7 @@ type Claims struct {
 	Email    string   `json:"email"` // "" unless the provider vouches for it
 	Roles    []string `json:"roles"`
 	Groups   []string `json:"groups"`
-	Overfull bool     `json:"overfull"` // the provider left out the groups, since there are too many
+	NoGroups bool     `json:"no_groups"` // the provider left out the groups, since there are too many
 }
 
 // A Policy works out what users may do by the rules of the moment, so that a file that was
@@ -42,7 +42,7 @@ func NewPolicy(current func() *Rules) *Policy { return &Policy{current} }
 
 // Identify returns who signed in with the claims, at an address, and what they may do.
 func (p *Policy) Identify(c Claims, from string) Identity {
-	i := Identity{Actor: scheduler.Actor{Name: c.Name, Via: ViaUser, From: from}, Claims: c}
+	i := Identity{Actor: scheduler.Actor{Name: c.Name, Via: ViaUser, From: from}, Claims: c, NoGroups: c.NoGroups}
 	rules := p.current()
 	if rules == nil {
 		return i

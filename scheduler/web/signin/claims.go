@@ -75,7 +75,7 @@ func claimsOf(t *oidc.IDToken, clientID string) (access.Claims, error) {
 		return access.Claims{}, errors.New("it has more roles or groups than can be kept")
 	}
 	c := access.Claims{
-		Subject: t.Subject, Roles: said.Roles, Groups: said.Groups, Overfull: said.HasGroups.is || said.Elsewhere.Groups != "",
+		Subject: t.Subject, Roles: said.Roles, Groups: said.Groups, NoGroups: said.HasGroups.is || said.Elsewhere.Groups != "",
 	}
 	c.Email = said.email(t.Issuer)
 	c.Name = said.name(t, c.Email)

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -56,9 +57,33 @@ func TestRolesAndGroups(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w.rules.Operator = []string{"group:11", "anna@contoso.com"}
 			w.enter(tt.claims)
-			if who, ok := w.who(); !ok || who.Role.String() != tt.role {
+			who, ok := w.who()
+			if !ok || who.Role.String() != tt.role {
 				t.Errorf("%v is %s, %v; want %s", tt.claims, who.Role, ok, tt.role)
+			}
+			if _, left := tt.claims["_claim_names"]; who.NoGroups != left {
+				t.Errorf("groups left out: %v, want %v", who.NoGroups, left)
 			}
 		})
 	}
+}
+
+func FuzzClaims(f *testing.F) {
+	f.Add(`{"email":"anna@contoso.com","email_verified":"false","roles":"x","groups":["y"],"_claim_names":{"groups":"src1"}}`)
+	f.Add(`{"preferred_username":"link:ops","hasgroups":true}`)
+	f.Add(`{"roles":[1],"email_verified":0}`)
+	f.Fuzz(func(t *testing.T, claims string) {
+		var said token
+		if json.Unmarshal([]byte(claims), &said) != nil {
+			return
+		}
+		email := said.email("https://login.microsoftonline.com/x/v2.0")
+		name := said.name(&oidc.IDToken{Subject: "subject-1"}, email)
+		if said.EmailVerified.given && !said.EmailVerified.is && email != "" {
+			t.Errorf("%s: the e-mail %q is not verified", claims, email)
+		}
+		if name == "" || name == "token" || name == "schedule" || email == "" && strings.ContainsAny(name, "@\n\r") {
+			t.Errorf("%s: the name is %q", claims, name)
+		}
+	})
 }

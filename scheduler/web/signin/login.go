@@ -80,7 +80,9 @@ func (s *SignIn) oauth(p *provider, now *Settings, secret string) *oauth2.Config
 // loginCookie is the cookie of one sign-in under way: several may be, in several tabs. With
 // an empty token it is taken away.
 func (s *SignIn) loginCookie(state, token string) *http.Cookie {
-	c := &http.Cookie{Name: s.prefix + "curfew_login_" + state[:min(8, len(state))], Value: token, Path: "/", HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode, MaxAge: int(loginLife.Seconds())}
+	c := &http.Cookie{ //nolint:gosec // Secure wherever people come by https: plain http is for loopback addresses alone
+		Name: s.prefix + "curfew_login_" + state[:min(8, len(state))], Value: token, Path: "/", HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode, MaxAge: int(loginLife.Seconds()),
+	}
 	if token == "" {
 		c.MaxAge = -1
 	}
@@ -113,7 +115,7 @@ func (s *SignIn) finish(w http.ResponseWriter, r *http.Request, now *Settings) e
 	}
 	who := s.opts.Policy.Identify(claims, r.RemoteAddr)
 	s.log.Info("signed in", zap.String("user", claims.Name), zap.Stringer("role", who.Role), zap.String("from", r.RemoteAddr))
-	if claims.Overfull {
+	if claims.NoGroups {
 		s.log.Warn("the provider left the groups out of the token, since the user is in too many; grant by app roles instead, or have the provider send the groups of the application alone", zap.String("user", claims.Name))
 	}
 	http.Redirect(w, r, l.Next, http.StatusSeeOther)

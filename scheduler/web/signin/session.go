@@ -66,17 +66,16 @@ type user struct {
 // that is no longer the file's.
 func (s *SignIn) Identify(w http.ResponseWriter, r *http.Request) (who access.Identity, ok bool, err error) {
 	settings := s.opts.Settings()
-	cookie, err := r.Cookie(s.sessions.Cookie.Name)
-	if err != nil || settings == nil {
+	token := s.token(r)
+	if token == "" || settings == nil {
 		return who, false, nil
 	}
-	ctx, err := s.sessions.Load(r.Context(), cookie.Value)
+	ctx, err := s.sessions.Load(r.Context(), token)
 	if err != nil {
 		return who, false, err
 	}
-	var u user
-	kept := s.sessions.GetString(ctx, keyUser)
-	if kept == "" || json.Unmarshal([]byte(kept), &u) != nil || u.Issuer != settings.Issuer || u.ClientID != settings.ClientID {
+	u := s.user(ctx)
+	if u.Issuer != settings.Issuer || u.ClientID != settings.ClientID {
 		return who, false, nil
 	}
 	if now := time.Now(); now.Sub(time.Unix(s.sessions.GetInt64(ctx, keySeen), 0)) >= seenEvery {
@@ -88,6 +87,24 @@ func (s *SignIn) Identify(w http.ResponseWriter, r *http.Request) (who access.Id
 	return s.opts.Policy.Identify(u.Claims, r.RemoteAddr), true, nil
 }
 
+// token is that of the session of a request, "" when it has none.
+func (s *SignIn) token(r *http.Request) string {
+	cookie, err := r.Cookie(s.sessions.Cookie.Name)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// user is who the session of a context belongs to, the zero value for nobody.
+func (s *SignIn) user(ctx context.Context) user {
+	var u user
+	if json.Unmarshal([]byte(s.sessions.GetString(ctx, keyUser)), &u) != nil {
+		return user{}
+	}
+	return u
+}
+
 // begin makes a session for a user. Whatever session the browser had ends: a token that
 // somebody planted there becomes nobody's.
 func (s *SignIn) begin(w http.ResponseWriter, r *http.Request, u user) error {
@@ -95,11 +112,7 @@ func (s *SignIn) begin(w http.ResponseWriter, r *http.Request, u user) error {
 	if err != nil {
 		return err
 	}
-	token := ""
-	if cookie, err := r.Cookie(s.sessions.Cookie.Name); err == nil {
-		token = cookie.Value
-	}
-	ctx, err := s.sessions.Load(r.Context(), token)
+	ctx, err := s.sessions.Load(r.Context(), s.token(r))
 	if err != nil {
 		return err
 	}
@@ -117,13 +130,13 @@ func (s *SignIn) write(ctx context.Context, w http.ResponseWriter) error {
 	if err != nil {
 		return err
 	}
-	s.cookie(w, ctx, token, expires)
+	s.cookie(ctx, w, token, expires)
 	return nil
 }
 
 // cookie sends the cookie of a session, or takes it away with an empty token. No answer of
 // the daemon is stored by caches anyway.
-func (s *SignIn) cookie(w http.ResponseWriter, ctx context.Context, token string, expires time.Time) {
+func (s *SignIn) cookie(ctx context.Context, w http.ResponseWriter, token string, expires time.Time) {
 	control := w.Header().Values("Cache-Control")
 	s.sessions.WriteSessionCookie(ctx, w, token, expires)
 	w.Header()["Cache-Control"] = control
@@ -131,8 +144,8 @@ func (s *SignIn) cookie(w http.ResponseWriter, ctx context.Context, token string
 
 // logout ends the session on the server, so that no copy of the cookie is worth anything.
 func (s *SignIn) logout(w http.ResponseWriter, r *http.Request, _ *Settings) error {
-	if cookie, err := r.Cookie(s.sessions.Cookie.Name); err == nil {
-		ctx, err := s.sessions.Load(r.Context(), cookie.Value)
+	if token := s.token(r); token != "" {
+		ctx, err := s.sessions.Load(r.Context(), token)
 		if err != nil {
 			return err
 		}
@@ -141,7 +154,7 @@ func (s *SignIn) logout(w http.ResponseWriter, r *http.Request, _ *Settings) err
 				return err
 			}
 		}
-		s.cookie(w, ctx, "", time.Time{})
+		s.cookie(ctx, w, "", time.Time{})
 	}
 	s.opts.Problem(w, r, http.StatusOK, "You are signed out", "Your session has ended here; the provider may still know you, and sign you in again at /login without asking.")
 	return nil

@@ -24,8 +24,8 @@ const (
 	seenEvery   = time.Minute        // a session in use is written this often
 	callTimeout = 10 * time.Second   // of a call to the provider
 	discovered  = 24 * time.Hour     // until the provider's document is read again
-	triesAtOnce = 20                 // sign-ins of an address
-	triesEvery  = 3 * time.Second    // then one so often
+	triesAtOnce = 100                // of an address, which behind a proxy is that of everybody; a sign-in takes two
+	triesEvery  = time.Second        // then one so often
 )
 
 // Settings are what the schedule file says of the provider.
