@@ -25,6 +25,16 @@ var ErrNoCalendarKey = errors.New("no such calendar key")
 // written is void.
 var ErrStale = errors.New("changed meanwhile")
 
+// ErrNoLink means that a link was not made by this daemon, or was cut off.
+var ErrNoLink = errors.New("no such link")
+
+// ErrLinkUsed means that somebody followed a link already.
+var ErrLinkUsed = errors.New("the link was used already")
+
+// ErrLinkVoid means that a link has nothing to do any more: its stop is over, was moved
+// or will not come.
+var ErrLinkVoid = errors.New("the stop of the link does not come any more")
+
 // An InvalidError is what is wrong with a request, for whoever made it.
 type InvalidError struct{ Message string }
 

@@ -3,6 +3,8 @@ package scheduler
 import (
 	"strings"
 	"time"
+
+	"curfew/scheduler/plan"
 )
 
 // An Actor is who caused a change.
@@ -39,14 +41,16 @@ const (
 	EventMissed      EventKind = "missed"
 	EventApproval    EventKind = "approval"    // a fire waits for one, or was approved
 	EventWarning     EventKind = "warning"     // what a person should know, and no run's end
-	EventUnreachable EventKind = "unreachable" // an account is down
-	EventReachable   EventKind = "reachable"   // and up again
+	EventUnreachable EventKind = "unreachable" // an account is down, or the LCS of a project does not answer
+	EventReachable   EventKind = "reachable"   // and works again
 	EventThrottled   EventKind = "throttled"   // LCS answered 429
 	EventDrift       EventKind = "drift"
 	EventOverride    EventKind = "override" // made, ended, released, or stale
 	EventRequest     EventKind = "request"  // a person asked for a run
 	EventReload      EventKind = "reload"   // a schedule file is active
 	EventConfig      EventKind = "config"   // a schedule file was refused
+	EventStopping    EventKind = "stopping" // an environment is to be stopped soon
+	EventSummary     EventKind = "summary"  // of a day; delivered, and never written as an event
 	EventKey         EventKind = "key"      // a calendar key was made or revoked
 )
 
@@ -58,8 +62,12 @@ type Event struct {
 	At          time.Time
 	By          Actor
 	Environment string
-	Run         string // its id
-	Override    string // its id
+	Project     string
+	Schedule    string
+	Action      plan.Action
+	FireAt      time.Time // the fire that it is about, in UTC
+	Run         string    // its id
+	Override    string    // its id
 	Account     string
 	Reason      string // what happened, in a sentence
 	NextStep    string // what a person can do, "" when there is nothing to do

@@ -136,5 +136,9 @@ func EnvironmentHold(environment string, kind CallKind) string {
 	return "environment/" + environment + "/" + string(kind)
 }
 
+// SilentMark is the scope of a hold that forbids nothing: it remembers that the LCS of a
+// project does not answer, and that this was reported.
+func SilentMark(project int64) string { return "project/" + strconv.FormatInt(project, 10) + "/silent" }
+
 // MetadataHold is the scope of a project's metadata: LCS throttled it.
 func MetadataHold(project int64) string { return "metadata/" + strconv.FormatInt(project, 10) }

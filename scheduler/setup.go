@@ -25,7 +25,8 @@ type Setup struct {
 	Rules        []Rule
 	Location     *time.Location // the zone of instants that have none of their own; UTC when nil
 	Leads        map[string]Lead
-	Enforced     map[string]string // by environment: the schedule that also corrects drift
+	Enforced     map[string]string  // by environment: the schedule that also corrects drift
+	Warnings     map[string]Warning // by environment
 	Environments []Environment
 	Projects     []Project
 	Defaults     Defaults
@@ -42,6 +43,21 @@ type Rule struct {
 type Lead struct {
 	Auto  bool          // as long as their starts take
 	Fixed time.Duration // when not Auto; the plan knows of it
+}
+
+// A Warning is how long before its stops people are warned of one environment.
+type Warning struct {
+	Schedules map[string]time.Duration // by schedule of the environment; 0 for not at all
+	Otherwise time.Duration            // the longest of them, where no schedule stops it: an override ends, say
+}
+
+// Ahead is how long before a stop of a schedule, an exception or an override people are
+// warned.
+func (w Warning) Ahead(rule string) time.Duration {
+	if d, ok := w.Schedules[rule]; ok {
+		return d
+	}
+	return w.Otherwise
 }
 
 // An Environment is one environment of the schedule file.

@@ -238,7 +238,7 @@ func TestFormsThatFailSayWhatToDo(t *testing.T) {
 		{"a requester who stops", rita, "/environments/dev-00/stop", nil, 403, "to stop dev-00, ask somebody with the role operator"},
 		{"a requester who keeps stopped", rita, "/environments/dev-00/keep", url.Values{"until": {soon}, "keep": {"stopped"}}, 403, "to keep dev-00 stopped"},
 		{"a requester elsewhere", rita, "/environments/dev-01/start", nil, 403, "may not start dev-01"},
-		{"a requester beyond the hours", rita, "/environments/dev-00/keep", url.Values{"until": {late}}, 403, "of which 2 h are left"},
+		{"a requester beyond the hours", rita, "/environments/dev-00/keep", url.Values{"until": {late}}, 403, "and has 2 h left"},
 		{"a viewer", vera, "/environments/dev-00/keep", url.Values{"until": {soon}}, 403, "vera@contoso.com may read only"},
 		{"a viewer of a run", vera, "/runs/01a20a66-0000-7000-8000-000000000003/cancel", nil, 403, "vera@contoso.com may read only"},
 	} {
@@ -270,7 +270,7 @@ func TestPagesShowTheFormsThatSomebodyMayUse(t *testing.T) {
 		{"", "/environments/dev-00", []string{"not Start now", "Sign in, or send the API token", `href="/login?next=%2Fenvironments%2Fdev-00"`}},
 		{"vera", "/environments/dev-00", []string{"not Start now", "not Keep running", "vera@contoso.com may read only", "not href=\"/login"}},
 		{"vera", "/", []string{"not type=\"checkbox\""}},
-		{"rita", "/environments/dev-00", []string{"not Start now", "of which 2 h are left", "Keep running", "not Stop now", "not <option>stopped", "ask somebody with the role operator", "1 h"}},
+		{"rita", "/environments/dev-00", []string{"not Start now", "and has 2 h left", "Keep running", "not Stop now", "not <option>stopped", "ask somebody with the role operator", "1 h"}},
 		{"rita", "/environments/dev-01", []string{"not Start now", "not Keep running<", "may not start dev-01"}},
 		{"anna", "/environments/dev-01", []string{"Start now", "Stop now", "<option>stopped"}},
 		{"anna", "/?project=contoso", []string{`type="checkbox" form="selected" name="environment" value="dev-00"`, `name="filter" value="project=contoso"`, "/?project=contoso&amp;select=all", "not checked"}},

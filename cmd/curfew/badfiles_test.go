@@ -12,6 +12,7 @@ import (
 )
 
 func TestFilesThatAreNoScheduleFile(t *testing.T) {
+	t.Parallel()
 	size := longtest.Or(500_000, 5_000_000)
 	tests := []struct {
 		name    string
@@ -45,6 +46,7 @@ func TestFilesThatAreNoScheduleFile(t *testing.T) {
 }
 
 func TestUnreadableFile(t *testing.T) {
+	t.Parallel()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)

@@ -341,6 +341,7 @@ func (s *site) until(what string, is func() bool) {
 }
 
 func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
+	t.Parallel()
 	post := func(r *http.Request) bool { return r.Method == http.MethodPost }
 	meta := func(r *http.Request) bool { return r.Method == http.MethodGet }
 	tests := []struct {
@@ -367,10 +368,10 @@ func TestBinaryKilledAroundAFireMakesOneAcceptedCall(t *testing.T) {
 	if _, err := binary(); err != nil { // built before the minute is chosen
 		t.Fatal(err)
 	}
-	at, cron := nextMinute(30 * time.Second)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
+			at, cron := nextMinute(15 * time.Second)
 			s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
 			s.start()
 			dead := make(chan struct{})

@@ -41,6 +41,8 @@ var guides = map[string]guide{
 	"environments":   {groupLCS, "curfew environments\ncurfew environments --project contoso --yaml"},
 	"login":          {groupLCS, "curfew login main\ncurfew login main --browser"},
 	"accounts":       {groupLCS, "curfew accounts\ncurfew accounts check main"},
+	"notify":         {groupDaemon, "curfew notify test"},
+	"notify test":    {"", "curfew notify test\ncurfew notify test ops"},
 	"accounts check": {"", "curfew accounts check main"},
 	"serve":          {groupDaemon, "curfew serve\ncurfew serve --listen 0.0.0.0:8080 --database /var/lib/curfew/curfew.db\nCURFEW_DATABASE_FILE=/run/secrets/database curfew serve --log-level debug"},
 	"demo":           {groupDaemon, "curfew demo\ncurfew demo --listen 127.0.0.1:9090"},

@@ -107,7 +107,7 @@ func newRoot(e env) *cobra.Command {
 		newDecide(e, "approve", "Lets a fire go that would stop more than max_stops_per_fire, by one of its runs", func(ctx context.Context, c *client.Client, id string) (api.Run, error) {
 			return c.Approve(ctx, id)
 		}),
-		newKeep(e), newSkip(e), newReload(e), newBackup(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
+		newKeep(e), newSkip(e), newReload(e), newBackup(e), newOverrides(e), newRelease(e), newLogin(e, config), newAccounts(e, config), newNotify(e, config), newSchema(e), newVersion(e), newHealthcheck(e),
 	)
 	root.SetFlagErrorFunc(flagProblem)
 	addGuides(root)

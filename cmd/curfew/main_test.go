@@ -31,9 +31,14 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command lines of testdata/script against their goldens.
 // UPDATE_GOLDEN=1 writes the goldens again.
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: os.Getenv("UPDATE_GOLDEN") != "",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector has each command wait for a second
+			return nil
+		},
 	})
 }
 

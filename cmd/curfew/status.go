@@ -25,12 +25,19 @@ type statusFilter struct{ tag, project, state string }
 
 func newStatus(e env) *cobra.Command {
 	var f statusFilter
+	var receivers []api.Receiver
 	c := lister[api.Environment]{
 		"status", "Shows every environment: what is wanted, what LCS shows, the next fire",
 		func(ctx context.Context, c *client.Client) ([]api.Environment, error) {
 			all, err := c.Environments(ctx)
+			receivers, _ = c.Receivers(ctx) // a daemon of an older version has none
 			return slices.DeleteFunc(all, func(env api.Environment) bool { return !f.match(env) }), err
-		}, printStatus,
+		}, func(s *screen, file api.File, list []api.Environment) error {
+			if err := printStatus(s, file, list); err != nil {
+				return err
+			}
+			return printReceivers(s, receivers)
+		},
 	}.command(e)
 	c.Flags().StringVar(&f.tag, "tag", "", "only environments with this `TAG`")
 	c.Flags().StringVar(&f.project, "project", "", "only those of this project `NAME`")
@@ -185,4 +192,18 @@ func held(m *api.Manual) scheduler.Manual {
 		out.Until = *m.Until
 	}
 	return out
+}
+
+// printReceivers names the receivers that take no notices.
+func printReceivers(s *screen, receivers []api.Receiver) error {
+	for _, r := range receivers {
+		if r.FailingSince == nil {
+			continue
+		}
+		line := fmt.Sprintf("notices to %s do not arrive since %s: %s; check with curfew notify test %s", r.Name, s.when(r.FailingSince), cell(text(r.Message)), r.Name)
+		if _, err := io.WriteString(s.w, s.paragraph(line)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

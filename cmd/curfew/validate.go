@@ -32,7 +32,7 @@ func validate(e env, files []string, form string, strict bool) error {
 	all := config.Diagnostics{}
 	var summaries []string
 	for _, file := range files {
-		cfg, diags := config.Load(file, config.Options{Now: time.Now(), Notes: true})
+		cfg, diags := config.Load(file, config.Options{Now: time.Now(), Notes: true, Links: linksHere(e)})
 		all = append(all, diags...)
 		if !diags.HasErrors() {
 			summaries = append(summaries, summary(file, cfg))
@@ -81,4 +81,12 @@ func summary(file string, cfg *config.Config) string {
 		return s + ", no coming fire"
 	}
 	return s + fmt.Sprintf(", next fire: %s of %s at %s", first.Action, first.Schedule, first.At.Format(clock))
+}
+
+// linksHere is what is known here of the daemon's public address.
+func linksHere(e env) config.Links {
+	if e.getenv("CURFEW_PUBLIC_URL") != "" {
+		return config.LinksOn
+	}
+	return config.LinksUnknown
 }

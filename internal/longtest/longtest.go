@@ -3,7 +3,9 @@
 package longtest
 
 import (
+	"flag"
 	"os"
+	"strconv"
 	"testing"
 )
 
@@ -23,4 +25,15 @@ func Or[T any](short, long T) T {
 		return long
 	}
 	return short
+}
+
+// Draw sets how many cases each property of a package is tried with in `make test`; else
+// rapid's own number, or that of -rapid.checks. TestMain calls it before it runs the tests.
+func Draw(short int) {
+	if enabled() {
+		return
+	}
+	if err := flag.Set("rapid.checks", strconv.Itoa(short)); err != nil {
+		panic(err) // the package has no property
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/auth"
 )
 
@@ -48,7 +49,7 @@ func TestLoginSurvivesAKillInTheMiddleOfAWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tokens")
 	files := auth.LoginFiles{Dir: dir}
 	leftovers := 0
-	for round := range 40 {
+	for round := range longtest.Or(10, 40) {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "CURFEW_TEST_WRITES_LOGINS="+dir)
 		out, err := cmd.StdoutPipe()

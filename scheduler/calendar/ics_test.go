@@ -312,7 +312,7 @@ func FuzzReadICS(f *testing.F) {
 	f.Fuzz(func(t *testing.T, src []byte) {
 		began := time.Now()
 		ranges, err := daysOf(src)
-		if took, limit := time.Since(began), 2*time.Second; took > limit {
+		if took, limit := time.Since(began), 20*time.Second; took > limit {
 			t.Errorf("reading %d bytes took %v, want at most %v", len(src), took, limit)
 		}
 		if err != nil {

@@ -107,8 +107,11 @@ type Lead struct {
 // A Receiver is notified of what is listed in On.
 type Receiver struct {
 	Name string
-	URL  SecretRef // of a shoutrrr URL, which carries secrets
-	On   []string  // failed, missed, warning, unreachable, succeeded, summary, override, throttled
+	URL  SecretRef // of a Teams workflow or of shoutrrr; it carries secrets
+	On   []string  // failed, missed, warning, unreachable, succeeded, summary, override, throttled, approval, drift, config
+	// Environments are those that it hears of, in file order; nil for all.
+	Environments []string
+	SummaryAt    int // minute of the day in the file's zone
 }
 
 // The values of order.
@@ -134,7 +137,19 @@ type Options struct {
 	Now time.Time
 	// Notes asks for notes too, such as the hours up per week of each schedule.
 	Notes bool
+	// Links says whether warnings of stops can carry links.
+	Links Links
 }
+
+// Links is what is known of the daemon's public address.
+type Links int
+
+// Without knowing the daemon there is a note at most.
+const (
+	LinksUnknown Links = iota
+	LinksOn
+	LinksOff
+)
 
 // Zone returns the zone of what the file shows without one of its own.
 func (c *Config) Zone() *time.Location {

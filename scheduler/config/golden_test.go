@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"flag"
 	"go/ast"
 	"go/constant"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -26,23 +28,33 @@ func now() time.Time { return time.Date(2027, time.March, 20, 12, 0, 0, 0, time.
 // there, by the name of the golden file.
 func goldens(t *testing.T) map[string]Diagnostics {
 	t.Helper()
+	all, err := readGoldens()
+	if err != nil {
+		t.Fatalf("no files in testdata: %v", err)
+	}
+	return all
+}
+
+// readGoldens reads them once for all tests.
+var readGoldens = sync.OnceValues(func() (map[string]Diagnostics, error) {
 	all := map[string]Diagnostics{}
 	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no files in testdata: %v", err)
+		return nil, cmp.Or(err, os.ErrNotExist)
 	}
 	for _, file := range files {
-		_, diags := Load(file, Options{Now: now(), Notes: strings.Contains(file, "hours")})
+		_, diags := Load(file, Options{Now: now(), Notes: strings.Contains(file, "hours") || strings.Contains(file, "notes")})
 		all[strings.TrimSuffix(file, ".yaml")+".out"] = diags
 	}
 	for name, src := range made() {
 		_, diags := Parse(name+".yaml", src, "testdata", Options{Now: now()})
 		all["testdata/made-"+name+".out"] = diags
 	}
+	_, all["testdata/warn-links-off.out"] = Load("testdata/warn-notes.yaml", Options{Now: now(), Links: LinksOff})
 	_, all["testdata/made-directory.out"] = Load("testdata", Options{})
 	_, all["testdata/made-absent.out"] = Load("testdata/absent/schedules.yaml", Options{})
-	return all
-}
+	return all, nil
+})
 
 // made are files that are better made than kept: large, or not text.
 func made() map[string][]byte {

@@ -212,13 +212,27 @@ func exceptionSection() section {
 func receiverSection() section {
 	return section{title: "a receiver", keys: []key{
 		named("Name of the receiver. Example: ops."),
-		{name: "url", doc: "Where the shoutrrr URL is kept; it carries secrets and is not written here. Example: {env: CURFEW_TEAMS_URL}.", want: wantSecret, required: true, shape: secretSection("url").shape()},
-		{name: "on", doc: "What to notify of. Default: [failed, missed, warning, unreachable].", want: "a list of " + oneOf(notifications()), words: notifications(), shape: oneOrListOf(enum(notifications()))},
+		{name: "url", doc: "Where the URL is kept, of a Teams workflow or of shoutrrr; it carries secrets and is not written here. Example: {env: CURFEW_TEAMS_URL}.", want: wantSecret, required: true, shape: secretSection("url").shape()},
+		{name: "on", doc: "What to notify of. Default: [failed, missed, warning, unreachable, approval, config].", want: "a list of " + oneOf(notifications()), words: notifications(), shape: oneOrListOf(enum(notifications()))},
+		onlySelectorKey(),
+		{name: "summary_at", doc: "When the summary of the day is sent, in the zone of the file. Default: \"08:00\". Example: \"17:30\".", want: wantClock, shape: shape{"type": "string", "pattern": clockPattern}},
 	}}
 }
 
 func notifications() []string {
-	return []string{"failed", "missed", "warning", "unreachable", "succeeded", "summary", "override", "throttled"}
+	return []string{"failed", "missed", "warning", "unreachable", "succeeded", "summary", "override", "throttled", "approval", "drift", "config"}
+}
+
+const (
+	wantClock    = "a time such as \"08:00\", from 00:00 to 23:59"
+	clockPattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"
+)
+
+// onlySelectorKey is selectorKey where it is not required.
+func onlySelectorKey() key {
+	k := selectorKey()
+	k.required, k.doc = false, "Notify only of what concerns these: names, globs such as \"dev-*\", and \"tag:NAME\". Default: all. Example: [\"tag:team-a\"]."
+	return k
 }
 
 func defaultsSection() section {

@@ -31,7 +31,7 @@ func TestTheExampleShowsEveryKey(t *testing.T) {
 	}
 	sections := []section{
 		fileSection(), accountSection(), secretSection("password"), projectSection(), environmentSection(), calendarSection(), icsSection(),
-		scheduleSection(), exceptionSection(), receiverSection(), defaultsSection(),
+		scheduleSection(), exceptionSection(), receiverSection(), accessSection(), requesterSection(), defaultsSection(),
 	}
 	for _, s := range sections {
 		for _, name := range s.names() {
@@ -49,7 +49,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 	}
 	var lines []string
 	for line := range strings.SplitSeq(string(src), "\n") {
-		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on"} {
+		for _, key := range []string{"# exceptions:", "# defaults:", "#   - {", "#   catch_up", "#   deadline", "#   warn", "#   order", "#   verify", "#   max", "# enforce", "# client_secret", "# scope", "# authority", "# timezone", "# warn", "# notify:", "#   - name: ops", "#     url", "#     on", "# access:", "#   issuer", "#   client_id: 6", "#   client_secret: {file: /run/secrets/oidc", "#   viewer", "#   requester", "#   operator"} {
 			if at := strings.Index(line, key); at >= 0 && strings.TrimSpace(line[:at]) == "" {
 				line = strings.Replace(line, "# ", "", 1)
 			}
@@ -64,7 +64,7 @@ func TestTheExampleUncommentedHasNoErrors(t *testing.T) {
 	if diags.HasErrors() {
 		t.Fatal(write(diags))
 	}
-	if len(cfg.Exceptions) != 2 || cfg.Schedules[0].Enforce != EnforceAlways {
+	if len(cfg.Exceptions) != 2 || cfg.Schedules[0].Enforce != EnforceAlways || cfg.Access == nil {
 		t.Errorf("exceptions %d, enforce %s, want 2 and always", len(cfg.Exceptions), cfg.Schedules[0].Enforce)
 	}
 }
@@ -113,7 +113,7 @@ func TestConfigHoldsWhatTheFileSays(t *testing.T) {
 		{"RFC 3339", cfg.Exceptions[3].From.UTC().Format(time.RFC3339), "2027-05-01T16:00:00Z"},
 		{"keep", cfg.Exceptions[0].Keep, plan.Stopped},
 		{"reason", cfg.Exceptions[0].Reason, "Christmas"},
-		{"on", cfg.Notify[1].On, []string{"failed", "missed", "warning", "unreachable"}},
+		{"on", cfg.Notify[1].On, []string{"failed", "missed", "warning", "unreachable", "approval", "config"}},
 		{"defaults", cfg.Defaults, Defaults{36 * time.Hour, 90 * time.Minute, 0, 90 * time.Minute, OrderFile, 20}},
 	}
 	for _, tt := range tests {

@@ -15,15 +15,56 @@ func (d *decoder) decodeReceivers(f *fields) {
 			r.URL = *ref
 		}
 		if !f.has("on") {
-			r.On = []string{"failed", "missed", "warning", "unreachable"}
+			r.On = []string{"failed", "missed", "warning", "unreachable", "approval", "config"}
 		}
 		for _, n := range f.oneOrMore("on") {
 			if word, ok := d.word(n, "notification", notifications()); ok && !slices.Contains(r.On, word) {
 				r.On = append(r.On, word)
 			}
 		}
+		if f.has("environments") {
+			r.Environments = d.selected(f)
+		}
+		r.SummaryAt = d.summaryAt(f)
 		d.cfg.Notify = append(d.cfg.Notify, r)
 	})
+}
+
+// summaryAt is the minute of the day at which a receiver has its summary.
+func (d *decoder) summaryAt(f *fields) int {
+	const otherwise = 8 * 60
+	n := f.values["summary_at"]
+	if n == nil {
+		return otherwise
+	}
+	s, ok := d.text(n, "summary_at", wantClock)
+	if !ok {
+		return otherwise
+	}
+	if !d.matches(clockPattern, s) {
+		d.errorf(n, msgClock, cut(s), wantClock)
+		return otherwise
+	}
+	t, _ := time.Parse("15:04", s) // it matches
+	return t.Hour()*60 + t.Minute()
+}
+
+// warnLinks says what is known of the links of warnings, at the first schedule that warns.
+func (d *decoder) warnLinks() {
+	i := slices.IndexFunc(d.schedules, func(s scheduleEntry) bool { return s.Enabled && s.Warn > 0 })
+	if i < 0 {
+		return
+	}
+	place := d.schedules[i].place
+	receives := slices.ContainsFunc(d.cfg.Notify, func(r Receiver) bool { return slices.Contains(r.On, "warning") })
+	switch {
+	case !receives && d.opts.Notes:
+		d.notef(place, msgWarnNobody)
+	case receives && d.opts.Links == LinksOff:
+		d.warnf(place, msgLinksOff)
+	case receives && d.opts.Links == LinksUnknown && d.opts.Notes:
+		d.notef(place, msgLinksUnknown)
+	}
 }
 
 // defaults reads the defaults; what is not given has the value documented.

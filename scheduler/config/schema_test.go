@@ -11,6 +11,8 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"gopkg.in/yaml.v3"
+
+	"curfew/internal/longtest"
 )
 
 const schemaFile = "../../deploy/schedules.schema.json"
@@ -90,7 +92,7 @@ func TestSchemaAgreesOnEveryValue(t *testing.T) {
 	tried, refused := 0, 0
 	every := 1
 	if raceEnabled {
-		every = 5
+		every = longtest.Or(15, 5)
 	}
 	try := func(at *yaml.Node) {
 		if tried++; tried%every != 0 {

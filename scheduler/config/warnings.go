@@ -25,6 +25,7 @@ const (
 // warnSchedules reports what schedules say that is probably not meant. It returns
 // whether all schedules could be examined.
 func (d *decoder) warnSchedules() bool {
+	d.warnLinks()
 	for i, s := range d.schedules {
 		if s.Enabled {
 			d.warnSwapped(s)

@@ -83,6 +83,7 @@ var needs = map[string]struct {
 	"GET /api/v1/savings":                    {viewing, []int{200}},
 	"GET /api/v1/audit":                      {viewing, []int{200}},
 	"GET /api/v1/accounts":                   {viewing, []int{200}},
+	"GET /api/v1/receivers":                  {viewing, []int{200}},
 	"GET /api/v1/file":                       {viewing, []int{200}},
 	"GET /api/v1/openapi.json":               {viewing, []int{200}},
 	"POST /api/v1/environments/{name}/start": {asking, []int{202}},
@@ -116,6 +117,8 @@ var needs = map[string]struct {
 	"POST /me/keys":                          {viewing, []int{200, 403}}, // 403 to the API token, which is no user
 	"POST /me/keys/{id}/revoke":              {viewing, []int{404}},      // the key of nobody
 	"GET /calendar.ics":                      {open, []int{404}},         // without a key
+	"GET /link/{token}":                      {open, []int{404}},         // with a token that is none
+	"POST /link/{token}":                     {open, []int{404}},
 }
 
 // A person is a user of the provider, with what its tokens say.

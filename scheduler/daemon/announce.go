@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"maps"
 	"net"
 	"slices"
 	"time"
@@ -47,13 +46,8 @@ func announceSchedules(logger *zap.Logger, cfg *config.Config, p *plan.Plan, now
 
 // notYet lists what the file asks for and this version does not do.
 func notYet(cfg *config.Config) []string {
-	used := map[string]bool{
-		"notify": len(cfg.Notify) > 0, "warn": cfg.Defaults.Warn > 0,
-		"client_secret": slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.ClientSecret != nil }),
+	if slices.ContainsFunc(cfg.Accounts, func(a config.Account) bool { return a.ClientSecret != nil }) {
+		return []string{"client_secret"}
 	}
-	for _, s := range cfg.Schedules {
-		used["warn"] = used["warn"] || s.Warn > 0
-	}
-	maps.DeleteFunc(used, func(_ string, is bool) bool { return !is })
-	return slices.Sorted(maps.Keys(used))
+	return nil
 }

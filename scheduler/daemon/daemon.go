@@ -21,6 +21,7 @@ import (
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
+	"curfew/scheduler/notify"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
 	"curfew/scheduler/web"
@@ -116,7 +117,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
-	g.Go(func() error { return parts.past.sum(ctx, d.Logger) })
+	g.Go(func() error { return parts.notices.Run(ctx) })
+	g.Go(func() error { return parts.past.sum(ctx, parts.saved, d.Logger) })
 	if d.Demo == nil { // its fires are dense on purpose
 		g.Go(func() error { return parts.reload.warn(ctx) })
 	}
@@ -129,10 +131,12 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 // parts are what runs side by side.
 type parts struct {
-	engine *engine.Engine
-	site   *web.Server
-	reload *reloader
-	past   reports
+	engine  *engine.Engine
+	site    *web.Server
+	reload  *reloader
+	past    reports
+	saved   *savedMetrics
+	notices *notify.Deliverer
 }
 
 func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
@@ -156,36 +160,49 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	saved, err := newSavedMetrics(reg)
+	if err != nil {
+		return parts{}, err
+	}
+	told, err := d.notices(ctx, st, acting, reg)
+	if err != nil {
+		return parts{}, err
+	}
 	reload, err := newReloader(d, acting, clients, reg)
 	if err != nil {
 		return parts{}, err
 	}
+	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
 	past := reports{acting, st, d.Retention}
-	site, err := d.site(acting, past, reload, reg)
-	return parts{acting, site, reload, past}, err
+	site, err := d.site(acting, past, reload, told, reg)
+	return parts{acting, site, reload, past, saved, told.deliverer}, err
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg *prometheus.Registry) (*web.Server, error) {
+func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, told notices, reg *prometheus.Registry) (*web.Server, error) {
 	token, err := apiToken(d.Getenv)
 	if err != nil {
 		return nil, err
 	}
 	changes, policy := access.NewChanges(acting, past), access.NewPolicy(d.access.rules)
-	shown, err := pages.New(pages.Options{
+	o := pages.Options{
 		Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil,
-		Changes: changes, Keys: access.NewKeys(past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(),
-	})
+		Changes: changes, Keys: access.NewKeys(past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers,
+	}
+	if told.links != nil {
+		o.Links = told.links
+	}
+	shown, err := pages.New(o)
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, File: reload.file.current})
+	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, Receivers: told.deliverer.Receivers, File: reload.file.current})
 	site := web.Options{
 		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
-		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem,
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
 	}
 	if people := d.access.signIn(past.store, shown.Problem); people != nil {
-		site.SignIn, site.PublicURL = people, d.access.address()
+		site.SignIn = people
 	}
 	return web.New(site), nil
 }
@@ -194,7 +211,7 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, reg
 func storesOf(s *store.Store) engine.Stores {
 	return engine.Stores{
 		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
-		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+		Overrides: s.Overrides, Events: s.Events, Warnings: s.Deliveries, Links: s.Links, Queue: s.Queue, Upkeep: s,
 	}
 }
 

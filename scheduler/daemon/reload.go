@@ -36,6 +36,8 @@ type reloader struct {
 	ok     prometheus.Gauge
 	at     prometheus.Gauge
 	file   *fileState
+	links  config.Links
+	active func(*config.Config) // is told of each file that becomes active
 	access *accessOf
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 
@@ -49,6 +51,9 @@ type reloader struct {
 func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registerer) (*reloader, error) {
 	r := &reloader{
 		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
+	}
+	if r.links = config.LinksOn; d.PublicURL == "" {
+		r.links = config.LinksOff
 	}
 	r.ok = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "curfew_config_last_reload_successful", Help: "1 when the schedule file as it is now is active, 0 when it has errors and an older one is.",
@@ -119,6 +124,7 @@ func (r *reloader) load(ctx context.Context, by scheduler.Actor) (api.Reloaded, 
 	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, config.Digest(cfg.Files)
 	r.access.set(cfg)
 	r.file.loaded(cfg, time.Now())
+	r.active(cfg)
 	announceSchedules(r.log, cfg, p, time.Now())
 	select {
 	case r.loaded <- struct{}{}:
@@ -146,7 +152,7 @@ func (r *reloader) warn(ctx context.Context) error {
 		warnings := make(chan config.Diagnostics, 1)
 		go func() {
 			defer close(warnings)
-			if _, diags := config.Load(path, config.Options{Now: time.Now()}); !diags.HasErrors() { // else it changed: a reload reports it
+			if _, diags := config.Load(path, config.Options{Now: time.Now(), Links: r.links}); !diags.HasErrors() { // else it changed: a reload reports it
 				warnings <- diags.Warnings()
 			}
 		}()

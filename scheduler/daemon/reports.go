@@ -64,11 +64,15 @@ func (r reports) Timeline(ctx context.Context, from, to time.Time, names []strin
 
 // Savings calls each with the sums of each environment since an instant.
 func (r reports) Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error {
+	return r.savingsUntil(ctx, since, time.Now(), each)
+}
+
+func (r reports) savingsUntil(ctx context.Context, since, until time.Time, each func(report.Environment, report.Sums) error) error {
 	s, err := r.subject(ctx, since)
 	if err != nil {
 		return err
 	}
-	return report.Savings(ctx, s, since, time.Now(), each)
+	return report.Savings(ctx, s, since, until, each)
 }
 
 // Explain returns what is wanted of an environment at an instant, step by step.
@@ -122,11 +126,15 @@ func (r reports) Months(ctx context.Context, since time.Time) ([]scheduler.Month
 const sumEvery = time.Hour
 
 // sum keeps the savings of each month, which outlive what they come from, until ctx ends.
-func (r reports) sum(ctx context.Context, log *zap.Logger) error {
+func (r reports) sum(ctx context.Context, shown *savedMetrics, log *zap.Logger) error {
 	t := time.NewTicker(sumEvery)
 	defer t.Stop()
 	for {
-		if err := r.sumMonths(ctx, time.Now()); err != nil && ctx.Err() == nil {
+		err := r.sumMonths(ctx, time.Now())
+		if err == nil {
+			err = shown.count(ctx, r)
+		}
+		if err != nil && ctx.Err() == nil {
 			log.Warn("savings not summed; retrying in an hour", zap.Error(err))
 		}
 		select {

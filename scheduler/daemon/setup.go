@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"maps"
+	"time"
+
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -9,7 +12,7 @@ import (
 // newSetup returns the engine's side of a schedule file.
 func newSetup(cfg *config.Config, p *plan.Plan, c *Clients) (*scheduler.Setup, error) {
 	s := &scheduler.Setup{
-		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Currency: cfg.Currency, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{},
+		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Currency: cfg.Currency, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{}, Warnings: warningsOf(cfg),
 		Defaults: scheduler.Defaults{
 			CatchUp: cfg.Defaults.CatchUp, Deadline: cfg.Defaults.Deadline, VerifyTimeout: cfg.Defaults.VerifyTimeout, Order: cfg.Defaults.Order,
 			MaxStops: cfg.Defaults.MaxStopsPerFire,
@@ -57,4 +60,25 @@ func rulesOf(cfg *config.Config, p *plan.Plan) []scheduler.Rule {
 		add(x.Name, x.Environments)
 	}
 	return rules
+}
+
+// warningsOf says how long before its stops people are warned of each environment.
+func warningsOf(cfg *config.Config) map[string]scheduler.Warning {
+	all := map[string]scheduler.Warning{}
+	for _, s := range cfg.Schedules {
+		if !s.Enabled {
+			continue
+		}
+		for _, name := range s.Environments {
+			w := all[name]
+			if w.Schedules == nil {
+				w.Schedules = map[string]time.Duration{}
+			}
+			w.Schedules[s.Name] = s.Warn
+			w.Otherwise = max(w.Otherwise, s.Warn)
+			all[name] = w
+		}
+	}
+	maps.DeleteFunc(all, func(_ string, w scheduler.Warning) bool { return w.Otherwise == 0 })
+	return all
 }

@@ -281,6 +281,7 @@ func (a *accounts) renewLogins(ctx context.Context, now time.Time) {
 			}
 		}
 		a.record.metrics.lapses.WithLabelValues(use.Name).Set(float64(login.LapsesAt().Unix()))
+		a.record.metrics.refreshed.WithLabelValues(use.Name).Set(float64(login.RefreshedAt.Unix()))
 		if left := login.LapsesAt().Sub(now); left <= lapsesSoon {
 			a.lapses(ctx, use.Name, login, left, now)
 		}
@@ -333,6 +334,7 @@ func (a *accounts) forget(before, after *snapshot) {
 		}
 		a.record.metrics.accountUp.DeleteLabelValues(use.Name)
 		a.record.metrics.lapses.DeleteLabelValues(use.Name)
+		a.record.metrics.refreshed.DeleteLabelValues(use.Name)
 	}
 	a.show(after)
 }

@@ -140,6 +140,7 @@ func (o *office) recovered() {
 }
 
 func TestRunWaitsForAnAccountAndGoesOnWhenItsSecretChanges(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		mode   string
@@ -167,6 +168,7 @@ func TestRunWaitsForAnAccountAndGoesOnWhenItsSecretChanges(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o := newOffice(t, tt.mode)
 				until("2000-01-03 16:00:00")
@@ -186,6 +188,7 @@ func TestRunWaitsForAnAccountAndGoesOnWhenItsSecretChanges(t *testing.T) {
 }
 
 func TestAccountThatStaysDownFailsTheRunAtItsDeadline(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModeDelegated)
 		until("2000-01-03 18:58:00")
@@ -200,6 +203,7 @@ func TestAccountThatStaysDownFailsTheRunAtItsDeadline(t *testing.T) {
 }
 
 func TestRestartTriesABadPasswordAgainAfterFiveMinutesAtTheSoonest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.setPassword("wrong")
@@ -228,6 +232,7 @@ func TestRestartTriesABadPasswordAgainAfterFiveMinutesAtTheSoonest(t *testing.T)
 
 func TestLoginIsRefreshedDailyAndItsEndIsReported(t *testing.T) {
 	longtest.Only(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModeDelegated)
 		o.long = true
@@ -271,6 +276,7 @@ func TestLoginIsRefreshedDailyAndItsEndIsReported(t *testing.T) {
 const knownPassword = "known-password-0123456789"
 
 func TestBadPasswordIsTriedOnceInHalfAnHour(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.entra.Fail(lcssim.BadPassword)

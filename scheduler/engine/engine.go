@@ -2,7 +2,7 @@
 // quota, and calls into a proven state. It is composed of actors, each with the few fields
 // that it needs; a lower one cannot call a higher one, since it has no field for it:
 //
-//	Engine → ticker, enforcer, worker, refresher, inventory → observer, leads → accounts → recorder → snapshots
+//	Engine → ticker, warner, linking, enforcer, worker, refresher, inventory → observer, leads → accounts → recorder → snapshots
 package engine
 
 import (
@@ -44,6 +44,8 @@ type Stores struct {
 	Holds     HoldStore
 	Overrides OverrideStore
 	Events    EventStore
+	Warnings  WarningStore
+	Links     LinkStore
 	Queue     QueueStore
 	Upkeep    UpkeepStore
 }
@@ -90,11 +92,14 @@ type Options struct {
 // An Engine turns the fires of its Setup into runs and brings each run to its end.
 type Engine struct {
 	*overriding
+	*linking
 	stores    Stores
 	record    *recorder
 	current   *snapshots
 	clock     *clock
 	ticker    *ticker
+	warner    *warner
+	gauges    *gauges
 	forecasts *forecaster
 	enforcer  *enforcer
 	manuals   *manuals
@@ -119,11 +124,17 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	counts, err := newGauges(o.Registerer)
+	if err != nil {
+		return nil, err
+	}
 	s, err := newSnapshot(o.Setup)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
+		gauges: counts,
+
 		stores: o.Stores, current: &snapshots{}, draining: &atomic.Bool{},
 	}
 	e.current.active.Store(s)
@@ -136,17 +147,22 @@ func New(o Options) (*Engine, error) {
 // compose makes the actors, lower ones first.
 func (e *Engine) compose(o Options) {
 	e.overriding = &overriding{store: o.Stores.Overrides, record: e.record, current: e.current, clock: e.clock}
+	e.linking = &linking{store: o.Stores.Links, overriding: e.overriding}
 	leads := newLeads(o.Stores.Runs, e.current)
 	e.accounts = newAccounts(o.Stores.Holds, e.record, e.current)
 	e.observer = &observer{
 		store: o.Stores.Metadata, accounts: e.accounts, current: e.current, record: e.record, draining: e.draining, scans: map[int64]*scan{},
+		silence: &silence{store: o.Stores.Holds, record: e.record, since: map[int64]silentSince{}},
 		refresh: orDefault(o.RefreshInterval, defaultRefresh),
 	}
 	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
 	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
+	e.warner = &warner{store: o.Stores.Warnings, ticks: o.Stores.Ticks, record: e.record, current: e.current}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
 	e.manuals = &manuals{store: o.Stores.Runs, current: e.current}
+	e.gauges.observations, e.gauges.calls, e.gauges.manuals, e.gauges.overriding = o.Stores.Metadata, o.Stores.Calls, e.manuals, e.overriding
+	e.gauges.record, e.gauges.current = e.record, e.current
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, manuals: e.manuals, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
@@ -182,6 +198,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return e.tick(ctx) })
 	g.Go(func() error { return e.forecasts.run(ctx, e.worker.calm) })
 	g.Go(func() error { return e.house.run(ctx) })
+	g.Go(func() error { return e.warner.run(ctx) })
+	g.Go(func() error { return e.gauges.run(ctx) })
 	g.Go(func() error { return e.refresher.run(ctx) })
 	g.Go(func() error {
 		defer endQueue() // passes first: another replica takes over what they leave

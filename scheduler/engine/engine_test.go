@@ -16,6 +16,7 @@ import (
 )
 
 func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.schedule.Uptime = []plan.Window{window(t, "mon-fri 07:00-08:00")}
@@ -56,6 +57,7 @@ func TestFireStartsAndStopsAndProvesIt(t *testing.T) {
 }
 
 func TestRunIsCarriedThroughEveryFault(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		faults   []lcssim.Fault
@@ -88,8 +90,10 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
+				w.long = tt.within > 30*time.Minute
 				w.sim.Set(envID(0), lcssim.Finished)
 				w.schedule.Uptime = []plan.Window{window(t, "mon 00:00-19:00")}
 				until("2000-01-03 18:55:00")
@@ -122,6 +126,7 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 }
 
 func TestStopsKeepWithinQuotaMostExpensiveFirst(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 65
 		w := newWorld(t, n, lcssim.Options{})
@@ -162,6 +167,7 @@ func TestStopsKeepWithinQuotaMostExpensiveFirst(t *testing.T) {
 }
 
 func TestSecondAccountDoublesTheQuota(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 60, lcssim.Options{})
 		for i := range 60 {
@@ -182,6 +188,7 @@ func TestSecondAccountDoublesTheQuota(t *testing.T) {
 }
 
 func TestAlreadyInTheWantedStateNeedsNoCall(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		until("2000-01-03 18:59:00")
@@ -196,6 +203,7 @@ func TestAlreadyInTheWantedStateNeedsNoCall(t *testing.T) {
 
 func TestDeadlineComesWhileTheEnvironmentIsBusy(t *testing.T) {
 	longtest.Only(t)
+	t.Parallel()
 	for _, n := range []int{1, 8, 20} { // from 8 on, LCS lists them on more than one page
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, n, lcssim.Options{})
@@ -227,6 +235,7 @@ func TestDeadlineComesWhileTheEnvironmentIsBusy(t *testing.T) {
 }
 
 func TestLaterFireSupersedes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)
@@ -247,6 +256,7 @@ func TestLaterFireSupersedes(t *testing.T) {
 }
 
 func TestLargeProjectIsReadPageByPage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 150 // 22 pages, of which LCS returns 6 a minute
 		w := newWorld(t, n, lcssim.Options{})
@@ -277,6 +287,7 @@ func TestLargeProjectIsReadPageByPage(t *testing.T) {
 }
 
 func TestEnvironmentsThatLCSDoesNotKnowFailSoon(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 10, lcssim.Options{})
 		w.sim.Set(envID(9), lcssim.Finished)

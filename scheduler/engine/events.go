@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"curfew/scheduler"
+	"curfew/scheduler/plan"
 )
 
 func newEvent(kind scheduler.EventKind, at time.Time, by scheduler.Actor, reason string) scheduler.Event {
@@ -33,6 +34,7 @@ func ended(run scheduler.Run, by scheduler.Actor) scheduler.Event {
 
 func ofRun(e scheduler.Event, run scheduler.Run, next string) scheduler.Event {
 	e.Environment, e.Run, e.NextStep = run.Environment, run.ID, next
+	e.Project, e.Schedule, e.Action, e.FireAt = run.Project, run.Schedule, run.Action, run.FireAt.UTC()
 	return e
 }
 
@@ -88,6 +90,7 @@ func expired(c scheduler.Cursor, now time.Time) []scheduler.Override {
 func ofOverride(o scheduler.Override, at time.Time, by scheduler.Actor, what string) scheduler.Event {
 	e := newEvent(scheduler.EventOverride, at, by, fmt.Sprintf("%s: keep %s %s until %s", what, strings.Join(o.Environments, ", "), o.Keep, o.Until.UTC().Format(time.RFC3339)))
 	e.Override = o.ID
+	e.Change.Environments = strings.Join(o.Environments, "\n")
 	return e
 }
 
@@ -117,6 +120,28 @@ func keeps(o scheduler.Override) string {
 func downEvent(c scheduler.Call, message string, until time.Time) scheduler.Event {
 	e := newEvent(scheduler.EventUnreachable, c.Done, scheduler.BySchedule, message)
 	e.Account, e.NextStep = c.Account, "curfew accounts check "+c.Account+"; it is tried again at "+until.UTC().Format(time.RFC3339)
+	return e
+}
+
+// silentEvent is the event of a project whose LCS does not answer.
+func silentEvent(p scheduler.Project, since, now time.Time, message string) scheduler.Event {
+	e := newEvent(scheduler.EventUnreachable, now, scheduler.BySchedule,
+		fmt.Sprintf("LCS has not answered for project %s since %s: %s", p.Name, since.UTC().Format(time.RFC3339), message))
+	e.Project, e.NextStep = p.Name, "runs go on by themselves once it answers; see whether "+p.Endpoint+" can be reached from here"
+	return e
+}
+
+// answersEvent is the event of a project whose LCS answers again.
+func answersEvent(p scheduler.Project, now time.Time) scheduler.Event {
+	e := newEvent(scheduler.EventReachable, now, scheduler.BySchedule, "LCS answers again for project "+p.Name)
+	e.Project = p.Name
+	return e
+}
+
+// stoppingEvent is the event of a stop to come.
+func stoppingEvent(f plan.Fire, env scheduler.Environment, now time.Time) scheduler.Event {
+	e := newEvent(scheduler.EventStopping, now, scheduler.BySchedule, f.Reason)
+	e.Environment, e.Project, e.Schedule, e.Action, e.FireAt = env.Name, env.Project, f.Schedule, f.Action, f.At.UTC()
 	return e
 }
 

@@ -176,6 +176,7 @@ func (s fullOverrides) End(ctx context.Context, id string, now time.Time, emit f
 // events once, and then lets it succeed: by itself, where the daemon tries again, or when
 // the person does.
 func TestEventsAreWrittenWithTheirCauseOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	again := func(t *testing.T, ask func() error) {
 		t.Helper()
 		if err := ask(); !errors.Is(err, errDiskFull) {
@@ -260,6 +261,7 @@ func TestEventsAreWrittenWithTheirCauseOrNotAtAll(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
 				w.sim.Set(envID(0), lcssim.Finished)

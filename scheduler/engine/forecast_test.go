@@ -13,6 +13,7 @@ import (
 )
 
 func TestFireThatCannotBeDoneAtOnceSaysSo(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 65, lcssim.Options{})
 		until("2000-01-03 18:59:00")
@@ -31,6 +32,7 @@ func TestFireThatCannotBeDoneAtOnceSaysSo(t *testing.T) {
 }
 
 func TestFireAfterAnotherSaysHowLongBothTake(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 65, lcssim.Options{})
 		for i := range 65 {

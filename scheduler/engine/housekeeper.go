@@ -31,6 +31,7 @@ func (h *housekeeper) run(ctx context.Context) error {
 		tickets, err = h.accounts.recheck(ctx, time.Now())
 		h.worker.start(tickets...)
 		warn(ctx, h.record.log, "account check failed; retrying on the next pass", err)
+		warn(ctx, h.record.log, "silence of LCS not reported; retrying on the next pass", h.observer.silence.report(ctx, h.record.current.load().Projects, time.Now()))
 		warn(ctx, h.record.log, "schedule file not compared with LCS; retrying on the next pass", h.inventory.compare(ctx, time.Now()))
 		if pass%sweep == 1 {
 			h.accounts.renewLogins(ctx, time.Now())

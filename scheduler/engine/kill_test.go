@@ -129,6 +129,7 @@ func (s mortalMetadata) Record(ctx context.Context, c scheduler.Call, seen []sch
 }
 
 func TestKilledAtAnyAccessAFireEndsInOneAcceptedCall(t *testing.T) {
+	t.Parallel()
 	points := 0
 	for _, after := range []bool{false, true} {
 		for kill := 1; ; kill++ {
@@ -204,6 +205,7 @@ func (f *forgetful) Settle(ctx context.Context, list []scheduler.Settlement, emi
 }
 
 func TestCallWhoseEndWasNotWrittenIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)

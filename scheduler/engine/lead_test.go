@@ -35,6 +35,7 @@ func (w *world) took(i int, at time.Time, d time.Duration) {
 
 func TestLeadAutoHasAllUpWhenTheWindowBegins(t *testing.T) {
 	longtest.Only(t)
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 65 // three windows of LCS's quota
 		w := newWorld(t, n, lcssim.Options{StartTime: 6 * time.Minute})
@@ -87,12 +88,13 @@ func TestLeadAutoHasAllUpWhenTheWindowBegins(t *testing.T) {
 }
 
 func TestMissedLeadIsAWarning(t *testing.T) {
+	t.Parallel()
 	for _, lead := range []scheduler.Lead{{Auto: true}, {Fixed: 10 * time.Minute}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, 1, lcssim.Options{StartTime: 30 * time.Minute})
 			w.setup.Leads = map[string]scheduler.Lead{"office-hours": lead}
 			w.schedule.Lead = lead.Fixed
-			until("2000-01-03 05:00:00")
+			until("2000-01-03 06:20:00")
 			w.start()
 			until("2000-01-03 07:45:00")
 			w.state(0, lcssim.Finished)
@@ -105,6 +107,7 @@ func TestMissedLeadIsAWarning(t *testing.T) {
 }
 
 func TestEarlyStartGivesWayToAnOverride(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.setup.Leads = map[string]scheduler.Lead{"office-hours": {Auto: true}}
@@ -122,6 +125,7 @@ func TestEarlyStartGivesWayToAnOverride(t *testing.T) {
 }
 
 func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		steps func(w *world)
@@ -170,6 +174,7 @@ func TestPersonsStopDuringTheLeadStandsUntilTheWindowBegins(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
 				w.long = true

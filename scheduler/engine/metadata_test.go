@@ -67,6 +67,7 @@ func (w *world) calls() []time.Duration {
 func isMetadata(r *http.Request) bool { return r.Method == http.MethodGet }
 
 func TestHourWithoutMetadataStopsEverythingThatLCSAccepts(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 10
 		w, _ := stopping(t, n, func(r *http.Request) bool {
@@ -97,6 +98,7 @@ func TestHourWithoutMetadataStopsEverythingThatLCSAccepts(t *testing.T) {
 }
 
 func TestCallOfUnknownOutcomeIsNotRepeatedWithoutMetadata(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w, _ := stopping(t, 1, func(r *http.Request) bool {
 			return isMetadata(r) && time.Now().After(monday(18, 50)) && time.Now().Before(monday(19, 30))
@@ -117,6 +119,7 @@ func TestCallOfUnknownOutcomeIsNotRepeatedWithoutMetadata(t *testing.T) {
 }
 
 func TestPageThatFailsHoldsOnlyTheRunsThatNeedIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 20 // three pages
 		w, g := stopping(t, n, func(r *http.Request) bool {
@@ -158,8 +161,10 @@ func TestPageThatFailsHoldsOnlyTheRunsThatNeedIt(t *testing.T) {
 // TestStopsGoThroughFaults has three of ten answers of LCS be errors. The stop of an
 // environment takes another call only after LCS's five minutes for one that got lost.
 func TestStopsGoThroughFaults(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(5) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				const n = 10
 				chance := rand.New(rand.NewPCG(seed, 8))
@@ -190,8 +195,10 @@ func TestStopsGoThroughFaults(t *testing.T) {
 
 // TestPagesAreReadBeforeAFire has a project whose pages LCS does not let be read at once.
 func TestPagesAreReadBeforeAFire(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ environments, accounts int }{{150, 5}, {300, 10}} {
 		t.Run(fmt.Sprintf("%d environments", tt.environments), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, _ := stopping(t, tt.environments, func(*http.Request) bool { return false })
 				w.withAccounts(tt.accounts)
@@ -221,9 +228,11 @@ func (w *world) withAccounts(n int) {
 // TestFireIsDoneAsSoonAsTheQuotaAllows holds fires against the optimum under LCS's quota:
 // so many calls an account in 30 minutes, the most expensive first.
 func TestFireIsDoneAsSoonAsTheQuotaAllows(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ environments, accounts int }{{100, 2}, {100, 1}, {300, 2}, {300, 10}}
 	for _, tt := range tests[:longtest.Or(1, len(tests))] {
 		t.Run(fmt.Sprintf("%d stops, %d accounts", tt.environments, tt.accounts), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, _ := stopping(t, tt.environments, func(*http.Request) bool { return false })
 				w.withAccounts(tt.accounts)

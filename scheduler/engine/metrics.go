@@ -22,6 +22,7 @@ type metrics struct {
 	arrival    *prometheus.HistogramVec
 	accountUp  *prometheus.GaugeVec
 	lapses     *prometheus.GaugeVec
+	refreshed  *prometheus.GaugeVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -58,8 +59,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		lapses: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "curfew_account_login_lapses_timestamp_seconds", Help: "When the stored login of a delegated account ends unless it is refreshed before.",
 		}, []string{"account"}),
+		refreshed: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "curfew_account_login_refreshed_timestamp_seconds", Help: "When the stored login of a delegated account was last refreshed: its age.",
+		}, []string{"account"}),
 	}
-	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses} {
+	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses, m.refreshed} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

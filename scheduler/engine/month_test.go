@@ -96,6 +96,7 @@ func (x *weather) heal() {
 
 func TestEachRunOfARandomMonthEndsAsTheOracleSays(t *testing.T) {
 	longtest.Only(t)
+	t.Parallel()
 	s := seasonOf()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, s.environments, lcssim.Options{Keep: 10_000_000, Seed: s.seed})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -78,6 +79,8 @@ type observer struct {
 	record   *recorder
 	draining *atomic.Bool
 	refresh  time.Duration
+
+	silence *silence
 
 	mu    sync.Mutex // guards what follows; written by passes and by housekeeping
 	scans map[int64]*scan
@@ -297,7 +300,7 @@ func (o *observer) read(ctx context.Context, p scheduler.Project, from choice, c
 	switch {
 	case err == nil:
 		o.succeeded(p.ID, t, c, page, r.seen)
-		r.err = o.accounts.worked(lasting, c)
+		r.err = errors.Join(o.accounts.worked(lasting, c), o.silence.answered(lasting, p, c.Done))
 	case done(ctx): // this process has ended: metadata itself works
 		r.wait = scheduler.Wait{Until: c.Done.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
 	default:
@@ -328,11 +331,17 @@ func (o *observer) readFailed(ctx context.Context, p scheduler.Project, t target
 	}
 	until := c.Done.Add(min(backoff(readAgain, n, rand.Float64()), readAgainMost)) //nolint:gosec // jitter needs no secret randomness
 	var err error
+	switch a.outcome {
+	case scheduler.OutcomeAmbiguous, scheduler.OutcomeUnsent:
+		o.silence.failed(p, c.Done, a.message)
+	default: // it answered
+		err = o.silence.answered(ctx, p, c.Done)
+	}
 	if a.outcome == scheduler.OutcomeThrottled {
 		if a.retryAfter > 0 {
 			until = c.Done.Add(a.retryAfter)
 		}
-		err = o.holdProject(ctx, p, c, until, a.message)
+		err = errors.Join(err, o.holdProject(ctx, p, c, until, a.message))
 	}
 	o.mu.Lock()
 	s := o.scanOf(p.ID)

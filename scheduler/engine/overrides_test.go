@@ -16,6 +16,7 @@ import (
 )
 
 func TestOverrideHoldsAndItsEndBringsBackWhatTheSchedulesWant(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)
@@ -42,6 +43,7 @@ func TestOverrideHoldsAndItsEndBringsBackWhatTheSchedulesWant(t *testing.T) {
 }
 
 func TestOverrideThatEndsWhileTheDaemonIsDownIsCaughtUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)
@@ -65,6 +67,7 @@ func TestOverrideThatEndsWhileTheDaemonIsDownIsCaughtUp(t *testing.T) {
 }
 
 func TestReleaseEndsAnOverrideAtOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)
@@ -87,6 +90,7 @@ func TestReleaseEndsAnOverrideAtOnce(t *testing.T) {
 }
 
 func TestOverrideIsRefusedWithoutWhatItNeeds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.start()
@@ -218,15 +222,17 @@ func TestReloadIsAudited(t *testing.T) {
 }
 
 func TestSkipLeavesOutOneStop(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, lcssim.Options{})
+		w.schedule.Uptime = []plan.Window{window(t, "mon 00:00-19:00"), window(t, "mon 19:30-20:00")}
 		w.sim.Set(envID(0), lcssim.Finished)
 		w.sim.Set(envID(1), lcssim.Finished)
-		until("2000-01-03 18:00:00")
+		until("2000-01-03 18:40:00")
 		w.start()
-		until("2000-01-03 18:01:00")
+		until("2000-01-03 18:41:00")
 		o, made, err := w.engine.Skip(t.Context(), envName(0), scheduler.ByToken)
-		if want := monday(7, 0).AddDate(0, 0, 1); err != nil || !made || !o.Until.Equal(want) || o.Reason != "leaves out the stop of Mon 2000-01-03 19:00" {
+		if want := monday(19, 30); err != nil || !made || !o.Until.Equal(want) || o.Reason != "leaves out the stop of Mon 2000-01-03 19:00" {
 			t.Fatalf("Skip = %+v, %v, %v; want an override until %v", o, made, err, want)
 		}
 		again, made, err := w.engine.Skip(t.Context(), envName(0), scheduler.ByToken)
@@ -239,7 +245,7 @@ func TestSkipLeavesOutOneStop(t *testing.T) {
 		until("2000-01-03 19:10:00")
 		w.state(0, lcssim.Finished)
 		w.state(1, lcssim.Stopped)
-		until("2000-01-04 19:10:00")
+		until("2000-01-03 20:10:00")
 		w.state(0, lcssim.Stopped)
 		w.stop()
 	})

@@ -462,6 +462,7 @@ func (p *person) stillLive() (wrong []string) {
 // of the file, overrides, starts and stops by hand, restarts, faults of LCS and
 // steps of the clock.
 func TestWhateverIsDoneEachEnvironmentIsWhereItShouldBe(t *testing.T) {
+	t.Parallel()
 	steps := 15
 	if os.Getenv("CURFEW_CHAOS") == "full" {
 		steps = 40

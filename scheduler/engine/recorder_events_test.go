@@ -158,6 +158,7 @@ func lapsing(t *testing.T, r *record) {
 // TestEachHappeningIsRecordedOnce goes through what happens apart from the ends of runs:
 // each is logged once, counted once where there is a counter, and emitted once.
 func TestEachHappeningIsRecordedOnce(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		happens func(t *testing.T, r *record)
@@ -422,6 +423,7 @@ func TestEachHappeningIsRecordedOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				r := &record{}
 				tt.happens(t, r)

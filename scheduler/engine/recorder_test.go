@@ -143,6 +143,7 @@ func inService() lcssim.Fault { return lcssim.Fault{Kind: lcssim.ServicingWindow
 // TestEachEndOfARunIsRecordedOnce goes through each way in which a run can end: each is
 // logged once, counted once and emitted once.
 func TestEachEndOfARunIsRecordedOnce(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		state  scheduler.State
@@ -326,6 +327,7 @@ func TestEachEndOfARunIsRecordedOnce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w, i := tt.end(t)
 				r := w.runs()[i]

@@ -16,6 +16,7 @@ import (
 )
 
 func TestReloadByItselfStartsAndStopsNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)
@@ -55,6 +56,7 @@ func (s *slowTicks) CommitTick(ctx context.Context, from scheduler.Cursor, to ti
 }
 
 func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		uptime string // of the new file
@@ -66,6 +68,7 @@ func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
 				w.sim.Set(envID(0), lcssim.Finished)
@@ -90,6 +93,7 @@ func TestReloadLosesNoFireOfTheFileBefore(t *testing.T) {
 }
 
 func TestReloadCancelsRunsOfEnvironmentsThatAreGone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, lcssim.Options{})
 		w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
@@ -114,6 +118,7 @@ func TestReloadCancelsRunsOfEnvironmentsThatAreGone(t *testing.T) {
 }
 
 func TestRunOfAnEnvironmentThatOnlyAnotherReplicaKnowsIsLeftToIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		until("2000-01-03 10:00:00")

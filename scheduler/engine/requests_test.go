@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
@@ -11,30 +12,32 @@ import (
 )
 
 func TestLargeStopWaitsForAnApproval(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 4, lcssim.Options{})
 		w.long = true
 		for i := range 4 {
 			w.sim.Set(envID(i), lcssim.Finished)
 		}
-		w.setup.Defaults.MaxStops = 3
+		w.schedule.Uptime = []plan.Window{window(t, "mon 00:00-19:00"), window(t, "mon 20:00-20:30"), window(t, "mon 21:00-24:00")}
+		w.setup.Defaults.MaxStops, w.setup.Defaults.Deadline = 3, 30*time.Minute
 		until("2000-01-03 18:59:00")
 		w.start()
-		until("2000-01-03 22:30:00") // longer than the deadline: it is a person who is waited for
+		until("2000-01-03 19:45:00") // longer than the deadline: it is a person who is waited for
 		if n := w.sim.Accepted("", lcssim.Stop); n != 0 {
 			t.Fatalf("LCS carried out %d stops before the approval, want none", n)
 		}
 		if _, err := w.engine.Approve(t.Context(), w.runs()[2].ID, scheduler.ByToken); err != nil {
 			t.Fatal(err)
 		}
-		until("2000-01-03 22:40:00")
+		until("2000-01-03 19:55:00")
 		for i := range 4 {
 			w.state(i, lcssim.Stopped)
 		}
-		until("2000-01-04 07:10:00") // starts are not held
+		until("2000-01-03 20:10:00") // starts are not held
 		w.state(3, lcssim.Finished)
-		until("2000-01-04 19:10:00") // held again
-		until("2000-01-05 07:10:00") // nobody approved: superseded
+		until("2000-01-03 20:40:00") // held again
+		until("2000-01-03 21:10:00") // nobody approved: superseded
 		for _, r := range w.runs()[8:12] {
 			if r.Action == plan.Stop && (r.State != scheduler.Canceled || r.SupersededBy == "") {
 				t.Errorf("a stop that nobody approved is %s (%s), want it canceled by the start", r.State, r.Message)
@@ -45,6 +48,7 @@ func TestLargeStopWaitsForAnApproval(t *testing.T) {
 }
 
 func TestPersonStartsAndStops(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, lcssim.Options{})
 		w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow, Environment: envID(1)})
@@ -83,6 +87,7 @@ func TestPersonStartsAndStops(t *testing.T) {
 }
 
 func TestPersonsRunGoesBeforeScheduledOnes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const n = 70 // two windows and a bit
 		w := newWorld(t, n, lcssim.Options{})

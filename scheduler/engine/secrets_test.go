@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"curfew/internal/longtest"
 	"curfew/lcs/auth"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
@@ -35,6 +36,7 @@ func (b *bug) Do(req *http.Request) (*http.Response, error) {
 }
 
 func TestPanicCostsOneStepAndShowsNoSecret(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, auth.ModePassword)
 		o.transport = &bug{next: o.sim.Transport(), times: 1}
@@ -74,8 +76,17 @@ func everyFailure() []lcssim.EntraFailure {
 // TestNoSecretShowsOverARunWithEveryFailure has Entra and LCS fail in each way
 // there is before the run succeeds, and checks everything that somebody may read.
 func TestNoSecretShowsOverARunWithEveryFailure(t *testing.T) {
-	for _, mode := range []string{auth.ModePassword, auth.ModeDelegated} {
+	t.Parallel()
+	every := longtest.Or(2, 1) // each failure is in one mode at least
+	for i, mode := range []string{auth.ModePassword, auth.ModeDelegated} {
+		var failures []lcssim.EntraFailure
+		for k, f := range everyFailure() {
+			if k%every == i%every {
+				failures = append(failures, f)
+			}
+		}
 		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o := newOffice(t, mode)
 				o.long = true
@@ -91,7 +102,7 @@ func TestNoSecretShowsOverARunWithEveryFailure(t *testing.T) {
 				}
 				until("2000-01-03 18:58:00") // the login's first token has ended
 				asked := o.entra.Asked()
-				for _, f := range everyFailure() {
+				for _, f := range failures {
 					f.Times = 1
 					o.entra.Fail(f)
 				}
@@ -102,7 +113,7 @@ func TestNoSecretShowsOverARunWithEveryFailure(t *testing.T) {
 				if r := o.only(); r.State != scheduler.Succeeded {
 					t.Errorf("run = %s: %s; want succeeded in the end", r.State, r.Message)
 				}
-				if n := o.entra.Asked() - asked; n < len(everyFailure()) {
+				if n := o.entra.Asked() - asked; n < len(failures) {
 					t.Errorf("Entra was asked %d times, want each failure to be met", n)
 				}
 				shown := o.everywhere()

@@ -12,6 +12,7 @@ import (
 )
 
 func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		ticks []time.Duration // from 18:30
@@ -24,6 +25,7 @@ func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
 				until("2000-01-03 18:00:00")
@@ -49,6 +51,7 @@ func TestStepsOfTheClockNeitherLoseNorDoubleAFire(t *testing.T) {
 }
 
 func TestWorstLatenessIsReported(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		until("2000-01-03 18:00:00")
@@ -67,6 +70,7 @@ func TestWorstLatenessIsReported(t *testing.T) {
 }
 
 func TestDowntimeIsCaughtUp(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name      string
 		down, up  string
@@ -79,6 +83,7 @@ func TestDowntimeIsCaughtUp(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
 				w.sim.Set(envID(0), lcssim.Finished)
@@ -108,6 +113,7 @@ func TestDowntimeIsCaughtUp(t *testing.T) {
 }
 
 func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)
@@ -129,6 +135,7 @@ func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
 // A tick of a process whose clock is ahead writes a run from the future. What LCS shows
 // after its call proves it all the same.
 func TestRunOfATickFromTheFutureIsProvenByWhatComesAfterItsCall(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
 		w.sim.Set(envID(0), lcssim.Finished)

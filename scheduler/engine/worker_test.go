@@ -14,6 +14,7 @@ import (
 )
 
 func TestPersonsRunSupersedesOneWhoseCallIsInFlight(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name          string
 		before        lcssim.State
@@ -29,6 +30,7 @@ func TestPersonsRunSupersedesOneWhoseCallIsInFlight(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, 1, lcssim.Options{})
 				w.sim.Set(envID(0), tt.before)
@@ -63,6 +65,7 @@ func TestPersonsRunSupersedesOneWhoseCallIsInFlight(t *testing.T) {
 }
 
 func TestApprovalWakesThePassAtOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := &record{}
 		held(t, r)
@@ -85,8 +88,10 @@ func TestApprovalWakesThePassAtOnce(t *testing.T) {
 }
 
 func TestRunGoesOnWithin20SecondsOfItsAccountsNewSecret(t *testing.T) {
+	t.Parallel()
 	for _, at := range []time.Duration{0, 7 * time.Second, 13 * time.Second, 19 * time.Second} {
 		t.Run(fmt.Sprintf("%v after a pass of housekeeping", at), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				o := newOffice(t, auth.ModePassword)
 				o.setPassword("wrong")
@@ -110,8 +115,10 @@ func TestRunGoesOnWithin20SecondsOfItsAccountsNewSecret(t *testing.T) {
 }
 
 func TestWaitingRunsFollowTheDeadlineOfANewFile(t *testing.T) {
-	for _, deadline := range []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour} {
+	t.Parallel()
+	for _, deadline := range []time.Duration{5 * time.Minute, 30 * time.Minute, 2*time.Hour + 10*time.Minute} {
 		t.Run(deadline.String(), func(t *testing.T) {
+			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				w := struck(t, inService())
 				until("2000-01-03 19:10:00")
@@ -140,9 +147,11 @@ func TestWaitingRunsFollowTheDeadlineOfANewFile(t *testing.T) {
 // TestSlowProjectDoesNotDelayTheCallsOfAnother has LCS take a minute over each answer of
 // one project.
 func TestSlowProjectDoesNotDelayTheCallsOfAnother(t *testing.T) {
+	t.Parallel()
 	for _, account := range []string{"other", "main"} {
 		for _, verb := range []lcssim.Verb{lcssim.Stop, lcssim.Metadata, lcssim.Any} {
 			t.Run(fmt.Sprintf("%q slow, account %s", verb, account), func(t *testing.T) {
+				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					const n = 10
 					w := newWorld(t, n, lcssim.Options{})

@@ -161,7 +161,7 @@ func (w *world) open() *store.Store {
 func storesOf(s *store.Store) engine.Stores {
 	return engine.Stores{
 		Ticks: s.Runs, Requests: s.Runs, Runs: s.Runs, Passes: s.Passes, Calls: s.Ledger, Metadata: s.Observations, Holds: s.Holds,
-		Overrides: s.Overrides, Events: s.Events, Queue: s.Queue, Upkeep: s,
+		Overrides: s.Overrides, Events: s.Events, Warnings: s.Deliveries, Links: s.Links, Queue: s.Queue, Upkeep: s,
 	}
 }
 

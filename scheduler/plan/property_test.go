@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"curfew/internal/longtest"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/zone"
 )
@@ -270,6 +271,11 @@ func (w *world) addEnvironment(name string) {
 	for range rapid.IntRange(0, 4).Draw(w.t, "exceptions") {
 		w.addException(name)
 	}
+}
+
+func TestMain(m *testing.M) {
+	longtest.Draw(40)
+	m.Run()
 }
 
 func TestPlanAgreesWithWalkOverEveryMinute(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"curfew/internal/longtest"
 	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -29,7 +30,7 @@ func TestNoTwoTransactionsWaitForEachOther(t *testing.T) {
 }
 
 func workTogether(t *testing.T, replicas ...*bench) {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), longtest.Or(time.Second, 3*time.Second))
 	defer cancel()
 	names := []string{"contoso", "fabrikam", "northwind"}
 	var work sync.WaitGroup

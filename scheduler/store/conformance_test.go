@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"curfew/internal/longtest"
 	"curfew/scheduler/store"
 	"curfew/scheduler/store/pgtest"
 )
@@ -20,6 +21,7 @@ var postgres struct {
 }
 
 func TestMain(m *testing.M) {
+	longtest.Draw(40)
 	m.Run() // the test binary exits with its code
 	if postgres.server != nil {
 		if err := postgres.server.Stop(); err != nil {

@@ -110,13 +110,14 @@ func (d *database) bind(query string) string {
 
 // Locks that one transaction at a time may have, whichever replica it is of.
 // SQLite has one writer, who needs none. Where several are taken, they are taken
-// in the order of leases, journal, holds, accounts by their keys, metadata; then rows of
+// in the order of leases, journal, outbox, holds, accounts by their keys, metadata; then rows of
 // projects, sorted; then runs.
 const (
 	lockMigrations = 0x6375726665770000 + iota // "curfew", then a number
 	lockJournal                                // the tick, overrides, rules, and what issues tickets
 	lockHolds                                  // what changes holds
 	lockLeases
+	lockOutbox // what makes deliveries of events, and takes them
 )
 
 // lockAccounts are the locks of the calls of accounts: those of others can be reserved

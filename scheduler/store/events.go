@@ -12,9 +12,14 @@ import (
 // Events is the outbox: what is to be delivered, written with what caused it.
 type Events struct{ *database }
 
-const eventColumns = `id, kind, at, by_name, by_via, environment, run, override, account, reason, next_step, by_from, change, environments, was, became`
+const eventColumns = `events.id, events.kind, events.at, events.by_name, events.by_via, events.environment, events.run, events.override, events.account, events.reason, events.next_step,
+	events.by_from, events.change, events.environments, events.was, events.became, events.project, events.schedule, events.action, events.fire_at`
 
-const eventWidth = 16
+// insertedColumns are eventColumns of a new event, and that no delivery of it is written yet.
+const insertedColumns = `id, kind, at, by_name, by_via, environment, run, override, account, reason, next_step,
+	by_from, change, environments, was, became, project, schedule, action, fire_at, addressed`
+
+const eventWidth = 21
 
 // Append writes events that no other change causes.
 func (s *Events) Append(ctx context.Context, events ...scheduler.Event) error {
@@ -49,10 +54,10 @@ func queryEvents(ctx context.Context, q session, query string, args ...any) ([]s
 	rows, err := q.query(ctx, query, args...)
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var e scheduler.Event
-		var at int64
+		var at, fire int64
 		err := rows.Scan(&e.ID, &e.Kind, &at, &e.By.Name, &e.By.Via, &e.Environment, &e.Run, &e.Override, &e.Account, &e.Reason, &e.NextStep,
-			&e.By.From, &e.Change.Action, &e.Change.Environments, &e.Change.Before, &e.Change.After)
-		e.At = instant(at)
+			&e.By.From, &e.Change.Action, &e.Change.Environments, &e.Change.Before, &e.Change.After, &e.Project, &e.Schedule, &e.Action, &fire)
+		e.At, e.FireAt = instant(at), instant(fire)
 		events = append(events, e)
 		return err
 	})
@@ -70,10 +75,10 @@ func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
 				return err
 			}
 			cells = append(cells, id, string(e.Kind), micros(e.At), e.By.Name, e.By.Via, e.Environment, e.Run, e.Override, e.Account, e.Reason, e.NextStep,
-				e.By.From, string(e.Change.Action), e.Change.Environments, e.Change.Before, e.Change.After)
+				e.By.From, string(e.Change.Action), e.Change.Environments, e.Change.Before, e.Change.After, e.Project, e.Schedule, string(e.Action), micros(e.FireAt), int64(0))
 		}
 		v, args := q.values(eventWidth, cells)
-		_, err := q.exec(ctx, `INSERT INTO events (`+eventColumns+`) `+v, args...)
+		_, err := q.exec(ctx, `INSERT INTO events (`+insertedColumns+`) `+v, args...)
 		return err
 	})
 	if err != nil {

@@ -20,27 +20,10 @@ const overrideColumns = `id, environments, keep, from_at, until_at, reason, by_n
 // repeats an override that has not ended, that one is returned, and made is false: of
 // requests at the same time, on whichever replica, one alone makes it.
 func (s *Overrides) Add(ctx context.Context, o scheduler.Override, repeats scheduler.Repeats, emit func(scheduler.Override) []scheduler.Event) (kept scheduler.Override, made bool, err error) {
-	names, err := json.Marshal(o.Environments)
-	if err != nil {
-		return o, false, fmt.Errorf("write override %s: %w", o.ID, err)
-	}
-	kept, made = o, true
+	kept = o
 	err = s.afterTick(ctx, func(q session, tick time.Time) error {
-		if o.From = later(o.From, tick); !o.From.Before(o.Until) {
-			return scheduler.ErrOver // this clock is behind the one that ticked
-		}
-		old, found, err := repeated(ctx, q, o, repeats)
-		if err != nil || found {
-			kept, made = old, false
-			return err
-		}
-		kept = o
-		_, err = q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
-			o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
-		if err != nil || emit == nil {
-			return err
-		}
-		return addEvents(ctx, q, emit(o))
+		kept, made, err = addOverride(ctx, q, o, adding{tick, repeats, emit})
+		return err
 	})
 	if err != nil {
 		return o, false, fmt.Errorf("write override %s: %w", o.ID, err)
@@ -60,6 +43,32 @@ func repeated(ctx context.Context, q session, o scheduler.Override, repeats sche
 		}
 	}
 	return old, false, err
+}
+
+// An adding is how an override is added.
+type adding struct {
+	tick    time.Time         // the last one
+	repeats scheduler.Repeats // nil: none is
+	emit    func(scheduler.Override) []scheduler.Event
+}
+
+func addOverride(ctx context.Context, q session, o scheduler.Override, a adding) (kept scheduler.Override, made bool, err error) {
+	names, err := json.Marshal(o.Environments)
+	if err != nil {
+		return o, false, err
+	}
+	if o.From = later(o.From, a.tick); !o.From.Before(o.Until) {
+		return o, false, scheduler.ErrOver // this clock is behind the one that ticked
+	}
+	if old, found, err := repeated(ctx, q, o, a.repeats); err != nil || found {
+		return old, false, err
+	}
+	_, err = q.exec(ctx, `INSERT INTO overrides (`+overrideColumns+`) VALUES (`+placeholders(10)+`)`,
+		o.ID, string(names), string(o.Keep), micros(o.From), micros(o.Until), o.Reason, o.By.Name, o.By.Via, micros(o.CreatedAt), micros(o.ReleasedAt))
+	if err != nil || a.emit == nil {
+		return o, true, err
+	}
+	return o, true, addEvents(ctx, q, a.emit(o))
 }
 
 // End ends an override now, in the sense of Add. ErrNoOverride, ErrOver.
@@ -93,7 +102,7 @@ func (s *Overrides) End(ctx context.Context, id string, now time.Time, emit func
 
 // afterTick calls f with the last tick while no other is recorded; the next tick
 // will see that the overrides have changed.
-func (s *Overrides) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
+func (s *database) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
 	return s.tx(ctx, func(q session) error {
 		at, revision, err := cursor(ctx, q)
 		if err != nil {

@@ -192,6 +192,54 @@ CREATE TABLE calendar_keys (
 	claims     TEXT NOT NULL,
 	created_at BIGINT NOT NULL
 );
+`, `
+ALTER TABLE events ADD COLUMN project TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN schedule TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN action TEXT NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN fire_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN addressed BIGINT NOT NULL DEFAULT 1;
+CREATE INDEX events_unaddressed ON events (id) WHERE addressed = 0;
+CREATE TABLE deliveries (
+	id       TEXT PRIMARY KEY,
+	receiver TEXT NOT NULL,
+	topic    TEXT NOT NULL,
+	at       BIGINT NOT NULL,
+	due_at   BIGINT NOT NULL,
+	action   TEXT NOT NULL,
+	fire_at  BIGINT NOT NULL,
+	tries    BIGINT NOT NULL,
+	first_at BIGINT NOT NULL,
+	owner    TEXT NOT NULL,
+	done_at  BIGINT NOT NULL,
+	message  TEXT NOT NULL
+);
+CREATE INDEX deliveries_pending ON deliveries (receiver, tries, id) WHERE done_at = 0;
+CREATE INDEX deliveries_topic ON deliveries (receiver, topic);
+CREATE INDEX deliveries_done ON deliveries (done_at) WHERE done_at > 0;
+CREATE TABLE delivery_events (
+	delivery TEXT NOT NULL,
+	event    TEXT NOT NULL,
+	PRIMARY KEY (delivery, event)
+);
+CREATE TABLE warned (
+	environment TEXT NOT NULL,
+	stop_at     BIGINT NOT NULL,
+	PRIMARY KEY (environment, stop_at)
+);
+CREATE INDEX warned_stop ON warned (stop_at);
+CREATE TABLE links (
+	delivery    TEXT NOT NULL,
+	choice      TEXT NOT NULL,
+	environment TEXT NOT NULL,
+	used_at     BIGINT NOT NULL,
+	overrides   TEXT NOT NULL,
+	PRIMARY KEY (delivery, choice, environment)
+);
+CREATE INDEX links_used ON links (used_at);
+CREATE TABLE keys (
+	name   TEXT PRIMARY KEY,
+	secret TEXT NOT NULL
+);
 `}
 
 // projectTickets is the version since which a project has the ticket, and not each run.

@@ -50,6 +50,8 @@ type Store struct {
 	Events       *Events
 	Queue        *Queue
 	Logins       *Logins
+	Deliveries   *Deliveries
+	Links        *Links
 	Months       *Months
 	Sessions     *Sessions
 	CalendarKeys *CalendarKeys
@@ -103,7 +105,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, Deliveries: &Deliveries{d}, Links: &Links{d}, db: d,
 	}, nil
 }
 

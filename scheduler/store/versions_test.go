@@ -77,7 +77,7 @@ func (b *bench) downgrade() {
 	if err := b.Close(); err != nil {
 		b.t.Fatal(err)
 	}
-	b.exec(`DROP TABLE months`, `DROP TABLE summed`, `DROP TABLE sessions`, `DROP INDEX runs_asked`, `DROP INDEX overrides_asked`, `DROP INDEX events_changes`, `DROP TABLE spans`, `ALTER TABLE observations DROP COLUMN since`, `DROP TABLE events`, `DROP TABLE projects`, `DROP INDEX calls_pending`, `ALTER TABLE calls DROP COLUMN replica`, `ALTER TABLE calls DROP COLUMN unseen`,
+	b.exec(`DROP TABLE deliveries`, `DROP TABLE delivery_events`, `DROP TABLE warned`, `DROP TABLE links`, `DROP TABLE keys`, `DROP TABLE months`, `DROP TABLE summed`, `DROP TABLE sessions`, `DROP INDEX runs_asked`, `DROP INDEX overrides_asked`, `DROP INDEX events_changes`, `DROP TABLE spans`, `ALTER TABLE observations DROP COLUMN since`, `DROP TABLE events`, `DROP TABLE projects`, `DROP INDEX calls_pending`, `ALTER TABLE calls DROP COLUMN replica`, `ALTER TABLE calls DROP COLUMN unseen`,
 		`ALTER TABLE overrides DROP COLUMN by_name`, `ALTER TABLE overrides DROP COLUMN by_via`, `ALTER TABLE runs DROP COLUMN by_name`, `ALTER TABLE runs DROP COLUMN by_via`,
 		`DROP INDEX runs_unfinished`, `CREATE INDEX runs_unfinished ON runs (action, rank) WHERE state IN ('queued', 'running', 'verifying')`,
 		`DELETE FROM curfew_schema WHERE version > 4`)

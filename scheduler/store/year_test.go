@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"curfew/internal/longtest"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
@@ -17,7 +18,7 @@ import (
 // that are stopped and started on every day, through the store, and checks the
 // size of the file: below 1 GB for a year, a month of it by default.
 func TestHistoryOfAYearStaysSmall(t *testing.T) {
-	days := 10
+	days := longtest.Or(4, 10)
 	if os.Getenv("CURFEW_CHAOS") == "full" {
 		days = 365
 	}

@@ -95,7 +95,7 @@ func TestDenialsSayWhyAndWhatToDo(t *testing.T) {
 	}{
 		{access.Local(""), access.KeepRunning, []string{"dev-01"}, "sign in, or send the API token, to keep dev-01 running"},
 		{nobody, access.Read, nil, "nina@contoso.com has no role here: ask whoever keeps the schedule file to name you, or a role or group of yours, under viewer, requester or operator of its access section"},
-		{access.Identity{Actor: nobody.Actor, NoGroups: true}, access.Read, nil, "nina@contoso.com has no role here, and is in so many groups that the provider sends none: ask whoever keeps the schedule file for an app role in place of a group"},
+		{access.Identity{Actor: nobody.Actor, Claims: access.Claims{NoGroups: true}}, access.Read, nil, "nina@contoso.com has no role here, and is in so many groups that the provider sends none: ask whoever keeps the schedule file for an app role in place of a group"},
 		{viewer, access.Start, []string{"dev-01"}, "vera@contoso.com may read only: to start dev-01, ask somebody with the role operator, or for a role in the access section of the schedule file"},
 		{asker, access.Start, []string{"dev-09"}, "rita@contoso.com may not start dev-09: want one of dev-01, dev-02, or ask somebody with the role operator"},
 		{asker, access.Approve, nil, "rita@contoso.com may start environments, keep them running and skip their stops: to approve a run, ask somebody with the role operator"},

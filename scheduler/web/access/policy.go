@@ -42,7 +42,7 @@ func NewPolicy(current func() *Rules) *Policy { return &Policy{current} }
 
 // Identify returns who signed in with the claims, at an address, and what they may do.
 func (p *Policy) Identify(c Claims, from string) Identity {
-	i := Identity{Actor: scheduler.Actor{Name: c.Name, Via: ViaUser, From: from}, Claims: c, NoGroups: c.NoGroups}
+	i := Identity{Actor: scheduler.Actor{Name: c.Name, Via: ViaUser, From: from}, Claims: c}
 	rules := p.current()
 	if rules == nil {
 		return i

@@ -225,3 +225,17 @@ func (a *API) accounts(r *http.Request) (any, error) {
 	}
 	return list(items(found, accountOf), ""), nil
 }
+
+func (a *API) receivers(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	var found []scheduler.ReceiverStatus
+	if a.opts.Receivers != nil {
+		var err error
+		if found, err = a.opts.Receivers(r.Context()); err != nil {
+			return nil, err
+		}
+	}
+	return list(items(found, receiverOf), ""), nil
+}

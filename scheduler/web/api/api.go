@@ -46,6 +46,8 @@ type Options struct {
 	// Reload reads the schedule file again, and says what changed; a *BadFile says what is
 	// wrong with it. Nil: there is no file to read.
 	Reload func(ctx context.Context) (Reloaded, error)
+	// Receivers returns how deliveries to the receivers of notices go. Nil: there are none.
+	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
 	// File returns what the schedule file is. Nil: there is none.
 	File func() File
 }
@@ -91,6 +93,7 @@ func (a *API) Routes() []Route {
 		{"GET", "/api/v1/savings", a.reply(http.StatusOK, a.savings)},
 		{"GET", "/api/v1/audit", a.reply(http.StatusOK, a.audit)},
 		{"GET", "/api/v1/accounts", a.reply(http.StatusOK, a.accounts)},
+		{"GET", "/api/v1/receivers", a.reply(http.StatusOK, a.receivers)},
 		{"GET", "/api/v1/file", a.reply(http.StatusOK, a.file)},
 		{"POST", "/api/v1/reload", a.reply(http.StatusOK, a.reload)},
 		{"GET", "/api/v1/openapi.json", a.openAPI},

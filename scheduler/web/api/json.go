@@ -172,6 +172,18 @@ func accountOf(a scheduler.AccountStatus) Account {
 	return out
 }
 
+// A Receiver is how deliveries to a receiver of notices go.
+type Receiver struct {
+	Name         string     `json:"name"`
+	Pending      int        `json:"pending"`       // notices that are not delivered yet
+	FailingSince *time.Time `json:"failing_since"` // null: it takes notices, or was never sent one
+	Message      *string    `json:"message"`       // why it takes nothing
+}
+
+func receiverOf(r scheduler.ReceiverStatus) Receiver {
+	return Receiver{Name: r.Name, Pending: r.Pending, FailingSince: moment(r.Failing, time.UTC), Message: orNil(r.Message)}
+}
+
 // A List is a page of a listing; NextCursor is null on the last one.
 type List[T any] struct {
 	Items      []T     `json:"items"`

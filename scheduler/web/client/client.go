@@ -145,6 +145,13 @@ func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
 	return page.Items, err
 }
 
+// Receivers returns how deliveries to the receivers of notices go.
+func (c *Client) Receivers(ctx context.Context) ([]api.Receiver, error) {
+	var page api.List[api.Receiver]
+	err := c.get(ctx, "/api/v1/receivers", &page)
+	return page.Items, err
+}
+
 // Savings returns what was saved since an instant; since the daemon's default when it is
 // zero.
 func (c *Client) Savings(ctx context.Context, since time.Time) (api.Savings, error) {

@@ -84,7 +84,12 @@ type Options struct {
 	Reports Reports
 	// Preview checks a pasted file. Nil: there is no such page.
 	Preview func(ctx context.Context, text string) (Preview, error)
-	Changes Changes
+	// Links are those of notices. Nil: there are none.
+	Links Links
+	// Receivers returns how deliveries to the receivers of notices go, for a banner about
+	// those that fail. Nil: there are none.
+	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
+	Changes   Changes
 	// Keys are those of calendars. Nil: there are none.
 	Keys Keys
 	// CanSignIn reports whether the active schedule file says who may sign in. Nil: no.
@@ -131,7 +136,7 @@ func New(o Options) (*Pages, error) {
 	if err := p.readAssets(); err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)
 	}
-	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem", "selected", "me"} {
+	for _, name := range []string{"tonight", "environment", "runs", "run", "savings", "health", "plan", "problem", "selected", "me", "link"} {
 		t, err := template.New("layout.html").Funcs(template.FuncMap{"asset": func(name string) string { return p.links[name] }}).
 			ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/"+name+".html")
 		if err != nil {
@@ -201,6 +206,9 @@ func (p *Pages) Open() map[string]http.HandlerFunc {
 	if p.opts.Keys != nil {
 		open["GET /calendar.ics"] = p.calendar
 	}
+	if p.opts.Links != nil {
+		open["GET /link/{token}"], open["POST /link/{token}"] = p.linkForm, p.linkFollowed
+	}
 	return open
 }
 
@@ -240,11 +248,37 @@ type Frame struct {
 	Demo                       bool
 	Preview                    bool // there is a page to paste a file into
 	Now                        Moment
-	Who                        string // who is signed in, "" for nobody
-	CanSignIn                  bool   // nobody is, and somebody could
-	Done                       string // what a form has done, in a sentence
-	Failed                     string // why a form has done nothing
+	Failing                    []FailingReceiver // of notices
+	Who                        string            // who is signed in, "" for nobody
+	CanSignIn                  bool              // nobody is, and somebody could
+	Done                       string            // what a form has done, in a sentence
+	Failed                     string            // why a form has done nothing
 	Body                       any
+}
+
+// A FailingReceiver takes no notices.
+type FailingReceiver struct {
+	Name, Message string
+	Since         Moment
+}
+
+// failing are the receivers that take no notices. A page is shown without them when they
+// cannot be read: its own part says what is wrong.
+func (p *Pages) failing(ctx context.Context, c *clock) []FailingReceiver {
+	if p.opts.Receivers == nil {
+		return nil
+	}
+	all, err := p.opts.Receivers(ctx)
+	if err != nil {
+		return nil
+	}
+	var list []FailingReceiver
+	for _, r := range all {
+		if !r.Failing.IsZero() {
+			list = append(list, FailingReceiver{r.Name, r.Message, c.moment(r.Failing)})
+		}
+	}
+	return list
 }
 
 // A notFound is a page about something that is not there.
@@ -283,7 +317,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 			title = t.title()
 		}
 		frame := p.frame(r, c, name, title, body)
-		frame.Done = said
+		frame.Done, frame.Failing = said, p.failing(r.Context(), c)
 		p.write(w, r, status, name, frame)
 	}
 }

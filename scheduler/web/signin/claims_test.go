@@ -61,8 +61,8 @@ func TestRolesAndGroups(t *testing.T) {
 			if !ok || who.Role.String() != tt.role {
 				t.Errorf("%v is %s, %v; want %s", tt.claims, who.Role, ok, tt.role)
 			}
-			if _, left := tt.claims["_claim_names"]; who.NoGroups != left {
-				t.Errorf("groups left out: %v, want %v", who.NoGroups, left)
+			if _, left := tt.claims["_claim_names"]; who.Claims.NoGroups != left {
+				t.Errorf("groups left out: %v, want %v", who.Claims.NoGroups, left)
 			}
 		})
 	}
