@@ -313,6 +313,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
 		page, title, status := name, title, http.StatusOK // the next request begins with those of the route
+		ctx := r.Context()
 		said, r := p.notice(r, c)
 		body, err := f(r, c)
 		var missing *notFound
@@ -333,7 +334,7 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 			title = t.title()
 		}
 		frame := p.frame(r, c, page, title, body)
-		frame.Done, frame.Failing = said, p.failing(r.Context(), c)
+		frame.Done, frame.Failing = said, p.failing(ctx, c)
 		p.write(w, r, status, page, frame)
 	}
 }
