@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -114,12 +115,9 @@ func (a *Actions) refuse(err error) error {
 		return err
 	}
 	said := sentence(err)
-	for _, other := range a.Refused {
-		if other == said {
-			return nil
-		}
+	if !slices.Contains(a.Refused, said) {
+		a.Refused = append(a.Refused, said)
 	}
-	a.Refused = append(a.Refused, said)
 	return nil
 }
 
@@ -347,7 +345,7 @@ func (p *Pages) skipChoice(ctx context.Context, c *clock, s *subject, a *Actions
 		return a.refuse(err)
 	}
 	f := Form{To: s.to(doSkip), Title: "Skip the next stop", Fields: s.fields, Options: []Option{{Text: "Skip"}}}
-	if plan.DateOf(stops[0].In(c.zone)) == plan.DateOf(c.now.In(c.zone)) {
+	if stop := stops[0].In(c.zone); len(stops) == 1 && plan.DateOf(stop) == plan.DateOf(c.now.In(c.zone)) && stop.Hour() >= evening {
 		f.Title, f.Options[0].Text = "Skip tonight's stop", "Skip tonight"
 	}
 	f.Says = fmt.Sprintf("The stop at %s is left out: kept running until %s%s.", c.moment(stops[0]).Text, c.moment(ends[0]).Text, effectText(sum, s.currency))
@@ -357,6 +355,9 @@ func (p *Pages) skipChoice(ctx context.Context, c *clock, s *subject, a *Actions
 	a.Forms = append(a.Forms, f)
 	return nil
 }
+
+// evening is the hour from which on a stop is one of tonight.
+const evening = 15
 
 // effectText says how much longer or shorter something runs, and what that costs.
 func effectText(e report.Effect, currency string) string {

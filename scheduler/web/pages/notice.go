@@ -22,13 +22,14 @@ func (p *Pages) notice(r *http.Request, c *clock) (string, *http.Request) {
 	for _, name := range []string{"did", "of", "n"} {
 		q.Del(name)
 	}
-	r = r.Clone(r.Context())
+	ctx := r.Context()
+	r = r.Clone(ctx)
 	r.URL.RawQuery = q.Encode()
 	switch did {
 	case doStart, doStop:
 		return requestedText(did, n), r
 	case doKeep, doSkip, "again", "release":
-		return p.overrideText(r.Context(), c, did, of, n), r
+		return p.overrideText(ctx, c, did, of, n), r
 	case "cancel":
 		return "The run is canceled. A call that LCS has accepted goes on there.", r
 	case "approve":

@@ -38,9 +38,13 @@ func (p *Pages) overridesOf(r *http.Request, c *clock, name string) ([]OverrideL
 
 func (p *Pages) overrideLine(c *clock, o scheduler.OverrideStatus, who access.Identity) OverrideLine {
 	l := OverrideLine{
-		ID: o.ID, Of: listed(o.Environments), Keep: string(o.Keep), State: o.State, Reason: o.Reason, By: o.By.String(), From: c.moment(o.From), Until: c.moment(o.Until), YAML: exceptionOf(o.Override),
+		ID: o.ID, Of: listed(o.Environments), Keep: string(o.Keep), State: o.State, Reason: o.Reason, By: o.By.String(), From: c.moment(o.From), Until: c.moment(o.Until),
 	}
-	if (o.State == "active" || o.State == "pending") && len(o.Environments) > 0 && who.MayRelease(o.Override) == nil {
+	if o.State != "active" && o.State != "pending" {
+		return l
+	}
+	l.YAML = exceptionOf(o.Override)
+	if len(o.Environments) > 0 && who.MayRelease(o.Override) == nil {
 		l.Release = &Form{
 			To: "/environments/" + url.PathEscape(o.Environments[0]) + "/release", Says: "Ends it at once for " + l.Of + ": what the schedules want then is done.",
 			Fields: []Field{{"override", o.ID}}, Options: []Option{{Text: "Release"}},
