@@ -52,6 +52,7 @@ type site struct {
 	db       string   // the database; a file in dir when ""
 	more     []string // arguments of serve
 	env      []string // in addition to its own environment
+	api      string   // the token that commands send, when it is not the first one
 	listen   string
 	endpoint string
 	cmd      *exec.Cmd
@@ -314,7 +315,7 @@ func (s *site) history() string {
 func (s *site) curfew(args ...string) string {
 	s.t.Helper()
 	var out, errs bytes.Buffer
-	given := map[string]string{"CURFEW_SERVER": "http://" + s.listen, "CURFEW_API_TOKEN": e2eAPI}
+	given := map[string]string{"CURFEW_SERVER": "http://" + s.listen, "CURFEW_API_TOKEN": cmp.Or(s.api, e2eAPI)}
 	e := env{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, getenv: func(name string) string { return given[name] }}
 	if code := run(s.t.Context(), e, args); code != exitDone {
 		s.t.Fatalf("curfew %v exited %d: %s", args, code, &errs)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -73,6 +74,10 @@ func (b *chromium) heard(event any) {
 	case *cdpruntime.EventConsoleAPICalled:
 		if e.Type == cdpruntime.ConsoleAPICalledTypeError {
 			b.note(fmt.Sprintf("console error: %v", e.Args))
+		}
+	case *cdplog.EventEntryAdded: // what breaks the content security policy, say; pages that are not found are wanted
+		if e.Entry.Level == cdplog.EntryLevelError && e.Entry.Source != cdplog.EntrySourceNetwork {
+			b.note("browser: " + e.Entry.Text)
 		}
 	case *network.EventRequestWillBeSent:
 		if u, err := url.Parse(e.Request.URL); err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Scheme+"://"+u.Host != b.base {
@@ -166,6 +171,12 @@ func (b *chromium) keep(name string) {
 // startDemo runs the built demo and returns its address.
 func startDemo(t *testing.T) string {
 	t.Helper()
+	base, _ := startDemoProcess(t)
+	return base
+}
+
+func startDemoProcess(t *testing.T) (string, *os.Process) {
+	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
@@ -192,11 +203,11 @@ func startDemo(t *testing.T) string {
 		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "curfew started" {
 			go func() { _, _ = io.Copy(io.Discard, log) }()
 			untilSeen(t, "http://"+line.Listen)
-			return "http://" + line.Listen
+			return "http://" + line.Listen, cmd.Process
 		}
 	}
 	t.Fatal("the demo did not start")
-	return ""
+	return "", nil
 }
 
 // untilSeen waits until the daemon has read the state of every environment.

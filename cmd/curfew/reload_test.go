@@ -183,6 +183,7 @@ func TestRotatedAPITokenNeedsNoRestart(t *testing.T) {
 	if status, _ := s.post("/-/reload", next); status != http.StatusOK {
 		t.Errorf("with the file gone: %d, want the last token to stay valid", status)
 	}
+	s.api = next
 	showsNone(t, s.shown(), []string{e2eAPI, next})
 }
 

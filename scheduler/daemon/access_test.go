@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -82,6 +83,7 @@ var needs = map[string]struct {
 	"GET /api/v1/timeline":                   {viewing, []int{200}},
 	"GET /api/v1/savings":                    {viewing, []int{200}},
 	"GET /api/v1/audit":                      {viewing, []int{200}},
+	"GET /api/v1/events":                     {viewing, []int{503}}, // who may have them, and comes after their end
 	"GET /api/v1/accounts":                   {viewing, []int{200}},
 	"GET /api/v1/receivers":                  {viewing, []int{200}},
 	"GET /api/v1/file":                       {viewing, []int{200}},
@@ -173,6 +175,11 @@ func newSite(t *testing.T, addr net.Addr) *site {
 	}
 	t.Cleanup(func() { _ = s.store.Close() })
 	if s.parts, err = d.build(t.Context(), s.store); err != nil {
+		t.Fatal(err)
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := s.parts.events.Run(stopped); err != nil { // a stream would have no end
 		t.Fatal(err)
 	}
 	s.handler = s.parts.site.Handler(addr)

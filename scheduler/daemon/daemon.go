@@ -116,6 +116,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return parts.site.Serve(ctx, listener) })
+	g.Go(func() error { return parts.events.Run(ctx) })
 	g.Go(func() error { return parts.reload.watch(ctx, hup) })
 	g.Go(func() error { return parts.notices.Run(ctx) })
 	g.Go(func() error { return parts.past.sum(ctx, parts.saved, d.Logger) })
@@ -133,6 +134,7 @@ func (d *daemon) run(ctx context.Context) (err error) {
 type parts struct {
 	engine  *engine.Engine
 	site    *web.Server
+	events  *api.Events
 	reload  *reloader
 	past    reports
 	saved   *savedMetrics
@@ -173,21 +175,24 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 		return parts{}, err
 	}
 	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
-	past := reports{acting, st, d.Retention}
-	site, err := d.site(acting, past, reload, told, reg)
-	return parts{acting, site, reload, past, saved, told.deliverer}, err
+	p := parts{
+		engine: acting, past: reports{acting, st, d.Retention}, reload: reload, saved: saved, notices: told.deliverer,
+		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)}),
+	}
+	p.site, err = d.site(p, told, reg)
+	return p, err
 }
 
 // site makes what is served over HTTP.
-func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, told notices, reg *prometheus.Registry) (*web.Server, error) {
+func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Server, error) {
 	token, err := apiToken(d.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	changes, policy := access.NewChanges(acting, past), access.NewPolicy(d.access.rules)
+	changes, policy := access.NewChanges(p.engine, p.past), access.NewPolicy(d.access.rules)
 	o := pages.Options{
-		Engine: acting, Reports: past, Preview: reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil,
-		Changes: changes, Keys: access.NewKeys(past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers,
+		Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil, Events: api.EventsPath,
+		Changes: changes, Keys: access.NewKeys(p.past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers,
 	}
 	if told.links != nil {
 		o.Links = told.links
@@ -196,12 +201,14 @@ func (d *daemon) site(acting *engine.Engine, past reports, reload *reloader, tol
 	if err != nil {
 		return nil, err
 	}
-	answers := api.New(api.Options{Engine: acting, Changes: changes, Reports: past, Logger: d.Logger, Reload: reload.asked, Receivers: told.deliverer.Receivers, File: reload.file.current})
+	answers := api.New(api.Options{
+		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.reload.file.current, Events: p.events,
+	})
 	site := web.Options{
-		API: answers, Ready: acting.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
+		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
 		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
 	}
-	if people := d.access.signIn(past.store, shown.Problem); people != nil {
+	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {
 		site.SignIn = people
 	}
 	return web.New(site), nil

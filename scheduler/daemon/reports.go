@@ -75,6 +75,12 @@ func (r reports) savingsUntil(ctx context.Context, since, until time.Time, each 
 	return report.Savings(ctx, s, since, until, each)
 }
 
+// LastFailed returns the runs of environments whose last run since an instant failed or was
+// missed.
+func (r reports) LastFailed(ctx context.Context, since time.Time) ([]scheduler.Run, error) {
+	return r.store.Runs.LastFailed(ctx, since)
+}
+
 // Explain returns what is wanted of an environment at an instant, step by step.
 func (r reports) Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error) {
 	_, p, err := r.engine.Plans(ctx, at)

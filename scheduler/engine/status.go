@@ -54,6 +54,14 @@ func (e *Engine) Place() (*time.Location, string) {
 	return s.zone(), s.Currency
 }
 
+// EnvironmentOf returns the environment of the active file that has an id in a project of
+// LCS.
+func (e *Engine) EnvironmentOf(project int64, id string) (scheduler.Environment, bool) {
+	s := e.current.load()
+	found, ok := s.environments[s.names[idKey{project, lcs.NormalizeID(id)}]]
+	return found, ok
+}
+
 // Accounts returns what is known of every account that a project uses.
 func (e *Engine) Accounts(ctx context.Context) ([]scheduler.AccountStatus, error) {
 	return e.accounts.statuses(ctx)
@@ -80,12 +88,7 @@ func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, e
 	if err != nil {
 		return nil, err
 	}
-	next := map[string]*plan.Fire{}
-	for _, fire := range s.plan.Fires(now, now.Add(horizon)) {
-		if next[fire.Environment] == nil {
-			next[fire.Environment] = &fire
-		}
-	}
+	next := s.nextFires(now)
 	list := make([]scheduler.EnvironmentStatus, len(s.Environments))
 	for i, env := range s.Environments {
 		wanted := s.plan.Wanted(env.Name, now)
@@ -100,6 +103,24 @@ func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, e
 		list[i].Unstopped = s.unstopped(list[i], now)
 	}
 	return list, nil
+}
+
+// nextFires returns the next fire of each environment that has one within the horizon.
+func (s *snapshot) nextFires(now time.Time) map[string]*plan.Fire {
+	next := make(map[string]*plan.Fire, len(s.Environments))
+	for b := range s.plan.Batches(now, now.Add(horizon)) {
+		for _, name := range b.Environments {
+			if next[name] == nil {
+				fire := b.Fire
+				fire.Environment = name
+				next[name] = &fire
+			}
+		}
+		if len(next) == len(s.Environments) {
+			break
+		}
+	}
+	return next
 }
 
 // unstopped returns when an environment is stopped that runs although it is wanted

@@ -28,7 +28,8 @@ type database struct {
 	replica  string // of this process, in River's tables and in ours
 	lease    time.Duration
 
-	bound sync.Map // query as it is written here → as PostgreSQL wants it
+	bound    sync.Map // query as it is written here → as PostgreSQL wants it
+	watchers watchers
 }
 
 func (d *database) close() error {
@@ -186,6 +187,7 @@ func (d *database) tx(ctx context.Context, f func(session) error, locks ...int64
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	d.watchers.committed()
 	return nil
 }
 

@@ -123,6 +123,19 @@ func firstID(at time.Time) string {
 	return fmt.Sprintf("%08x-%04x-0000-0000-000000000000", ms>>16&0xffffffff, ms&0xffff)
 }
 
+// LastFailed returns the runs that failed or were missed, whose fire is at since or later,
+// where no later run of their environment counts more: canceled and skipped ones do not.
+// They are without attempts, newest first.
+func (s *Runs) LastFailed(ctx context.Context, since time.Time) ([]scheduler.Run, error) {
+	runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE state IN ('failed', 'missed') AND id >= ? AND fire_at >= ?
+		AND NOT EXISTS (SELECT 1 FROM runs AS n WHERE n.environment = runs.environment AND n.id > runs.id AND n.state NOT IN ('canceled', 'skipped'))
+		ORDER BY id DESC`, firstID(since.Add(-aheadOfFire)), micros(since))
+	if err != nil {
+		return nil, fmt.Errorf("read the runs that failed: %w", err)
+	}
+	return runs, nil
+}
+
 // Unfinished returns every unfinished run without its attempts, best rank first.
 func (s *Runs) Unfinished(ctx context.Context) ([]scheduler.Run, error) {
 	runs, err := queryRuns(ctx, s.read(), `SELECT `+runColumns+` FROM runs WHERE `+unfinished+` ORDER BY rank, id`)

@@ -215,3 +215,39 @@ func TestLastManualRunsAreThoseThatStand(t *testing.T) {
 		}
 	})
 }
+
+func TestLastFailedAreThoseThatNothingCameAfter(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		now, last := time.Now().Truncate(time.Microsecond), time.Time{}
+		write := func(environment string, ago time.Duration, states ...scheduler.State) {
+			t.Helper()
+			for i, state := range states {
+				r := newRun(environment, plan.Stop, now.Add(time.Duration(i)*time.Second-ago))
+				r.State = state
+				if state.Finished() {
+					r.FinishedAt = now
+				}
+				b.tick(last, now, r)
+				last = now
+			}
+		}
+		write("fails", time.Hour, scheduler.Succeeded, scheduler.Failed)
+		write("missed", time.Hour, scheduler.Failed, scheduler.Missed)
+		write("canceled-since", time.Hour, scheduler.Failed, scheduler.Canceled, scheduler.Skipped)
+		write("well-again", time.Hour, scheduler.Failed, scheduler.Succeeded)
+		write("tries-again", time.Hour, scheduler.Failed, scheduler.Queued)
+		write("long-ago", 48*time.Hour, scheduler.Failed)
+		write("fine", time.Hour, scheduler.Succeeded)
+		found, err := b.Runs.LastFailed(t.Context(), now.Add(-24*time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range found {
+			got = append(got, r.Environment+" "+string(r.State))
+		}
+		if want := []string{"canceled-since failed", "missed missed", "fails failed"}; !slices.Equal(got, want) {
+			t.Errorf("the last that failed are %q, want %q", got, want)
+		}
+	})
+}

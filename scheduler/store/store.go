@@ -55,6 +55,7 @@ type Store struct {
 	Months       *Months
 	Sessions     *Sessions
 	CalendarKeys *CalendarKeys
+	Updates      *Updates
 
 	db *database
 }
@@ -105,7 +106,8 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	t := queue.tickets
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
-		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, Deliveries: &Deliveries{d}, Links: &Links{d}, db: d,
+		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, Deliveries: &Deliveries{d}, Links: &Links{d},
+		Updates: &Updates{d}, db: d,
 	}, nil
 }
 

@@ -132,13 +132,17 @@ func (s *Server) routes(local bool) map[string]http.Handler {
 		if r.Method != http.MethodGet {
 			g = change
 		}
-		all[r.Method+" "+r.Path] = g.guard(r.Handler)
+		handler := g.guard(r.Handler)
+		if r.Path != api.EventsPath { // events go out at once, whatever their size
+			handler = compressed(handler)
+		}
+		all[r.Method+" "+r.Path] = handler
 	}
 	for pattern, handler := range s.opts.Pages {
-		all[pattern] = shown.guard(handler)
+		all[pattern] = compressed(shown.guard(handler))
 	}
 	for pattern, handler := range s.opts.Open {
-		all[pattern] = handler
+		all[pattern] = compressed(handler)
 	}
 	if s.opts.SignIn != nil {
 		for pattern, handler := range s.opts.SignIn.Routes() {
@@ -156,7 +160,7 @@ func secured(next http.Handler) http.Handler {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"curfew/scheduler"
 	"curfew/scheduler/web/access"
+	"curfew/scheduler/web/answer"
 )
 
 // MaxPage is the most that a page of a listing has.
@@ -113,7 +114,8 @@ func (a *API) replyWith(f func(r *http.Request) (int, any, error)) http.HandlerF
 			a.fail(w, r, err)
 			return
 		}
-		write(w, status, "application/json", v)
+		status, kind, body := encode(status, "application/json", v)
+		answer.Write(w, r, status, kind, body)
 	}
 }
 

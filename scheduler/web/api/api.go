@@ -50,6 +50,8 @@ type Options struct {
 	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
 	// File returns what the schedule file is. Nil: there is none.
 	File func() File
+	// Events sends the changes. Nil: nobody can listen.
+	Events *Events
 }
 
 // An API answers its routes. Who may use them is decided before.
@@ -73,6 +75,9 @@ type Route struct {
 	Handler http.HandlerFunc
 }
 
+// EventsPath is the address of the only answer that has no end.
+const EventsPath = "/api/v1/events"
+
 // Routes is the API; openapi.json is tested to name exactly these.
 func (a *API) Routes() []Route {
 	return []Route{
@@ -91,6 +96,7 @@ func (a *API) Routes() []Route {
 		{"DELETE", "/api/v1/overrides/{id}", a.reply(http.StatusOK, a.release)},
 		{"GET", "/api/v1/timeline", a.reply(http.StatusOK, a.timeline)},
 		{"GET", "/api/v1/savings", a.reply(http.StatusOK, a.savings)},
+		{"GET", EventsPath, a.events},
 		{"GET", "/api/v1/audit", a.reply(http.StatusOK, a.audit)},
 		{"GET", "/api/v1/accounts", a.reply(http.StatusOK, a.accounts)},
 		{"GET", "/api/v1/receivers", a.reply(http.StatusOK, a.receivers)},
@@ -139,11 +145,17 @@ func WriteProblem(w http.ResponseWriter, status int, title, detail string) {
 }
 
 func write(w http.ResponseWriter, status int, kind string, v any) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		status, kind, body = http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the answer could not be written")
-	}
+	status, kind, body := encode(status, kind, v)
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
+}
+
+// encode returns an answer as it is sent.
+func encode(status int, kind string, v any) (int, string, []byte) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return http.StatusInternalServerError, "text/plain; charset=utf-8", []byte("the answer could not be written\n")
+	}
+	return status, kind, append(body, '\n')
 }

@@ -288,7 +288,7 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 		t.Errorf("the document names %v, served is %v", got, want)
 	}
 	for path, methods := range doc.Paths {
-		if methods["get"] == nil {
+		if methods["get"] == nil || path == api.EventsPath { // it has no end, and tests of its own
 			continue
 		}
 		path = strings.NewReplacer("{name}", "dev-01", "{id}", "01a20a66-0000-7000-8000-000000000003").Replace(path)
@@ -296,7 +296,7 @@ func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 			t.Errorf("%s is in the document and answers %d", path, res.StatusCode)
 		}
 	}
-	for name, v := range map[string]any{"Run": api.Run{}, "Attempt": api.Attempt{}, "Fire": api.Fire{}, "Environment": api.Environment{}, "Problem": api.Problem{}, "Override": api.Override{}, "OverrideRequest": api.OverrideRequest{}, "Manual": api.Manual{}, "File": api.File{}, "Refused": api.Refused{}, "Account": api.Account{}} {
+	for name, v := range map[string]any{"Run": api.Run{}, "Attempt": api.Attempt{}, "Fire": api.Fire{}, "Environment": api.Environment{}, "Problem": api.Problem{}, "Override": api.Override{}, "OverrideRequest": api.OverrideRequest{}, "Manual": api.Manual{}, "File": api.File{}, "Refused": api.Refused{}, "Account": api.Account{}, "EventData": api.EventData{}} {
 		var fields []string
 		for f := range reflect.TypeOf(v).Fields() {
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")

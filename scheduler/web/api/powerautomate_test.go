@@ -111,6 +111,9 @@ func operation(op object, labels map[string]string) object {
 	out["parameters"] = parameters
 	for status, r := range op["responses"].(object) {
 		answer := object{"description": "a problem document", "schema": object{"$ref": "#/definitions/Problem"}}
+		if status == "304" {
+			continue // a flow has nothing from before
+		}
 		if status < "400" {
 			answer = object{"description": "done", "schema": schema(content(r.(object)))}
 		}

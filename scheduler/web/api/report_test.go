@@ -60,6 +60,8 @@ func (past) Audit(_ context.Context, _ time.Time, before string, limit int) ([]s
 	return all[:min(limit, len(all))], nil
 }
 
+func (past) LastFailed(context.Context, time.Time) ([]scheduler.Run, error) { return nil, nil }
+
 // shownPages are the pages of a daemon with one environment.
 func shownPages(down error) *pages.Pages {
 	p, err := pages.New(pages.Options{Engine: fixed{down}, Reports: past{}, Version: "1.2.3", Now: func() time.Time { return fireAt }})

@@ -22,6 +22,7 @@ import (
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
 	"curfew/scheduler/web/access"
+	"curfew/scheduler/web/answer"
 	"curfew/scheduler/web/ratelimit"
 )
 
@@ -46,6 +47,9 @@ type Reports interface {
 	Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error
 	// Months returns the savings of each month since the one of an instant, oldest first.
 	Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error)
+	// LastFailed returns the runs of environments whose last run since an instant failed or
+	// was missed.
+	LastFailed(ctx context.Context, since time.Time) ([]scheduler.Run, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
 	// Plans returns the plan of the schedule file, and the one with the overrides.
@@ -101,7 +105,9 @@ type Options struct {
 	Logger    *zap.Logger
 	Version   string
 	Demo      bool
-	Now       func() time.Time // time.Now when nil
+	// Events is the address that sends what changes. "": pages stay as they were loaded.
+	Events string
+	Now    func() time.Time // time.Now when nil
 }
 
 // Pages answer the requests of browsers.
@@ -120,7 +126,7 @@ type asset struct {
 	kind    string
 }
 
-//go:embed templates static
+//go:embed templates static/*.css static/*.js static/*.svg
 var files embed.FS
 
 // New makes the pages.
@@ -166,6 +172,11 @@ func (p *Pages) readAssets() error {
 		p.links[entry.Name()] = address
 		return nil
 	})
+}
+
+// live reports whether a page follows what changes.
+func live(page string) bool {
+	return page == "tonight" || page == "environment" || page == "runs" || page == "run"
 }
 
 // Routes returns the pages by their patterns.
@@ -225,10 +236,14 @@ func (p *Pages) frame(r *http.Request, c *clock, page, title string, body any) F
 	if who.SignedIn() {
 		name = who.Actor.Name
 	}
-	return Frame{
+	f := Frame{
 		Who: name, CanSignIn: name == "" && p.canSignIn(),
 		Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
 	}
+	if live(page) {
+		f.Events = p.opts.Events
+	}
+	return f
 }
 
 func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
@@ -246,7 +261,8 @@ func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
 type Frame struct {
 	Title, Page, Version, Zone string
 	Demo                       bool
-	Preview                    bool // there is a page to paste a file into
+	Preview                    bool   // there is a page to paste a file into
+	Events                     string // of a page that follows them
 	Now                        Moment
 	Failing                    []FailingReceiver // of notices
 	Who                        string            // who is signed in, "" for nobody
@@ -292,12 +308,11 @@ type badQuery struct{ message string }
 func (e *badQuery) Error() string { return e.message }
 
 // show makes a handler of a function that returns the page's own part. A page is written
-// whole or not at all, and has an ETag: one that has not changed is not sent again.
+// whole or not at all.
 func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c := p.clock()
-		status := http.StatusOK
-		failing := p.failing(r.Context(), c)
+		page, title, status := name, title, http.StatusOK // the next request begins with those of the route
 		said, r := p.notice(r, c)
 		body, err := f(r, c)
 		var missing *notFound
@@ -305,21 +320,21 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 		switch {
 		case err == nil:
 		case errors.As(err, &missing):
-			status, name, title, body = http.StatusNotFound, "problem", missing.what, problem{missing.what, missing.next}
+			status, page, title, body = http.StatusNotFound, "problem", missing.what, problem{missing.what, missing.next}
 		case errors.As(err, &bad):
-			status, name, title, body = http.StatusBadRequest, "problem", "This address cannot be read", problem{"This address cannot be read", bad.message}
+			status, page, title, body = http.StatusBadRequest, "problem", "This address cannot be read", problem{"This address cannot be read", bad.message}
 		case r.Context().Err() != nil:
 			return // nobody waits for it any more
 		default:
 			p.log.Error("page not shown", zap.String("path", r.URL.Path), zap.Error(err))
-			status, name, title, body = http.StatusInternalServerError, "problem", "curfew could not answer", problem{"curfew could not answer", "The daemon's log says why."}
+			status, page, title, body = http.StatusInternalServerError, "problem", "curfew could not answer", problem{"curfew could not answer", "The daemon's log says why."}
 		}
 		if t, ok := body.(interface{ title() string }); ok {
 			title = t.title()
 		}
-		frame := p.frame(r, c, name, title, body)
-		frame.Done, frame.Failing = said, failing
-		p.write(w, r, status, name, frame)
+		frame := p.frame(r, c, page, title, body)
+		frame.Done, frame.Failing = said, p.failing(r.Context(), c)
+		p.write(w, r, status, page, frame)
 	}
 }
 
@@ -332,17 +347,5 @@ func (p *Pages) write(w http.ResponseWriter, r *http.Request, status int, name s
 		http.Error(w, "curfew could not answer; the daemon's log says why", http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	sum := sha256.Sum256(b.Bytes())
-	h.Set("ETag", `W/"`+hex.EncodeToString(sum[:8])+`"`)
-	if r.Method == http.MethodGet {
-		h.Set("Cache-Control", "private, no-cache")
-	}
-	if status == http.StatusOK && r.Method == http.MethodGet && strings.Contains(r.Header.Get("If-None-Match"), h.Get("ETag")) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	answer.Write(w, r, status, "text/html; charset=utf-8", b.Bytes())
 }

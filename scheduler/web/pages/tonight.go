@@ -267,19 +267,13 @@ func runText(c *clock, r scheduler.Run) string {
 
 // failures are the environments whose last run of the last day failed or was missed.
 func (p *Pages) failures(r *http.Request, c *clock) (map[string]*Failure, error) {
-	runs, _, err := p.opts.Engine.Runs(r.Context(), scheduler.RunFilter{Since: c.now.Add(-24 * time.Hour), Limit: 1000})
+	runs, err := p.opts.Reports.LastFailed(r.Context(), c.now.Add(-24*time.Hour))
 	if err != nil {
 		return nil, err
 	}
-	failed, known := map[string]*Failure{}, map[string]bool{}
-	for _, run := range runs { // newest first
-		if known[run.Environment] || run.State == scheduler.Canceled || run.State == scheduler.Skipped {
-			continue
-		}
-		known[run.Environment] = true
-		if run.State == scheduler.Failed || run.State == scheduler.Missed {
-			failed[run.Environment] = &Failure{run.Environment, run.ID, string(run.Action) + " " + string(run.State) + ": " + run.Message, c.moment(run.FireAt)}
-		}
+	failed := make(map[string]*Failure, len(runs))
+	for _, run := range runs {
+		failed[run.Environment] = &Failure{run.Environment, run.ID, string(run.Action) + " " + string(run.State) + ": " + run.Message, c.moment(run.FireAt)}
 	}
 	return failed, nil
 }
