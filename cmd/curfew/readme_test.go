@@ -18,7 +18,7 @@ import (
 var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
 
 // references are the other pages: they show parts of schedule files, and what commands print.
-var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md", "docs/power-automate.md", "docs/architecture.md", "docs/access.md"}
+var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md", "docs/power-automate.md", "docs/architecture.md", "docs/access.md", "docs/notices.md", "docs/pages.md"}
 
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
