@@ -64,7 +64,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"web/api":    {"curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer"},
 		"web/answer": {},
 		"web/client": {"curfew/lcs/secret", "curfew/scheduler/plan", "curfew/scheduler/web/api"},
-		"web/pages":  {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer", "curfew/scheduler/web/ratelimit"},
+		"web/pages":  {"curfew/internal/wording", "curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer", "curfew/scheduler/web/ratelimit"},
 		"plan":       {},
 		"review":     {"curfew/scheduler/plan"},
 		"quota":      {"curfew/lcs"},

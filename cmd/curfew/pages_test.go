@@ -20,3 +20,25 @@ func TestTimelineOfAFileWithoutAZoneIsInUTC(t *testing.T) {
 	}
 	s.stop()
 }
+
+func TestHealthPageSaysHowTheDaemonDoes(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, never())
+	s.start()
+	s.curfew("stop", "dev-00", "--wait")
+	health := s.get("/health")
+	for _, want := range []string{
+		"Last tick", "schedules.yaml <small>active since", "LCS's quota</h2>", `<th scope="row">main</th><td>stop</td><td class="number">1</td><td class="number">29</td>`,
+		`<th scope="row">main</th><td>start</td><td class="number">0</td><td class="number">30</td>`,
+	} {
+		if !strings.Contains(health, want) {
+			t.Errorf("the page of health does not say %q:\n%s", want, health)
+		}
+	}
+	s.write("schedules.yaml", strings.Replace(s.file(never()), "timezone:", "timezoned:", 1))
+	s.logged("the schedule file was not loaded")
+	if health := s.get("/health"); !strings.Contains(health, "The schedule file was refused") || !strings.Contains(health, "schedules.yaml:2:1: ") {
+		t.Errorf("with a bad file, the page of health is\n%s", health)
+	}
+	s.stop()
+}

@@ -128,6 +128,22 @@ func (r reports) Months(ctx context.Context, since time.Time) ([]scheduler.Month
 	return r.store.Months.Sums(ctx, report.Month(since, zone), report.Month(time.Now(), zone))
 }
 
+// usualSince is of which time the usual duration of a run is learned.
+const usualSince = 28 * 24 * time.Hour
+
+// Usual returns how long starts and stops of environments usually take.
+func (r reports) Usual(ctx context.Context, environments []string) (map[string]map[plan.Action]time.Duration, error) {
+	runs, err := r.store.Runs.Since(ctx, environments, time.Now().Add(-usualSince))
+	if err != nil {
+		return nil, err
+	}
+	usual := make(map[string]map[plan.Action]time.Duration, len(runs))
+	for name, list := range runs {
+		usual[name] = report.Usual(list)
+	}
+	return usual, nil
+}
+
 // sumEvery is how often the savings are added to those of their month.
 const sumEvery = time.Hour
 

@@ -24,6 +24,16 @@ func (s *Queue) renewLease(ctx context.Context, q session) error {
 	return err
 }
 
+// Replicas returns the names of the replicas that live, sorted; none on SQLite, which one
+// process has for itself.
+func (s *Queue) Replicas(ctx context.Context) ([]string, error) {
+	if !s.postgres {
+		return nil, nil
+	}
+	names, err := column(ctx, s.read(), living+` ORDER BY id`, s.lease.Microseconds())
+	return names, wrap("read the replicas", err)
+}
+
 // keepLease renews the lease of this replica and takes over from the others, until
 // ctx ends.
 func (s *Queue) keepLease(ctx context.Context) {

@@ -166,3 +166,21 @@ func TestRecoverIssuesTheTicketThatTheQueueLost(t *testing.T) {
 		t.Errorf("Recover = %+v, want a fourth ticket: nobody has taken up the third for a minute", res)
 	}
 }
+
+func TestReplicasAreThoseThatLive(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.recover(t0) // takes the lease, where there is one
+		got, err := b.Queue.Replicas(t.Context())
+		want := 0
+		if b.shared() {
+			want = 1
+		}
+		if err != nil || len(got) != want {
+			t.Errorf("Replicas = %v, %v; want %d", got, err, want)
+		}
+		b.expire()
+		if got, err := b.Queue.Replicas(t.Context()); err != nil || len(got) != 0 {
+			t.Errorf("Replicas whose lease has ended = %v, %v; want none", got, err)
+		}
+	})
+}

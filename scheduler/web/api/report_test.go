@@ -39,6 +39,10 @@ func (past) Plans(context.Context) (file, coming *plan.Plan, err error) {
 	return p, p, err
 }
 
+func (past) Usual(context.Context, []string) (map[string]map[plan.Action]time.Duration, error) {
+	return nil, nil
+}
+
 func (past) Months(context.Context, time.Time) ([]scheduler.MonthSums, error) {
 	return []scheduler.MonthSums{{Month: "2026-11", Environment: "dev-01", Savings: report.Sums{HoursOff: 2}}}, nil
 }

@@ -49,15 +49,19 @@ func (p *Pages) environment(r *http.Request, c *clock) (any, error) {
 	}
 	for _, s := range all {
 		if s.Name == name {
-			return p.environmentPage(r, c, s)
+			row := []Row{c.row(s, placesInQueue(all))}
+			if err := p.usual(r, c, row); err != nil {
+				return nil, err
+			}
+			return p.environmentPage(r, c, s, row[0])
 		}
 	}
 	return nil, &notFound{"There is no environment " + name, "The active schedule file does not have it. The first page lists those that it has."}
 }
 
-func (p *Pages) environmentPage(r *http.Request, c *clock, s scheduler.EnvironmentStatus) (any, error) {
+func (p *Pages) environmentPage(r *http.Request, c *clock, s scheduler.EnvironmentStatus, row Row) (any, error) {
 	_, currency := p.opts.Reports.Place()
-	e := &EnvironmentPage{Row: c.row(s), ID: s.ID, LCSName: s.Observation.Name, Axis: c.axis()}
+	e := &EnvironmentPage{Row: row, ID: s.ID, LCSName: s.Observation.Name, Axis: c.axis()}
 	if s.CostPerHour > 0 {
 		e.CostPerHour = money(s.CostPerHour, currency)
 	}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -17,6 +18,40 @@ type Health struct {
 	Why       string
 	Accounts  []AccountLine
 	Overrides []OverrideLine
+	Receivers []ReceiverLine
+	LastTick  string
+	Quotas    []QuotaLine
+	Holds     []HoldLine
+	Replicas  []string
+	File      FileLine
+}
+
+// A ReceiverLine is one receiver of notices.
+type ReceiverLine struct {
+	Name    string
+	Pending int
+	Failing Moment
+	Message string
+}
+
+// A QuotaLine is the calls of one account in LCS's window of 30 minutes.
+type QuotaLine struct {
+	Account, Verb string
+	Used, Free    int
+	Share         int // of the quota that is used, in percent
+}
+
+// A HoldLine is something that is not asked of LCS for a while.
+type HoldLine struct {
+	Scope, Reason string
+	Until         Moment
+}
+
+// A FileLine is the schedule file.
+type FileLine struct {
+	Path           string
+	Since, Refused Moment
+	Problems       []string
 }
 
 // An AccountLine is one account.
@@ -47,6 +82,9 @@ func (p *Pages) health(r *http.Request, c *clock) (any, error) {
 		}
 		h.Accounts = append(h.Accounts, l)
 	}
+	if err := p.upkeep(r.Context(), c, h); err != nil {
+		return nil, err
+	}
 	overrides, err := p.opts.Engine.Overrides(r.Context())
 	if err != nil {
 		return nil, err
@@ -57,4 +95,37 @@ func (p *Pages) health(r *http.Request, c *clock) (any, error) {
 		}
 	}
 	return h, nil
+}
+
+// upkeep adds the daemon's own work, and the receivers of notices.
+func (p *Pages) upkeep(ctx context.Context, c *clock, h *Health) error {
+	if p.opts.Receivers != nil {
+		receivers, err := p.opts.Receivers(ctx)
+		if err != nil {
+			return err
+		}
+		for _, r := range receivers {
+			h.Receivers = append(h.Receivers, ReceiverLine{r.Name, r.Pending, c.moment(r.Failing), r.Message})
+		}
+	}
+	if p.opts.Upkeep == nil {
+		return nil
+	}
+	u, err := p.opts.Upkeep(ctx)
+	if err != nil {
+		return err
+	}
+	h.LastTick, h.Replicas = c.ago(u.LastTick), u.Replicas
+	for _, q := range u.Quotas {
+		l := QuotaLine{Account: q.Account, Verb: string(q.Kind), Used: q.Used, Free: q.Free}
+		if all := q.Used + q.Free; all > 0 {
+			l.Share = 100 * q.Used / all
+		}
+		h.Quotas = append(h.Quotas, l)
+	}
+	for _, hold := range u.Holds {
+		h.Holds = append(h.Holds, HoldLine{hold.Scope, hold.Reason, c.moment(hold.Until)})
+	}
+	h.File = FileLine{u.File.Path, c.moment(u.File.ActiveSince), c.moment(u.File.RefusedAt), u.File.Problems}
+	return nil
 }

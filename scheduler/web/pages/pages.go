@@ -50,6 +50,8 @@ type Reports interface {
 	// LastFailed returns the runs of environments whose last run since an instant failed or
 	// was missed.
 	LastFailed(ctx context.Context, since time.Time) ([]scheduler.Run, error)
+	// Usual returns how long starts and stops of environments usually take.
+	Usual(ctx context.Context, environments []string) (map[string]map[plan.Action]time.Duration, error)
 	// Explain returns what is wanted of an environment at an instant, step by step.
 	Explain(ctx context.Context, environment string, at time.Time) (plan.Decision, error)
 	// Plans returns the plan of the schedule file, and the one with the overrides.
@@ -93,7 +95,9 @@ type Options struct {
 	// Receivers returns how deliveries to the receivers of notices go, for a banner about
 	// those that fail. Nil: there are none.
 	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
-	Changes   Changes
+	// Upkeep returns what the daemon shows of its own work. Nil: nothing.
+	Upkeep  func(ctx context.Context) (scheduler.Upkeep, error)
+	Changes Changes
 	// Keys are those of calendars. Nil: there are none.
 	Keys Keys
 	// CanSignIn reports whether the active schedule file says who may sign in. Nil: no.

@@ -122,7 +122,7 @@ func (p *Pages) run(r *http.Request, c *clock) (any, error) {
 		SupersededBy: run.SupersededBy,
 	}
 	if !run.State.Finished() {
-		page.Progress = runText(c, run)
+		page.Progress = runText(c, run, "")
 		page.Forms = runForms(access.From(r.Context()), run)
 	}
 	for _, a := range run.Attempts {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"curfew/internal/wording"
 	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -144,6 +145,7 @@ type Row struct {
 	Failed        *Failure
 	Lane          Lane
 	order         int
+	run           *scheduler.Run
 }
 
 // A Failure is the last run of an environment, when it failed or was missed.
@@ -174,6 +176,9 @@ func (p *Pages) tonight(r *http.Request, c *clock) (any, error) {
 	rows = slices.DeleteFunc(rows, func(row Row) bool { return !f.selects(&row) })
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.order, b.order) })
 	t.page(rows)
+	if err := p.usual(r, c, t.Rows); err != nil {
+		return nil, err
+	}
 	return t, p.draw(r, c, t)
 }
 
@@ -182,8 +187,9 @@ func (p *Pages) tonight(r *http.Request, c *clock) (any, error) {
 func (t *Tonight) rows(c *clock, all []scheduler.EnvironmentStatus, failed map[string]*Failure) []Row {
 	tags, projects := map[string]bool{}, map[string]bool{}
 	rows := make([]Row, len(all))
+	places := placesInQueue(all)
 	for i, s := range all {
-		rows[i] = c.row(s)
+		rows[i] = c.row(s, places)
 		rows[i].Failed = failed[s.Name]
 		switch {
 		case rows[i].Failed != nil:
@@ -213,7 +219,7 @@ func keys(set map[string]bool) []string {
 	return list
 }
 
-func (c *clock) row(s scheduler.EnvironmentStatus) Row {
+func (c *clock) row(s scheduler.EnvironmentStatus, places map[string]string) Row {
 	row := Row{Name: s.Name, Project: s.Project, Tags: s.Tags, Wanted: string(s.Wanted), Seen: seen(s.Observation), SeenText: "not seen yet"}
 	if !s.Observation.At.IsZero() {
 		row.SeenText, row.SeenAge = cmp.Or(s.Observation.DeploymentState, string(s.Observation.Condition)), c.ago(s.Observation.At)
@@ -222,7 +228,8 @@ func (c *clock) row(s scheduler.EnvironmentStatus) Row {
 		row.Next, row.NextAt = verb(s.NextFire.Action)+": "+s.NextFire.Reason, c.moment(s.NextFire.At)
 	}
 	if s.Run != nil {
-		row.Run, row.RunText = s.Run.ID, runText(c, *s.Run)
+		row.Run, row.RunText = s.Run.ID, runText(c, *s.Run, places[s.Run.ID])
+		row.run = s.Run
 		row.Approval = s.Run.Waiting == scheduler.WaitApproval
 	}
 	row.Drift = s.Run == nil && (row.Seen == "running" && s.Wanted == plan.Stopped || row.Seen == "stopped" && s.Wanted == plan.Running)
@@ -249,8 +256,9 @@ func verb(a plan.Action) string {
 	return "stops"
 }
 
-// runText says how far an unfinished run is.
-func runText(c *clock, r scheduler.Run) string {
+// runText says how far an unfinished run is. place is that of one that waits for LCS's
+// quota, "" when it is not known.
+func runText(c *clock, r scheduler.Run, place string) string {
 	text := string(r.Action) + " " + string(r.State)
 	switch {
 	case r.State == scheduler.Verifying:
@@ -258,11 +266,74 @@ func runText(c *clock, r scheduler.Run) string {
 	case r.Waiting == scheduler.WaitApproval:
 		text = string(r.Action) + " waits for an approval"
 	case r.Waiting == scheduler.WaitQuota:
-		text += ", waits for LCS's quota until " + c.moment(r.NotBefore).Text
+		text = cmp.Or(place, string(r.Action)+" waits") + ": " + c.moment(r.NotBefore).Text + ", LCS's quota"
 	case r.Waiting != "":
 		text += ", waits: " + cmp.Or(r.Message, string(r.Waiting))
 	}
 	return text
+}
+
+// placesInQueue are the places of the runs that wait for LCS's quota, among those of the
+// same action, such as "31st of 45 stops".
+func placesInQueue(all []scheduler.EnvironmentStatus) map[string]string {
+	waiting := map[plan.Action][]*scheduler.Run{}
+	for _, s := range all {
+		if s.Run != nil && s.Run.Waiting == scheduler.WaitQuota {
+			waiting[s.Run.Action] = append(waiting[s.Run.Action], s.Run)
+		}
+	}
+	places := map[string]string{}
+	for action, runs := range waiting {
+		slices.SortFunc(runs, func(a, b *scheduler.Run) int {
+			return cmp.Or(a.NotBefore.Compare(b.NotBefore), cmp.Compare(a.Rank, b.Rank), cmp.Compare(a.ID, b.ID))
+		})
+		for i, r := range runs {
+			places[r.ID] = fmt.Sprintf("%s of %s", ordinal(i+1), wording.Count(len(runs), string(action)))
+		}
+	}
+	return places
+}
+
+// ordinal writes a place: 1st, 2nd, 3rd, 11th.
+func ordinal(n int) string {
+	suffix := "th"
+	if n/10%10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// usual adds how long it usually takes to what LCS has accepted.
+func (p *Pages) usual(r *http.Request, c *clock, rows []Row) error {
+	var names []string
+	for _, row := range rows {
+		if row.run != nil && row.run.State == scheduler.Verifying {
+			names = append(names, row.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	usual, err := p.opts.Reports.Usual(r.Context(), names)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if row.run == nil || row.run.State != scheduler.Verifying {
+			continue
+		}
+		if took := usual[row.Name][row.run.Action]; took > 0 {
+			rows[i].RunText += ", usually done after " + span(took)
+		}
+	}
+	return nil
 }
 
 // failures are the environments whose last run of the last day failed or was missed.
