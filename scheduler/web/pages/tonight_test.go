@@ -17,7 +17,8 @@ func TestPlaceInTheQueueOfLCSsQuota(t *testing.T) {
 	busy.Run.Waiting = scheduler.WaitApproval
 	all := []scheduler.EnvironmentStatus{
 		waiting("cheap", plan.Stop, 3, at), waiting("expensive", plan.Stop, 1, at), waiting("later", plan.Stop, 0, at.Add(time.Minute)),
-		waiting("start", plan.Start, 9, at), busy, {},
+		waiting("start", plan.Start, 9, at), busy,
+		{},
 	}
 	c := &clock{now: at.Add(-time.Hour), zone: time.UTC}
 	places := placesInQueue(all)
