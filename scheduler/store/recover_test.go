@@ -170,15 +170,18 @@ func TestRecoverIssuesTheTicketThatTheQueueLost(t *testing.T) {
 func TestReplicasAreThoseThatLive(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		b.recover(t0) // takes the lease, where there is one
-		got, err := b.Queue.Replicas(t.Context())
 		want := 0
 		if b.shared() {
 			want = 1
+			b.exec(`UPDATE replicas SET seen_at = seen_at + 3600000000`) // none falls silent while the test lasts
 		}
+		got, err := b.Queue.Replicas(t.Context())
 		if err != nil || len(got) != want {
 			t.Errorf("Replicas = %v, %v; want %d", got, err, want)
 		}
-		b.expire()
+		if b.shared() {
+			b.expire()
+		}
 		if got, err := b.Queue.Replicas(t.Context()); err != nil || len(got) != 0 {
 			t.Errorf("Replicas whose lease has ended = %v, %v; want none", got, err)
 		}

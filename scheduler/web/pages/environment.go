@@ -50,7 +50,7 @@ func (p *Pages) environment(r *http.Request, c *clock) (any, error) {
 	for _, s := range all {
 		if s.Name == name {
 			row := []Row{c.row(s, placesInQueue(all))}
-			if err := p.usual(r, c, row); err != nil {
+			if err := p.usual(r, row); err != nil {
 				return nil, err
 			}
 			return p.environmentPage(r, c, s, row[0])

@@ -176,7 +176,7 @@ func (p *Pages) tonight(r *http.Request, c *clock) (any, error) {
 	rows = slices.DeleteFunc(rows, func(row Row) bool { return !f.selects(&row) })
 	slices.SortStableFunc(rows, func(a, b Row) int { return cmp.Compare(a.order, b.order) })
 	t.page(rows)
-	if err := p.usual(r, c, t.Rows); err != nil {
+	if err := p.usual(r, t.Rows); err != nil {
 		return nil, err
 	}
 	return t, p.draw(r, c, t)
@@ -311,7 +311,7 @@ func ordinal(n int) string {
 }
 
 // usual adds how long it usually takes to what LCS has accepted.
-func (p *Pages) usual(r *http.Request, c *clock, rows []Row) error {
+func (p *Pages) usual(r *http.Request, rows []Row) error {
 	var names []string
 	for _, row := range rows {
 		if row.run != nil && row.run.State == scheduler.Verifying {
