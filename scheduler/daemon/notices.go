@@ -73,7 +73,7 @@ type linkStore struct {
 	*store.Deliveries
 }
 
-// summaries tells what happened on a day.
+// summaries reports what happened on a day.
 type summaries struct {
 	reports
 	public string

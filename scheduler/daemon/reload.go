@@ -37,7 +37,7 @@ type reloader struct {
 	at     prometheus.Gauge
 	file   *fileState
 	links  config.Links
-	active func(*config.Config) // is told of each file that becomes active
+	active func(*config.Config) // is called with each file that becomes active
 	access *accessOf
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 

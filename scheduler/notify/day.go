@@ -15,7 +15,7 @@ import (
 // mostFires is how many coming fires a summary lists.
 const mostFires = 8
 
-// A Day is what a summary tells.
+// A Day is what a summary reports.
 type Day struct {
 	Zone        *time.Location
 	Currency    string

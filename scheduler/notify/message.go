@@ -15,7 +15,7 @@ import (
 	"curfew/scheduler/plan"
 )
 
-// A Message is what a receiver is told, in parts that each kind of receiver shows in its
+// A Message is what is sent to a receiver, in parts that each kind of receiver shows in its
 // own way.
 type Message struct {
 	Title   string

@@ -1,4 +1,4 @@
-// Package notify tells people what happened: it groups events into messages, and brings
+// Package notify notifies people of what happened: it groups events into messages, and brings
 // each message to its receivers once, whatever is down or restarted meanwhile.
 package notify
 

@@ -30,12 +30,12 @@ func monthAfter(at time.Time, zone *time.Location) time.Time {
 // of which there are none are left out.
 func Months(ctx context.Context, s Subject, from, until time.Time) ([]scheduler.MonthSums, error) {
 	var list []scheduler.MonthSums
+	s.Kept = time.Time{} // the sums of months come from what was observed alone
 	for from.Before(until) {
 		end, month := monthAfter(from, s.Location), Month(from, s.Location)
 		if end.After(until) {
 			end = until
 		}
-		s.Kept = time.Time{}
 		err := Savings(ctx, s, from, end, func(e Environment, sums Sums) error {
 			if sums != (Sums{}) {
 				list = append(list, scheduler.MonthSums{Month: month, Environment: e.Name, Savings: sums})

@@ -40,7 +40,7 @@ func (s *Sessions) SaveSession(ctx context.Context, hash string, data []byte, ex
 	return nil
 }
 
-// EndSession ends a session. Of several at once, one alone is told that it ended it.
+// EndSession ends a session. Of several calls at once, one alone returns that it did.
 func (s *Sessions) EndSession(ctx context.Context, hash string) (ended bool, err error) {
 	err = s.tx(ctx, func(q session) error {
 		n, err := q.exec(ctx, `UPDATE sessions SET data = '' WHERE hash = ? AND data <> ''`, hash)

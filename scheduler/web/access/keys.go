@@ -27,7 +27,7 @@ type KeyStore interface {
 }
 
 // Keys are the keys of calendars: each opens the calendar of the user who made it, with the
-// role that the active schedule file gives that user.
+// role that the active schedule file grants that user.
 type Keys struct {
 	store  KeyStore
 	policy *Policy

@@ -83,7 +83,7 @@ func claimsOf(t *oidc.IDToken, clientID string) (access.Claims, error) {
 }
 
 // email returns the e-mail of the user, "" unless the provider vouches for it. Entra says
-// nothing of whether it is verified, since an administrator gives it; where it sends none,
+// nothing of whether it is verified, since an administrator sets it; where it sends none,
 // the name that the administrator gave is one.
 func (t token) email(issuer string) string {
 	if t.EmailVerified.given && !t.EmailVerified.is {

@@ -62,7 +62,7 @@ type user struct {
 }
 
 // Identify returns who the session of a request belongs to, with the role that the active
-// schedule file gives them now. ok is false when there is no session, or one of a provider
+// schedule file grants them now. ok is false when there is no session, or one of a provider
 // that is no longer the file's.
 func (s *SignIn) Identify(w http.ResponseWriter, r *http.Request) (who access.Identity, ok bool, err error) {
 	settings := s.opts.Settings()
