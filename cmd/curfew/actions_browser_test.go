@@ -42,13 +42,13 @@ func (b *chromium) press(form, button string) string {
 		document.body.dataset.before = "yes";
 		const buttons = [...document.querySelectorAll("main form button, header form button")];
 		const found = buttons.find(e => e.form.getAttribute("action").includes(%q) && e.innerText.trim() === %q);
-		if (found) found.dataset.press = "yes";
+		found?.click(); // at once: a page that follows changes may put another button in its place
 		return Boolean(found);
 	})()`, form, button)))
 	if err != nil || !found {
 		b.t.Fatalf("no button %q of %s: %v; the page says\n%s", button, form, err, b.text())
 	}
-	b.do(chromedp.Click(chromedp.CSS("[data-press]")), chromedp.WaitReady(chromedp.CSS("body:not([data-before]) footer")))
+	b.do(chromedp.WaitReady(chromedp.CSS("body:not([data-before]) footer")))
 	return b.text()
 }
 

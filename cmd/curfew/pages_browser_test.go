@@ -54,7 +54,9 @@ func newChromium(t *testing.T, base string) *chromium {
 	case lookErr != nil:
 		t.Fatal(lookErr)
 	}
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU,
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // chromedp waits without end for what does not come
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.Headless, chromedp.DisableGPU,
 		chromedp.UserDataDir(t.TempDir()), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true))
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
