@@ -8,6 +8,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/oauth2-proxy/mockoidc"
 
+	"curfew/internal/freeport"
 	"curfew/scheduler/config"
 	"curfew/scheduler/web/api"
 )
@@ -35,14 +37,11 @@ func newOffice(t *testing.T, schedules string) *office {
 	}
 	t.Cleanup(func() { _ = provider.Shutdown() })
 	o := &office{site: newSite(t, schedules), provider: provider}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Pick(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := free.Addr().String()
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	o.public = "http://" + address
 	o.more = []string{"--listen", address, "--public-url", o.public}
 	o.write("oidc-secret", provider.ClientSecret)

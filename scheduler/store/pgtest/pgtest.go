@@ -19,6 +19,8 @@ import (
 	"sync/atomic"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+
+	"curfew/internal/freeport"
 )
 
 // ErrAbsent means that this machine has no PostgreSQL server installed.
@@ -50,7 +52,7 @@ func Start(ctx context.Context) (*Server, error) {
 	if err := errors.Join(s.own(), s.init(ctx)); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	if s.port, err = freePort(ctx); err != nil {
+	if s.port, err = freeport.Pick(ctx); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := s.Up(ctx); err != nil {
@@ -110,19 +112,15 @@ func (s *Server) init(ctx context.Context) error {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // Up starts the server after Down.
 func (s *Server) Up(ctx context.Context) error {
 	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -p %d -c unix_socket_directories=%s -c fsync=off -c max_connections=400", s.port, s.dir)
-	return s.run(ctx, "pg_ctl", "-w", "-D", s.data(), "-l", filepath.Join(s.dir, "log"), "-o", options, "start")
+	log := filepath.Join(s.dir, "log")
+	if err := s.run(ctx, "pg_ctl", "-w", "-D", s.data(), "-l", log, "-o", options, "start"); err != nil {
+		said, _ := os.ReadFile(log)
+		return fmt.Errorf("%w\nthe server's log: %s", err, said)
+	}
+	return nil
 }
 
 // Down ends the server at once, as a crash does; its data stay.
