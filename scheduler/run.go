@@ -142,13 +142,6 @@ type RunFilter struct {
 	Cursor      string // the NextCursor of the page before
 }
 
-// A Cursor is how far the fires are written.
-type Cursor struct {
-	At        time.Time  // the last recorded tick, zero when there was none
-	Revision  int64      // changes with the overrides
-	Overrides []Override // that end at At or later, in the order they were made
-}
-
 // Written is what a change did to runs, and which projects need a pass for it.
 type Written struct {
 	Runs       []Run // that were not there before, as they were written

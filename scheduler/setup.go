@@ -21,6 +21,7 @@ var _ LCS = (*lcs.Client)(nil)
 
 // A Setup is a schedule file, loaded: built as a whole, then swapped.
 type Setup struct {
+	File         string // the digest of the file and what belongs to it
 	Plan         *plan.Plan
 	Rules        []Rule
 	Location     *time.Location // the zone of instants that have none of their own; UTC when nil

@@ -14,6 +14,7 @@ import (
 
 	"curfew/lcs/auth"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 )
 
 const (
@@ -53,6 +54,7 @@ type accounts struct {
 	store   HoldStore
 	record  *recorder
 	current *snapshots
+	clock   *clock.Clock
 
 	mu        sync.Mutex           // guards what follows; written by passes and by housekeeping
 	up        map[string]time.Time // by account: since when LCS accepts it
@@ -65,16 +67,16 @@ type downSince struct {
 	message string
 }
 
-func newAccounts(s HoldStore, r *recorder, current *snapshots) *accounts {
+func newAccounts(s HoldStore, r *recorder, current *snapshots, c *clock.Clock) *accounts {
 	return &accounts{
-		store: s, record: r, current: current, up: map[string]time.Time{}, down: map[string]downSince{},
+		store: s, record: r, current: current, clock: c, up: map[string]time.Time{}, down: map[string]downSince{},
 		revisions: map[string]string{},
 	}
 }
 
 // worked notes that LCS accepted an account in a project: it can sign in, too.
 func (a *accounts) worked(ctx context.Context, c scheduler.Call) error {
-	now := time.Now()
+	now := a.clock.Now()
 	scopes := []string{scheduler.AccountHold(c.Account), scheduler.MemberHold(c.Account, c.Project)}
 	a.mu.Lock()
 	first := a.up[c.Account].IsZero()
@@ -351,7 +353,7 @@ func (a *accounts) show(s *snapshot) {
 // statuses returns what is known of every account that a project uses, in the order of
 // the file.
 func (a *accounts) statuses(ctx context.Context) ([]scheduler.AccountStatus, error) {
-	holds, err := a.store.Holds(ctx, time.Now())
+	holds, err := a.store.Holds(ctx, a.clock.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -136,20 +136,27 @@ func (p *pass) launch(life context.Context, o *round, c scheduler.ReservedCall) 
 			if bug := recover(); bug != nil {
 				p.w.record.panicked("a call", bug)
 			}
-			a.call.Done = time.Now()
+			a.call.Done = p.w.clock.Now()
 			p.w.freeSlots(1)
 			p.answers <- a
 		}()
+		if held := o.heldUp(c.Call); held > tooLate {
+			a.answer = answer{outcome: scheduler.OutcomeUnsent, message: fmt.Sprintf("curfew was held up for %s before the call; it was not made", held.Round(time.Second))}
+			return
+		}
 		a.answer = post(life, o.project, environment, c)
 	}()
 }
 
-// post makes the call, unless this process was held up since it was reserved: a machine
-// that was suspended must not carry out what another has taken over.
+// heldUp returns how long this process was held up since a call was reserved, by whichever
+// clock shows more: a machine that was suspended must not carry out what another has taken
+// over.
+func (o *round) heldUp(c scheduler.Call) time.Duration {
+	return max(o.w.clock.Since(c.At), o.w.clock.Own().Sub(o.own))
+}
+
+// post makes the call.
 func post(ctx context.Context, p scheduler.Project, environment string, c scheduler.ReservedCall) answer {
-	if held := time.Since(c.Call.At); held > tooLate {
-		return answer{outcome: scheduler.OutcomeUnsent, message: fmt.Sprintf("curfew was held up for %s before the call; it was not made", held.Round(time.Second))}
-	}
 	client := p.Client(c.Call.Account)
 	if c.Call.Kind == lcs.CallStart {
 		return answerOf(client.Start(ctx, p.ID, environment))
@@ -231,7 +238,7 @@ func (p *pass) write(ctx context.Context, list []scheduler.Settlement) ([]string
 		if err == nil || errors.Is(err, scheduler.ErrStale) {
 			return stale, err
 		}
-		since := time.Since(list[0].Call.Done)
+		since := p.w.clock.Since(list[0].Call.Done)
 		if since >= settleFor || since >= settleForStop && p.w.draining.Load() {
 			return nil, err
 		}

@@ -89,7 +89,7 @@ func (e *enforcer) drifted(s *snapshot, name string, o scheduler.Observation, no
 	case !wrong || override || o.Misses > 0 || now.Sub(o.At) > staleAfter:
 		delete(e.wrong, name)
 		return false
-	case !known || before.wanted != wanted:
+	case !known || before.wanted != wanted || before.at.After(now):
 		e.wrong[name] = sighting{o.At, wanted}
 		e.record.log.Debug("observed in the wrong state once; the next observation decides", zap.String("environment", name), zap.String("wanted", string(wanted)))
 		return false

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 )
 
 const (
@@ -78,6 +79,9 @@ type Options struct {
 	Logger     *zap.Logger
 	Registerer prometheus.Registerer
 	Setup      *scheduler.Setup
+	// Clock tells the time that orders what is written: that of the stores. One of its own
+	// when nil.
+	Clock *clock.Clock
 	// VerifyInterval is the time between two reads of an environment whose state should
 	// change; 15 s when zero.
 	VerifyInterval time.Duration
@@ -96,7 +100,8 @@ type Engine struct {
 	stores    Stores
 	record    *recorder
 	current   *snapshots
-	clock     *clock
+	clock     *clock.Clock
+	waker     *waker
 	ticker    *ticker
 	warner    *warner
 	gauges    *gauges
@@ -128,48 +133,49 @@ func New(o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSnapshot(o.Setup)
+	if o.Clock == nil {
+		o.Clock = clock.New(nil)
+	}
+	s, err := newSnapshot(o.Setup, o.Clock)
 	if err != nil {
 		return nil, err
 	}
 	e := &Engine{
-		gauges: counts,
-
-		stores: o.Stores, current: &snapshots{}, draining: &atomic.Bool{},
+		clock: o.Clock, gauges: counts, stores: o.Stores, current: &snapshots{}, draining: &atomic.Bool{},
 	}
 	e.current.active.Store(s)
 	e.record = &recorder{log: o.Logger.Named("engine"), metrics: m, store: o.Stores.Events, current: e.current}
-	e.clock = newClock(e.current)
+	e.waker = newWaker(e.clock, e.current)
 	e.compose(o)
 	return e, nil
 }
 
 // compose makes the actors, lower ones first.
 func (e *Engine) compose(o Options) {
-	e.overriding = &overriding{store: o.Stores.Overrides, record: e.record, current: e.current, clock: e.clock}
+	e.overriding = &overriding{store: o.Stores.Overrides, record: e.record, current: e.current, clock: e.clock, waker: e.waker}
 	e.linking = &linking{store: o.Stores.Links, overriding: e.overriding}
 	leads := newLeads(o.Stores.Runs, e.current)
-	e.accounts = newAccounts(o.Stores.Holds, e.record, e.current)
+	e.accounts = newAccounts(o.Stores.Holds, e.record, e.current, e.clock)
 	e.observer = &observer{
-		store: o.Stores.Metadata, accounts: e.accounts, current: e.current, record: e.record, draining: e.draining, scans: map[int64]*scan{},
+		store: o.Stores.Metadata, accounts: e.accounts, current: e.current, record: e.record, draining: e.draining, clock: e.clock, scans: map[int64]*scan{},
 		silence: &silence{store: o.Stores.Holds, record: e.record, since: map[int64]silentSince{}},
 		refresh: orDefault(o.RefreshInterval, defaultRefresh),
 	}
-	e.refresher = &refresher{observer: e.observer, current: e.current, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
+	e.refresher = &refresher{observer: e.observer, current: e.current, clock: e.clock, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
 	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
-	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock}
-	e.warner = &warner{store: o.Stores.Warnings, ticks: o.Stores.Ticks, record: e.record, current: e.current}
+	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock, waker: e.waker}
+	e.warner = &warner{store: o.Stores.Warnings, ticks: o.Stores.Ticks, record: e.record, current: e.current, clock: e.clock}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
 	e.manuals = &manuals{store: o.Stores.Runs, current: e.current}
 	e.gauges.observations, e.gauges.calls, e.gauges.manuals, e.gauges.overriding = o.Stores.Metadata, o.Stores.Calls, e.manuals, e.overriding
-	e.gauges.record, e.gauges.current = e.record, e.current
+	e.gauges.record, e.gauges.current, e.gauges.clock = e.record, e.current, e.clock
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, manuals: e.manuals, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
-		draining: e.draining, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
+		draining: e.draining, clock: e.clock, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
 	}
 	e.house = &housekeeper{
-		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, inventory: e.inventory, worker: e.worker, record: e.record,
+		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, inventory: e.inventory, worker: e.worker, record: e.record, clock: e.clock,
 		retain: orDefault(o.Retention, defaultRetention),
 	}
 }
@@ -194,7 +200,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.draining.Store(true)
 		return nil
 	})
-	g.Go(func() error { return e.clock.run(ctx) })
+	g.Go(func() error { return e.waker.run(ctx) })
 	g.Go(func() error { return e.tick(ctx) })
 	g.Go(func() error { return e.forecasts.run(ctx, e.worker.calm) })
 	g.Go(func() error { return e.house.run(ctx) })
@@ -216,7 +222,7 @@ func (e *Engine) Run(ctx context.Context) error {
 // just then. Told to stop meanwhile, it has nothing to say.
 func (e *Engine) start(ctx context.Context) error {
 	for began := time.Now(); ; {
-		err := e.recover(ctx, time.Now())
+		err := e.recover(ctx, e.clock.Now())
 		switch {
 		case err == nil || done(ctx):
 			return nil
@@ -250,12 +256,12 @@ func (e *Engine) recover(ctx context.Context, now time.Time) error {
 	return e.syncRules(ctx, now)
 }
 
-// tick makes ticks until ctx ends: at each instant of the clock, and now and then.
+// tick makes ticks until ctx ends: at each instant of the waker, and now and then.
 func (e *Engine) tick(ctx context.Context) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		if err := e.Tick(ctx, time.Now()); err != nil && !done(ctx) {
+		if err := e.Tick(ctx, e.clock.Now()); err != nil && !done(ctx) {
 			e.record.metrics.tickErrors.Inc()
 			e.record.log.Error("tick failed; the next tick will pick up its fires", zap.Error(err))
 		}
@@ -263,7 +269,7 @@ func (e *Engine) tick(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-beat.C:
-		case <-e.clock.wake:
+		case <-e.waker.wake:
 		}
 	}
 }

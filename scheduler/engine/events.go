@@ -5,18 +5,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 )
 
 func newEvent(kind scheduler.EventKind, at time.Time, by scheduler.Actor, reason string) scheduler.Event {
-	id, err := uuid.NewV7()
-	if err != nil { // there is no randomness: the database makes one
-		return scheduler.Event{Kind: kind, At: at, By: by, Reason: reason}
-	}
-	return scheduler.Event{ID: id.String(), Kind: kind, At: at, By: by, Reason: reason}
+	return scheduler.Event{Kind: kind, At: at, By: by, Reason: reason}
 }
 
 // ended is the event of a run's end.

@@ -9,6 +9,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
 )
 
@@ -23,6 +24,7 @@ type gauges struct {
 	overriding   *overriding
 	record       *recorder
 	current      *snapshots
+	clock        *clock.Clock
 
 	environments *prometheus.GaugeVec
 	overrides    *prometheus.GaugeVec
@@ -63,7 +65,7 @@ func (g *gauges) run(ctx context.Context) error {
 	t := time.NewTicker(gaugesEvery)
 	defer t.Stop()
 	for {
-		warn(ctx, g.record.log, "gauges not counted; they show what was before", g.count(ctx, time.Now()))
+		warn(ctx, g.record.log, "gauges not counted; they show what was before", g.count(ctx, g.clock.Now()))
 		select {
 		case <-ctx.Done():
 			return nil

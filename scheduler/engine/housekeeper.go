@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"curfew/scheduler/clock"
 )
 
 // A housekeeper corrects drift, frees accounts and keeps the database small.
@@ -17,6 +19,7 @@ type housekeeper struct {
 	inventory *inventory
 	worker    *worker
 	record    *recorder
+	clock     *clock.Clock
 	retain    time.Duration
 }
 
@@ -25,20 +28,20 @@ func (h *housekeeper) run(ctx context.Context) error {
 	t := time.NewTicker(housekeeping)
 	defer t.Stop()
 	for pass := 1; ; pass++ {
-		tickets, err := h.enforcer.correct(ctx, h.observer.recent(), time.Now())
+		tickets, err := h.enforcer.correct(ctx, h.observer.recent(), h.clock.Now())
 		h.worker.start(tickets...)
 		warn(ctx, h.record.log, "drift not corrected; retrying on the next pass", err)
-		tickets, err = h.accounts.recheck(ctx, time.Now())
+		tickets, err = h.accounts.recheck(ctx, h.clock.Now())
 		h.worker.start(tickets...)
 		warn(ctx, h.record.log, "account check failed; retrying on the next pass", err)
-		warn(ctx, h.record.log, "silence of LCS not reported; retrying on the next pass", h.observer.silence.report(ctx, h.record.current.load().Projects, time.Now()))
-		warn(ctx, h.record.log, "schedule file not compared with LCS; retrying on the next pass", h.inventory.compare(ctx, time.Now()))
+		warn(ctx, h.record.log, "silence of LCS not reported; retrying on the next pass", h.observer.silence.report(ctx, h.record.current.load().Projects, h.clock.Now()))
+		warn(ctx, h.record.log, "schedule file not compared with LCS; retrying on the next pass", h.inventory.compare(ctx, h.clock.Now()))
 		if pass%sweep == 1 {
-			h.accounts.renewLogins(ctx, time.Now())
+			h.accounts.renewLogins(ctx, h.clock.Now())
 		}
 		if pass%sweep == 0 {
 			h.reissue(ctx)
-			warn(ctx, h.record.log, "old rows not removed; retrying on the next sweep", h.prune(ctx, time.Now()))
+			warn(ctx, h.record.log, "old rows not removed; retrying on the next sweep", h.prune(ctx, h.clock.Now()))
 		}
 		select {
 		case <-ctx.Done():

@@ -29,7 +29,7 @@ type linking struct {
 // Standing returns those of a link's stops that still come: none of them has been moved or
 // canceled, other than by the links of the same delivery. ErrLinkUsed, ErrLinkVoid.
 func (l *linking) Standing(ctx context.Context, u scheduler.LinkUse) ([]scheduler.PlannedStop, error) {
-	_, stops, err := l.standing(ctx, u, micros(time.Now()))
+	_, stops, err := l.standing(ctx, u, micros(l.overriding.clock.Now()))
 	return stops, err
 }
 
@@ -78,7 +78,7 @@ func stopsAt(s *snapshot, stop scheduler.PlannedStop) bool {
 // Follow does what a link says, for those of its stops that still come, and returns the
 // overrides that do so. ErrLinkUsed, ErrLinkVoid.
 func (l *linking) Follow(ctx context.Context, u scheduler.LinkUse) ([]scheduler.Override, error) {
-	now := micros(time.Now())
+	now := micros(l.overriding.clock.Now())
 	s, stops, err := l.standing(ctx, u, now)
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (l *linking) Follow(ctx context.Context, u scheduler.LinkUse) ([]scheduler.
 	for _, o := range list {
 		l.overriding.record.override("override made", o, o.By)
 	}
-	l.overriding.clock.wakeTicker()
+	l.overriding.waker.wakeTicker()
 	return list, nil
 }
 

@@ -24,6 +24,10 @@ type metrics struct {
 	lapses     *prometheus.GaugeVec
 	refreshed  *prometheus.GaugeVec
 	quota      *prometheus.GaugeVec
+
+	clockAhead  prometheus.Gauge
+	broughtBack prometheus.Counter
+	fileOlder   prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -66,8 +70,17 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		quota: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "curfew_lcs_quota_used", Help: "Calls of an account in the last 30 minutes, of which LCS takes 30 of each kind.",
 		}, []string{"account", "kind"}),
+		clockAhead: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "curfew_clock_ahead_seconds", Help: "How far the clock of this process is ahead of the database's; beyond 5 s it leaves the fires to other replicas. On SQLite, a step of the clock that is not followed yet.",
+		}),
+		broughtBack: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "curfew_clock_corrections_total", Help: "Times that the last tick was in the future and was set to now: a clock was wrong.",
+		}),
+		fileOlder: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "curfew_config_outdated", Help: "1 while another replica makes the fires of a newer schedule file than this one has, else 0.",
+		}),
 	}
-	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses, m.refreshed, m.quota} {
+	for _, c := range []prometheus.Collector{m.lastTick, m.tickErrors, m.lateness, m.worst, m.leadMisses, m.runs, m.calls, m.arrival, m.accountUp, m.lapses, m.refreshed, m.quota, m.clockAhead, m.broughtBack, m.fileOlder} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

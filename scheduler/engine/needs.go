@@ -41,7 +41,7 @@ func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
 // afterCalls is now, or just after the last answer to a call: an observation of the same
 // instant could be from before it.
 func (o *round) afterCalls() time.Time {
-	now := time.Now()
+	now := o.w.clock.Now()
 	for _, c := range o.last {
 		if next := micros(c.Done).Add(time.Microsecond); next.After(now) {
 			now = next

@@ -2,11 +2,8 @@ package engine
 
 import (
 	"crypto/rand"
-	"fmt"
 	"strings"
 	"time"
-
-	"github.com/google/uuid"
 
 	"curfew/lcs"
 	"curfew/scheduler"
@@ -18,13 +15,13 @@ const orderFile = "file" // of Defaults.Order
 
 // newRun returns the run of a fire.
 func (s *snapshot) newRun(fire plan.Fire, now time.Time) (scheduler.Run, error) {
-	id, err := uuid.NewV7()
+	id, err := s.clock.NewID()
 	if err != nil {
-		return scheduler.Run{}, fmt.Errorf("make a run's id: %w", err)
+		return scheduler.Run{}, err
 	}
 	env := s.environments[fire.Environment]
 	r := scheduler.Run{
-		ID: id.String(), Environment: env.Name, Project: env.Project, Schedule: fire.Schedule, Action: fire.Action, By: scheduler.BySchedule,
+		ID: id, Environment: env.Name, Project: env.Project, Schedule: fire.Schedule, Action: fire.Action, By: scheduler.BySchedule,
 		Trigger: scheduler.TriggerSchedule, State: scheduler.Queued, FireAt: fire.At, DueAt: fire.At, CreatedAt: now, Rank: s.rankOf(env, fire.Action),
 	}
 	if isOverride(fire.Schedule) {

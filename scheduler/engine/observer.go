@@ -14,6 +14,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/quota"
 )
 
@@ -78,6 +79,7 @@ type observer struct {
 	current  *snapshots
 	record   *recorder
 	draining *atomic.Bool
+	clock    *clock.Clock
 	refresh  time.Duration
 
 	silence *silence
@@ -103,6 +105,18 @@ type scan struct {
 	retry    map[target]time.Time
 	failed   int       // refreshes in a row
 	wait     time.Time // no refresh before
+}
+
+// forgetTimes forgets when what was read: by a clock that was ahead, it may not have been yet.
+func (o *observer) forgetTimes() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.scans {
+		clear(s.latest)
+		clear(s.tried)
+		clear(s.retry)
+		s.ended, s.begins, s.polled, s.wait = time.Time{}, [3]time.Time{}, nil, time.Time{}
+	}
 }
 
 func (o *observer) scanOf(project int64) *scan {
@@ -286,7 +300,7 @@ func (o *observer) read(ctx context.Context, p scheduler.Project, from choice, c
 	t := from.target
 	defer o.drop(p.ID, from)
 	page, err := o.ask(ctx, p, c.Account, t)
-	c.Done = time.Now()
+	c.Done = o.clock.Now()
 	a := answerOf(lcs.Operation{}, err)
 	c.Outcome, c.Message = a.outcome, a.message
 	o.record.metrics.calls.WithLabelValues(string(c.Kind), string(c.Outcome)).Inc()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
 )
 
@@ -30,7 +31,8 @@ type overriding struct {
 	store   OverrideStore
 	record  *recorder
 	current *snapshots
-	clock   *clock
+	clock   *clock.Clock
+	waker   *waker
 }
 
 // Override keeps environments running or stopped until an instant. ID, From and CreatedAt
@@ -53,7 +55,7 @@ const justBegun = time.Minute
 
 // make writes an override, and what somebody did to the audit.
 func (e *overriding) make(ctx context.Context, o scheduler.Override, did scheduler.ChangeAction, repeats scheduler.Repeats) (kept scheduler.Override, made bool, err error) {
-	s, now := e.current.load(), micros(time.Now())
+	s, now := e.current.load(), micros(e.clock.Now())
 	if o.From.Before(now) {
 		o.From = now
 	}
@@ -70,7 +72,7 @@ func (e *overriding) make(ctx context.Context, o scheduler.Override, did schedul
 		return kept, false, err
 	}
 	e.record.override("override made", kept, kept.By)
-	e.clock.wakeTicker()
+	e.waker.wakeTicker()
 	return kept, true, nil
 }
 
@@ -100,7 +102,7 @@ func (s *snapshot) checkOverride(o scheduler.Override, now time.Time) error {
 
 // Release ends an override now.
 func (e *overriding) Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error) {
-	now := micros(time.Now())
+	now := micros(e.clock.Now())
 	o, err := e.store.End(ctx, id, now, func(o scheduler.Override) []scheduler.Event {
 		return []scheduler.Event{overrideReleased(o, now, by)}
 	})
@@ -108,13 +110,13 @@ func (e *overriding) Release(ctx context.Context, id string, by scheduler.Actor)
 		return o, err
 	}
 	e.record.override("override released", o, by)
-	e.clock.wakeTicker()
+	e.waker.wakeTicker()
 	return o, nil
 }
 
 // Overrides returns those that have not ended, or ended in the last day.
 func (e *overriding) Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error) {
-	s, now := e.current.load(), time.Now()
+	s, now := e.current.load(), e.clock.Now()
 	all, err := e.store.Since(ctx, now.Add(-overridesShown))
 	if err != nil {
 		return nil, err

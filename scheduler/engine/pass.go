@@ -32,6 +32,7 @@ type pass struct {
 	woken   bool             // guarded by w.mu
 	rushing bool             // guarded by w.mu: it is about to make calls
 
+	steps      int  // of the shared time
 	loaded     bool // what follows is as in the database
 	void       bool // the ticket is; only calls in flight are still settled
 	owes       bool // calls were settled whose runs another pass must go on with
@@ -80,7 +81,7 @@ func (p *pass) guarded(ctx, life context.Context) (next time.Time, over bool) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			p.w.record.panicked("a pass over a project", bug)
-			p.loaded, next, over = false, time.Now().Add(retryDelay), false
+			p.loaded, next, over = false, p.w.clock.Now().Add(retryDelay), false
 		}
 	}()
 	next, over, err := p.step(ctx, life)
@@ -91,7 +92,7 @@ func (p *pass) guarded(ctx, life context.Context) (next time.Time, over bool) {
 	case err != nil && !done(ctx):
 		p.w.record.log.Error("pass over a project failed; retrying", zap.String("project", p.name), zap.Error(err))
 		p.loaded = false
-		return time.Now().Add(retryDelay), false
+		return p.w.clock.Now().Add(retryDelay), false
 	case err != nil:
 		return time.Time{}, p.idle()
 	}
@@ -107,7 +108,11 @@ func (p *pass) step(ctx, life context.Context) (next time.Time, over bool, err e
 	if newest.Generation > p.ticket.Generation {
 		p.ticket, p.void = newest, false
 	}
-	if woken || !p.reloadAt.IsZero() && !time.Now().Before(p.reloadAt) {
+	if steps := p.w.clock.Steps(); steps != p.steps { // what was noted by the time of day may lie in the future
+		p.steps, p.loaded = steps, false
+		clear(p.unobserved)
+	}
+	if woken || !p.reloadAt.IsZero() && !p.w.clock.Now().Before(p.reloadAt) {
 		p.loaded = false
 	}
 	if p.void || done(ctx) {
@@ -124,7 +129,7 @@ func (p *pass) step(ctx, life context.Context) (next time.Time, over bool, err e
 			return time.Time{}, ended, err
 		}
 		p.loaded = false
-		return time.Now(), false, nil
+		return p.w.clock.Now(), false, nil
 	}
 	next, err = p.advance(ctx, life)
 	return next, false, err
@@ -155,7 +160,7 @@ func (p *pass) load(ctx context.Context) error {
 func (p *pass) await(ctx context.Context, next time.Time) {
 	var timer <-chan time.Time
 	if !next.IsZero() {
-		t := time.NewTimer(max(time.Until(next), 0))
+		t := time.NewTimer(max(p.w.clock.Until(next), 0))
 		defer t.Stop()
 		timer = t.C
 	}
@@ -209,7 +214,7 @@ func (p *pass) read(r reading) {
 	switch {
 	case r.err != nil:
 		p.w.record.log.Error("metadata not recorded; retrying", zap.String("project", p.name), zap.Error(r.err))
-		p.readAfter = scheduler.Wait{Until: time.Now().Add(retryDelay), Reason: scheduler.WaitMetadata, Detail: "the database does not answer"}
+		p.readAfter = scheduler.Wait{Until: p.w.clock.Now().Add(retryDelay), Reason: scheduler.WaitMetadata, Detail: "the database does not answer"}
 	case !r.failed && !r.wait.Until.IsZero():
 		p.readAfter = r.wait
 	}
@@ -220,7 +225,7 @@ func (p *pass) read(r reading) {
 func (p *pass) observed(seen []scheduler.Observation) {
 	for _, o := range seen {
 		before, known := p.seen[o.ID]
-		if p.seen != nil && (!known || !o.At.Before(before.At)) {
+		if p.seen != nil && (!known || !o.At.Before(before.At) || fromFuture(before, p.w.clock.Now())) {
 			if o.Page == 0 {
 				o.Page = before.Page
 			}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 )
 
 const (
@@ -31,11 +32,13 @@ const (
 type refresher struct {
 	observer  *observer
 	current   *snapshots
+	clock     *clock.Clock
 	slots     chan struct{}
 	read      map[int64]time.Time // by project: when its last page was read by a refresh
 	notBefore map[int64]time.Time // by project: LCS lets no page be read before
 	settled   map[int64]time.Time // by project: nothing is to be read for a fire before
 	coming    coming
+	steps     int          // of the shared time: what was noted before may lie in the future
 	first     int          // where the next beat begins
 	failed    atomic.Int64 // refreshes in a row; written by reads
 }
@@ -76,14 +79,22 @@ func (r *refresher) run(ctx context.Context) error {
 // near that more are needed soon.
 func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool) {
 	s := r.current.load()
-	r.comingFires(s, time.Now())
+	if steps := r.clock.Steps(); steps != r.steps {
+		r.steps = steps
+		clear(r.read)
+		clear(r.notBefore)
+		clear(r.settled)
+		r.coming = coming{}
+		r.observer.forgetTimes()
+	}
+	r.comingFires(s, r.clock.Now())
 	share, start := perBeat, r.first
 	if r.failed.Load() >= downAfter {
 		share = 1
 	}
 	for i := range s.Projects {
 		p := s.Projects[(start+i)%len(s.Projects)]
-		now := time.Now()
+		now := r.clock.Now()
 		t, ok, near := r.due(ctx, s, p, now, share > 0)
 		fast = fast || near
 		if !ok {

@@ -17,7 +17,7 @@ func (e *Engine) syncRules(ctx context.Context, now time.Time) error {
 		return err
 	}
 	s := e.current.load()
-	since, err := e.stores.Ticks.SyncRules(ctx, micros(now), s.Rules, loadedEvents(s, c, micros(now))...)
+	since, err := e.stores.Ticks.SyncRules(ctx, scheduler.Loading{At: micros(now), File: s.File, Rules: s.Rules}, loadedEvents(s, c, micros(now))...)
 	if err != nil {
 		return err
 	}
@@ -40,11 +40,11 @@ type Reloading struct {
 // of environments that are gone are canceled. Fires up to now are still those of the Setup
 // before: rules that are new or changed have none before this instant.
 func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup, why Reloading) error {
-	s, err := newSnapshot(setup)
+	s, err := newSnapshot(setup, e.clock)
 	if err != nil {
 		return err
 	}
-	now := micros(time.Now())
+	now := micros(e.clock.Now())
 	before := e.current.load()
 	if before.since != nil { // nil: it is not active yet
 		if err := e.Tick(ctx, now); err != nil {
@@ -55,7 +55,7 @@ func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup, why Reloadi
 	if err != nil {
 		return err
 	}
-	since, err := e.stores.Ticks.SyncRules(ctx, now, setup.Rules, reloadedEvents(s, c, now, why)...)
+	since, err := e.stores.Ticks.SyncRules(ctx, scheduler.Loading{At: now, File: s.File, Before: before.File, Rules: s.Rules}, reloadedEvents(s, c, now, why)...)
 	if err != nil {
 		return err
 	}
@@ -67,8 +67,8 @@ func (e *Engine) Reload(ctx context.Context, setup *scheduler.Setup, why Reloadi
 	}
 	e.record.loaded("schedule file loaded", s, c)
 	e.accounts.forget(before, s)
-	e.clock.resetClock()
-	e.clock.wakeTicker()
+	e.waker.restart()
+	e.waker.wakeTicker()
 	return e.cancelGone(ctx, s)
 }
 
@@ -86,7 +86,7 @@ func (e *Engine) cancelGone(ctx context.Context, s *snapshot) error {
 			projects[r.Project] = true
 			continue
 		}
-		w, err := e.stores.Requests.Cancel(ctx, r.ID, time.Now(), notInFile, e.record.changed)
+		w, err := e.stores.Requests.Cancel(ctx, r.ID, e.clock.Now(), notInFile, e.record.changed)
 		switch {
 		case errors.Is(err, scheduler.ErrFinished):
 		case err != nil:
@@ -104,7 +104,7 @@ func (e *Engine) cancelGone(ctx context.Context, s *snapshot) error {
 
 // RefuseFile records that a schedule file has errors, and that the old one stays active.
 func (e *Engine) RefuseFile(ctx context.Context, reason string) {
-	ev := newEvent(scheduler.EventConfig, micros(time.Now()), scheduler.BySchedule, reason)
+	ev := newEvent(scheduler.EventConfig, micros(e.clock.Now()), scheduler.BySchedule, reason)
 	ev.NextStep = "correct the file; it is loaded again when it changes"
 	e.record.log.Error("the schedule file was not loaded; the old one stays active", event(ev.Kind), zap.String("message", reason))
 	e.record.notify(ctx, ev)

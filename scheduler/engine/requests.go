@@ -28,7 +28,7 @@ type RequestStore interface {
 // Request writes a run that a person asks for. It supersedes whatever the environment is
 // about to do, and goes before scheduled runs.
 func (e *Engine) Request(ctx context.Context, environment string, action plan.Action, by scheduler.Actor) (scheduler.Run, error) {
-	s, now := e.current.load(), time.Now()
+	s, now := e.current.load(), e.clock.Now()
 	if _, ok := s.environments[environment]; !ok {
 		return scheduler.Run{}, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, environment)
 	}
@@ -61,12 +61,12 @@ func (e *Engine) Request(ctx context.Context, environment string, action plan.Ac
 // LastCall returns when the last of the calls would go, within LCS's limits, that start or
 // stop environments now.
 func (e *Engine) LastCall(ctx context.Context, action plan.Action, environments ...string) (time.Time, error) {
-	return e.forecasts.lastCall(ctx, action, environments, time.Now())
+	return e.forecasts.lastCall(ctx, action, environments, e.clock.Now())
 }
 
 // Cancel ends an unfinished run. A call that LCS has accepted goes on there.
 func (e *Engine) Cancel(ctx context.Context, id string, by scheduler.Actor) (scheduler.Run, error) {
-	w, err := e.stores.Requests.Cancel(ctx, id, micros(time.Now()), "canceled by "+person(by), func(changed []scheduler.Run) []scheduler.Event {
+	w, err := e.stores.Requests.Cancel(ctx, id, micros(e.clock.Now()), "canceled by "+person(by), func(changed []scheduler.Run) []scheduler.Event {
 		list := e.record.changedBy(by)(changed)
 		for i := range list {
 			if list[i].Run == id {
@@ -100,7 +100,7 @@ func first(runs []scheduler.Run) scheduler.Run {
 
 // Approve lets the fire go that a held run belongs to, and returns its runs.
 func (e *Engine) Approve(ctx context.Context, id string, by scheduler.Actor) ([]scheduler.Run, error) {
-	now := micros(time.Now())
+	now := micros(e.clock.Now())
 	message := "approved at " + now.Format(time.RFC3339)
 	if by.Name != "" {
 		message += " by " + by.Name

@@ -9,6 +9,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 )
 
 const (
@@ -24,6 +25,7 @@ const (
 // A move is what a round does with one run.
 type move struct {
 	run     *scheduler.Run
+	clock   *clock.Clock
 	id      string // the environment's normalised id
 	wait    scheduler.Wait
 	request bool // it asks for its call
@@ -40,19 +42,20 @@ type round struct {
 	s       *snapshot
 	project scheduler.Project
 	now     time.Time
+	own     time.Time     // by the clock of the process, which goes on while a machine is suspended
 	good    time.Duration // how old an observation may be for a call
 }
 
 // advance does what can be done for every run, and returns the instant of the next round.
 func (p *pass) advance(ctx, life context.Context) (time.Time, error) {
 	s := p.w.current.load()
-	o := &round{pass: p, s: s, project: s.projects[p.name], now: time.Now()}
+	o := &round{pass: p, s: s, project: s.projects[p.name], now: p.w.clock.Now(), own: p.w.clock.Own()}
 	p.others = p.w.observer.changed(o.project.ID) // before what is read there is taken in
 	o.good = p.w.observer.goodFor(o.project.ID)
 	p.observed(p.w.observer.latest(o.project.ID))
 	moves := make([]*move, 0, len(p.runs))
 	for i := range p.runs {
-		m := &move{run: &p.runs[i]}
+		m := &move{run: &p.runs[i], clock: p.w.clock}
 		moves = append(moves, m)
 		if err := o.consider(ctx, m); err != nil {
 			return time.Time{}, err
@@ -103,6 +106,9 @@ func (o *round) consider(ctx context.Context, m *move) error {
 	case env.Project != o.name:
 		m.finish(scheduler.Canceled, notInProject)
 		return nil
+	case r.DueAt.Sub(o.now) > onTime: // a clock that was ahead wrote it
+		m.wait = scheduler.Wait{Until: r.DueAt}
+		return nil
 	case r.Waiting == scheduler.WaitApproval:
 		return nil // an approval wakes the pass
 	case r.State != scheduler.Verifying && !r.StartedAt.IsZero() && o.now.Sub(r.StartedAt) >= d.Deadline:
@@ -140,6 +146,9 @@ func (o *round) pending(ctx context.Context, m *move) (bool, error) {
 // look decides by the last observation of the environment, or asks for one.
 func (o *round) look(m *move) {
 	r, last, seen := m.run, o.last[m.id], o.seen[m.id]
+	if fromFuture(seen, o.now) {
+		seen = scheduler.Observation{Page: seen.Page, Name: seen.Name}
+	}
 	seen.Project, seen.ID = o.project.ID, m.id
 	since := micros(r.CreatedAt)
 	ahead := since.After(o.now) // a wrong clock wrote the run
@@ -166,6 +175,10 @@ func (o *round) look(m *move) {
 		delete(o.unobserved, r.ID)
 	}
 }
+
+// fromFuture reports whether a clock that was ahead dated an observation: it says nothing
+// of when it was made.
+func fromFuture(o scheduler.Observation, now time.Time) bool { return o.At.Sub(now) > clock.Tolerance }
 
 // enough reports whether an observation from before the fire will do for the first call.
 func enough(r *scheduler.Run, last scheduler.Call, seen scheduler.Observation, o *round) bool {
@@ -298,7 +311,7 @@ func (o *round) metadataWait(m *move) scheduler.Wait {
 
 // finish ends the run of a move.
 func (m *move) finish(state scheduler.State, message string) {
-	m.run.State, m.run.FinishedAt, m.run.Message, m.run.Waiting = state, time.Now(), message, ""
+	m.run.State, m.run.FinishedAt, m.run.Message, m.run.Waiting = state, m.clock.Now(), message, ""
 	m.changed = true
 }
 

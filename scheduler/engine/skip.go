@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -14,7 +13,7 @@ import (
 // keeps it running until the next start, or the stop after it. Asked again, it returns the
 // override that does so already; made is false then.
 func (e *overriding) Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error) {
-	s, now := e.current.load(), micros(time.Now())
+	s, now := e.current.load(), micros(e.clock.Now())
 	if _, ok := s.environments[environment]; !ok {
 		return o, false, fmt.Errorf("%w: %q", scheduler.ErrNoEnvironment, environment)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
 )
 
@@ -17,8 +19,9 @@ import (
 // changes: a new one is built and swapped in.
 type snapshot struct {
 	*scheduler.Setup
-	plan         *plan.Plan // of the file and the overrides
-	revision     int64      // of the overrides
+	clock        *clock.Clock // of the ids of runs
+	plan         *plan.Plan   // of the file and the overrides
+	revision     int64        // of the overrides
 	environments map[string]scheduler.Environment
 	projects     map[string]scheduler.Project
 	ids          map[string]map[string]string // by project and environment: the normalised id
@@ -35,9 +38,9 @@ type idKey struct {
 	id      string // normalised
 }
 
-func newSnapshot(s *scheduler.Setup) (*snapshot, error) {
+func newSnapshot(s *scheduler.Setup, c *clock.Clock) (*snapshot, error) {
 	f := &snapshot{
-		Setup: s, plan: s.Plan, environments: make(map[string]scheduler.Environment, len(s.Environments)), projects: map[string]scheduler.Project{},
+		Setup: s, clock: c, plan: s.Plan, environments: make(map[string]scheduler.Environment, len(s.Environments)), projects: map[string]scheduler.Project{},
 		ids: map[string]map[string]string{}, names: make(map[idKey]string, len(s.Environments)), rank: make(map[string]int, len(s.Environments)),
 	}
 	for _, p := range s.Projects {
@@ -89,6 +92,18 @@ func (s *snapshot) withRules(since map[scheduler.Rule]time.Time) *snapshot {
 	next.since = make(map[ruleKey]time.Time, len(since))
 	for r, at := range since {
 		next.since[ruleKey{r.Name, r.Environment}] = at
+	}
+	return &next
+}
+
+// rulesAtMost returns s with no rule that is unchanged since an instant in the future.
+func (s *snapshot) rulesAtMost(now time.Time) *snapshot {
+	next := *s
+	next.since = maps.Clone(s.since)
+	for r, at := range next.since {
+		if at.After(now) {
+			next.since[r] = now
+		}
 	}
 	return &next
 }

@@ -69,7 +69,7 @@ func (e *Engine) Accounts(ctx context.Context) ([]scheduler.AccountStatus, error
 
 // Statuses returns what is known of every environment of the file, in file order.
 func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error) {
-	now := time.Now()
+	now := e.clock.Now()
 	s := e.current.load()
 	all, err := e.stores.Metadata.Observations(ctx)
 	if err != nil {

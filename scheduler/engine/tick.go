@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/quota"
 )
@@ -21,8 +22,6 @@ const (
 	// farthest is how far back a tick goes: what was missed before is of no use to
 	// anyone, and a year of it would be a million rows.
 	farthest = 7 * 24 * time.Hour
-	// jump is a step back of the clock that is worth a line in the log.
-	jump = time.Minute
 	// maxStale is how often a tick is tried again when somebody else was faster.
 	maxStale = 3
 )
@@ -37,8 +36,15 @@ type TickStore interface {
 	// canceled. ErrStale: the cursor or the overrides are not those of from.
 	CommitTick(ctx context.Context, from scheduler.Cursor, to time.Time, runs []scheduler.Run, emit Emit) (scheduler.Written, error)
 	// SyncRules replaces the known rules and returns for each the instant since which
-	// it is unchanged: now for a new or changed one.
-	SyncRules(ctx context.Context, now time.Time, rules []scheduler.Rule, events ...scheduler.Event) (map[scheduler.Rule]time.Time, error)
+	// it is unchanged: now for a new or changed one. The rules of a file that is older than
+	// the one by which other replicas tick replace nothing.
+	SyncRules(ctx context.Context, l scheduler.Loading, events ...scheduler.Event) (map[scheduler.Rule]time.Time, error)
+	// BringBack sets the last tick, which lies in the future, to now, and so whatever else
+	// was written by the clock that was ahead. Runs of fires to come that have made no call
+	// are removed. ErrStale: there was another tick.
+	BringBack(ctx context.Context, from scheduler.Cursor, now time.Time, emit func(scheduler.BroughtBack) []scheduler.Event) (scheduler.BroughtBack, error)
+	// HoldTick records that a replica leaves the ticks to those with a newer file.
+	HoldTick(ctx context.Context, file string, now time.Time) error
 }
 
 // A ticker turns the fires since the last recorded tick into runs.
@@ -47,7 +53,9 @@ type ticker struct {
 	leads   *leads
 	record  *recorder
 	current *snapshots
-	clock   *clock
+	clock   *clock.Clock
+	waker   *waker
+	holding holding
 }
 
 // tick writes the runs of every fire since the last recorded tick, up to and including
@@ -67,17 +75,22 @@ func (t *ticker) once(ctx context.Context, now time.Time) (scheduler.Written, er
 	if err != nil {
 		return scheduler.Written{}, err
 	}
+	if hold, err := t.held(ctx, c, now); hold || err != nil {
+		return scheduler.Written{}, err
+	}
+	if c.At.Sub(now) > clock.Tolerance {
+		b, err := t.bringBack(ctx, c, now)
+		return scheduler.Written{Tickets: b.Tickets}, err
+	}
 	if !now.After(c.At) {
-		if c.At.Sub(now) > jump {
-			t.record.log.Warn("the clock is behind the last tick; nothing fires until it has caught up", zap.Time("last_tick", c.At))
-		}
 		return scheduler.Written{}, nil
 	}
 	s, err := t.withOverrides(c)
 	if err != nil {
 		return scheduler.Written{}, err
 	}
-	runs, err := t.due(ctx, s, c.At, now)
+	c.File = s.File
+	runs, err := t.due(ctx, s, c.Since(s.File), now)
 	if err != nil {
 		return scheduler.Written{}, err
 	}
@@ -110,7 +123,7 @@ func (t *ticker) withOverrides(c scheduler.Cursor) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.clock.resetClock()
+	t.waker.restart()
 	return s, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
 )
 
@@ -26,12 +27,13 @@ type warner struct {
 	ticks   TickStore
 	record  *recorder
 	current *snapshots
+	clock   *clock.Clock
 }
 
 // run warns until ctx ends.
 func (w *warner) run(ctx context.Context) error {
 	for {
-		next, err := w.pass(ctx, time.Now())
+		next, err := w.pass(ctx, w.clock.Now())
 		warn(ctx, w.record.log, "warnings of stops not written; retrying on the next pass", err)
 		select {
 		case <-ctx.Done():

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/quota"
 )
 
@@ -58,7 +59,8 @@ type worker struct {
 	accounts *accounts
 	record   *recorder
 	current  *snapshots
-	draining *atomic.Bool  // no new calls
+	draining *atomic.Bool // no new calls
+	clock    *clock.Clock
 	interval time.Duration // between two reads of a state that should change
 
 	mu      sync.Mutex // guards what follows; written by whoever starts a pass, and by passes

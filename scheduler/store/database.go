@@ -13,9 +13,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/zap"
 
+	"curfew/scheduler/clock"
 	"curfew/scheduler/zone"
 )
 
@@ -27,6 +27,7 @@ type database struct {
 	log      *zap.Logger
 	replica  string // of this process, in River's tables and in ours
 	lease    time.Duration
+	clock    *clock.Clock // all that is ordered by time goes by it
 
 	bound    sync.Map // query as it is written here → as PostgreSQL wants it
 	watchers watchers
@@ -247,13 +248,4 @@ func boolean(b bool) int64 {
 		return 1
 	}
 	return 0
-}
-
-// newID returns an id that sorts by the instant it was made.
-func newID() (string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", fmt.Errorf("make an id: %w", err)
-	}
-	return id.String(), nil
 }

@@ -102,7 +102,7 @@ func openDelivery(ctx context.Context, q session, a scheduler.Addressed, now tim
 		_, err := q.exec(ctx, `UPDATE deliveries SET due_at = ? WHERE id = ? AND due_at > ?`, due, before, due)
 		return before, err
 	}
-	id, err := newID()
+	id, err := q.clock.NewID()
 	if err != nil {
 		return "", err
 	}

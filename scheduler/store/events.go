@@ -70,7 +70,7 @@ func addEvents(ctx context.Context, q session, events []scheduler.Event) error {
 	err := sizes(q, events, func(part []scheduler.Event) error {
 		cells := make([]any, 0, len(part)*eventWidth)
 		for _, e := range part {
-			id, err := newID()
+			id, err := q.clock.NewID()
 			if err != nil {
 				return err
 			}

@@ -146,10 +146,13 @@ func TestChangeIsUndoneThatCannotWriteItsEvents(t *testing.T) {
 				_, _, err := b.Overrides.Add(ctx, scheduler.Override{ID: "o2", From: t0, Until: later}, nil, override)
 				return err
 			},
-			"End":       func() error { _, err := b.Overrides.End(ctx, o.ID, later, override); return err },
-			"Hold":      func() error { return b.Holds.Hold(ctx, []scheduler.Hold{{Scope: "account/main", Until: later}}, event) },
-			"SyncRules": func() error { _, err := b.Runs.SyncRules(ctx, t0, []scheduler.Rule{{Name: "a"}}, event); return err },
-			"Append":    func() error { return b.Events.Append(ctx, event) },
+			"End":  func() error { _, err := b.Overrides.End(ctx, o.ID, later, override); return err },
+			"Hold": func() error { return b.Holds.Hold(ctx, []scheduler.Hold{{Scope: "account/main", Until: later}}, event) },
+			"SyncRules": func() error {
+				_, err := b.Runs.SyncRules(ctx, scheduler.Loading{At: t0, Rules: []scheduler.Rule{{Name: "a"}}}, event)
+				return err
+			},
+			"Append": func() error { return b.Events.Append(ctx, event) },
 		} {
 			if err := change(); err == nil {
 				t.Errorf("%s wrote no event and returned no error", name)

@@ -19,7 +19,7 @@ func NextSchema() string { return strconv.Itoa(len(migrations) + 1) }
 func (s *Store) AddCalls(ctx context.Context, runs []scheduler.Run) error {
 	return s.db.tx(ctx, func(q session) error {
 		for _, r := range runs {
-			id, err := newID()
+			id, err := q.clock.NewID()
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func (s *Store) Exec(ctx context.Context, statements ...string) error {
 // AddCall writes a call, whatever the quota says.
 func (s *Store) AddCall(ctx context.Context, c scheduler.Call) error {
 	return s.db.tx(ctx, func(q session) (err error) {
-		if c.ID, err = newID(); err != nil {
+		if c.ID, err = q.clock.NewID(); err != nil {
 			return err
 		}
 		return insertCalls(ctx, q, []scheduler.Call{c})

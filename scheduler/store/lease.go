@@ -51,7 +51,7 @@ func (s *Queue) keepLease(ctx context.Context) {
 		if s.db.Stats().InUse == 0 {
 			s.warm(ctx)
 		}
-		switch r, err := s.Recover(ctx, time.Now()); {
+		switch r, err := s.Recover(ctx, s.clock.Now()); {
 		case err != nil && ctx.Err() == nil:
 			s.log.Warn("renewing the lease failed; other replicas may take over", zap.Error(err))
 		case r.Runs+r.Calls > 0:

@@ -30,7 +30,7 @@ func (s *Observations) ReserveMetadata(ctx context.Context, now time.Time, p sch
 			wait = until
 			return err
 		}
-		id, err := newID()
+		id, err := q.clock.NewID()
 		if err != nil {
 			return err
 		}

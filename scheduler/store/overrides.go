@@ -104,14 +104,14 @@ func (s *Overrides) End(ctx context.Context, id string, now time.Time, emit func
 // will see that the overrides have changed.
 func (s *database) afterTick(ctx context.Context, f func(q session, tick time.Time) error) error {
 	return s.tx(ctx, func(q session) error {
-		at, revision, err := cursor(ctx, q)
+		c, err := cursor(ctx, q)
 		if err != nil {
 			return err
 		}
-		if err := f(q, at); err != nil {
+		if err := f(q, c.At); err != nil {
 			return err
 		}
-		return setTick(ctx, q, "overrides", revision+1)
+		return setTick(ctx, q, overridesRow, c.Revision+1)
 	}, lockJournal)
 }
 

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 )
 
 const (
@@ -50,14 +51,13 @@ func (w *worker) Work(_ context.Context, job *river.Job[ticketArgs]) error {
 	return nil
 }
 
-// A wallClock has River use this process's clock. By default River asks SQLite
-// for the time, which would be a second clock.
-type wallClock struct{}
+// A sharedClock has River go by the time that all of us go by: a ticket of a replica whose
+// own clock is wrong is ready at once, too.
+type sharedClock struct{ *clock.Clock }
 
-func (wallClock) Now() time.Time       { return time.Now() }
-func (wallClock) NowOrNil() *time.Time { t := time.Now(); return &t }
+func (c sharedClock) NowOrNil() *time.Time { t := c.Now(); return &t }
 
-var _ rivertype.TimeGenerator = wallClock{}
+var _ rivertype.TimeGenerator = sharedClock{}
 
 func newQueue(d *database, driver riverdriver.Driver[*sql.Tx], logger *slog.Logger, poll time.Duration) (*Queue, error) {
 	w := &worker{}
@@ -78,7 +78,7 @@ func newQueue(d *database, driver riverdriver.Driver[*sql.Tx], logger *slog.Logg
 		CompletedJobRetentionPeriod: time.Hour,
 		CancelledJobRetentionPeriod: time.Hour,
 		DiscardedJobRetentionPeriod: time.Hour,
-		Test:                        river.TestConfig{Time: wallClock{}},
+		Test:                        river.TestConfig{Time: sharedClock{d.clock}},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("prepare River: %w", err)

@@ -157,7 +157,7 @@ func (s *Queue) leftAlone(ctx context.Context, q session, dead bool) ([]string, 
 // live returns the tickets that somebody will take up, or was handed just now.
 func (s *Queue) live(ctx context.Context, q session) (map[scheduler.Ticket]bool, error) {
 	// SQLite keeps River's instants as text.
-	since := any(time.Now().Add(-claimWithin).UTC().Format("2006-01-02 15:04:05.000"))
+	since := any(s.clock.Now().Add(-claimWithin).UTC().Format("2006-01-02 15:04:05.000"))
 	query := `SELECT json_extract(args, '$.project'), json_extract(args, '$.generation') FROM river_job WHERE kind = 'project'
 		AND (state IN ('available', 'pending', 'retryable', 'scheduled') OR state IN ('running', 'completed') AND attempted_at > ?)`
 	args := []any{since}

@@ -64,7 +64,7 @@ func writeReserved(ctx context.Context, q session, r scheduler.Reservation, gran
 	list := make([]scheduler.ReservedCall, len(saved))
 	calls := make([]scheduler.Call, len(saved))
 	for i, run := range saved {
-		id, err := newID()
+		id, err := q.clock.NewID()
 		if err != nil {
 			return nil, err
 		}

@@ -10,25 +10,33 @@ import (
 )
 
 // SyncRules replaces the known rules and returns for each the instant since which it
-// is unchanged: now for a new or changed one.
-func (s *Runs) SyncRules(ctx context.Context, now time.Time, rules []scheduler.Rule, events ...scheduler.Event) (map[scheduler.Rule]time.Time, error) {
-	since := make(map[scheduler.Rule]time.Time, len(rules))
+// is unchanged: now for a new or changed one. The rules of a file that is older than the
+// one by which other replicas tick replace nothing.
+func (s *Runs) SyncRules(ctx context.Context, l scheduler.Loading, events ...scheduler.Event) (map[scheduler.Rule]time.Time, error) {
+	since := make(map[scheduler.Rule]time.Time, len(l.Rules))
 	err := s.tx(ctx, func(q session) error {
+		older, err := s.takeFile(ctx, q, l)
+		if err != nil {
+			return err
+		}
 		known, err := knownRules(ctx, q)
 		if err != nil {
 			return err
 		}
 		var fresh []scheduler.Rule
-		for _, r := range rules {
+		for _, r := range l.Rules {
 			at, ok := known[r]
 			delete(known, r)
 			if !ok {
-				at = now
+				at = l.At
 				fresh = append(fresh, r)
 			}
 			since[r] = at
 		}
-		if err := addRules(ctx, q, fresh, now); err != nil {
+		if older {
+			return addEvents(ctx, q, events)
+		}
+		if err := addRules(ctx, q, fresh, l.At); err != nil {
 			return err
 		}
 		for r := range known {

@@ -12,7 +12,7 @@ func TestRulesKeepTheirInstantUntilTheyChange(t *testing.T) {
 		same, edited := scheduler.Rule{Name: "a", Environment: "dev-01", Fingerprint: "1"}, scheduler.Rule{Name: "b", Environment: "dev-01", Fingerprint: "1"}
 		sync := func(now time.Time, rules ...scheduler.Rule) map[scheduler.Rule]time.Time {
 			t.Helper()
-			since, err := b.Runs.SyncRules(t.Context(), now, rules)
+			since, err := b.Runs.SyncRules(t.Context(), scheduler.Loading{At: now, Rules: rules})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,9 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"curfew/scheduler"
@@ -19,10 +22,16 @@ type Runs struct {
 func (s *Runs) Cursor(ctx context.Context) (scheduler.Cursor, error) {
 	var c scheduler.Cursor
 	err := s.tx(ctx, func(q session) (err error) {
-		if c.At, c.Revision, err = cursor(ctx, q); err != nil {
+		if c, err = cursor(ctx, q); err != nil {
 			return err
 		}
-		c.Overrides, err = overridesSince(ctx, q, c.At)
+		since := c.At
+		for _, f := range c.Files {
+			if at := c.Since(f.Digest); at.Before(since) {
+				since = at
+			}
+		}
+		c.Overrides, err = overridesSince(ctx, q, since)
 		return err
 	})
 	if err != nil {
@@ -31,23 +40,63 @@ func (s *Runs) Cursor(ctx context.Context) (scheduler.Cursor, error) {
 	return c, nil
 }
 
-func cursor(ctx context.Context, q session) (at time.Time, revision int64, err error) {
-	rows, err := q.query(ctx, `SELECT name, at FROM ticks`)
+// Names of rows of the table ticks; those of the last three are followed by a file's digest.
+const (
+	tickRow      = "tick"
+	overridesRow = "overrides"
+	loadedRow    = "loaded"
+	tickedRow    = "ticked"
+	heldRow      = "held"
+)
+
+func fileRow(name, digest string) string { return name + ":" + digest }
+
+// cursor reads how far the fires are written, without the overrides. With it comes the
+// database's clock, which the time of this process is held against.
+func cursor(ctx context.Context, q session) (c scheduler.Cursor, err error) {
+	query := `SELECT name, at FROM ticks`
+	if q.postgres {
+		query += ` UNION ALL SELECT 'clock', ` + microsNow
+	}
+	files := map[string]*scheduler.FileTick{}
+	begin := q.clock.Begin()
+	rows, err := q.query(ctx, query)
 	err = eachRow(rows, err, func(rows *sql.Rows) error {
 		var name string
 		var n int64
 		if err := rows.Scan(&name, &n); err != nil {
 			return err
 		}
+		name, digest, ofFile := strings.Cut(name, ":")
+		if ofFile && files[digest] == nil {
+			files[digest] = &scheduler.FileTick{Digest: digest}
+		}
 		switch name {
-		case "tick":
-			at = instant(n)
-		case "overrides":
-			revision = n
+		case tickRow:
+			c.At = instant(n)
+		case overridesRow:
+			c.Revision = n
+		case loadedRow:
+			files[digest].LoadedAt = instant(n)
+		case tickedRow:
+			files[digest].TickedAt = instant(n)
+		case heldRow:
+			files[digest].HeldAt = instant(n)
+		case "clock":
+			q.clock.Compare(begin, instant(n))
 		}
 		return nil
 	})
-	return at, revision, err
+	for _, f := range files {
+		c.Files = append(c.Files, *f)
+	}
+	slices.SortFunc(c.Files, func(a, b scheduler.FileTick) int {
+		return cmp.Or(b.LoadedAt.Compare(a.LoadedAt), strings.Compare(a.Digest, b.Digest))
+	})
+	if !q.postgres {
+		q.clock.Check()
+	}
+	return c, err
 }
 
 // CommitTick writes the runs of a tick, cancels the unfinished runs that they
@@ -71,14 +120,18 @@ func (s *Runs) CommitTick(ctx context.Context, from scheduler.Cursor, to time.Ti
 }
 
 func moveCursor(ctx context.Context, q session, from scheduler.Cursor, to time.Time) error {
-	at, revision, err := cursor(ctx, q)
+	c, err := cursor(ctx, q)
 	if err != nil {
 		return err
 	}
-	if !at.Equal(from.At) || revision != from.Revision {
+	if !c.At.Equal(from.At) || c.Revision != from.Revision {
 		return scheduler.ErrStale
 	}
-	return setTick(ctx, q, "tick", micros(to))
+	_, err = q.exec(ctx, `INSERT INTO ticks (name, at) VALUES (?, ?), (?, ?) ON CONFLICT (name) DO UPDATE SET at = excluded.at`, tickRow, micros(to), fileRow(tickedRow, from.File), micros(to))
+	if err != nil {
+		return fmt.Errorf("move the tick: %w", err)
+	}
+	return nil
 }
 
 func setTick(ctx context.Context, q session, name string, value int64) error {

@@ -16,6 +16,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/riverqueue/river/riverdriver"
 	"go.uber.org/zap"
+
+	"curfew/scheduler/clock"
 )
 
 // Options say which database to open.
@@ -36,6 +38,9 @@ type Options struct {
 	// Lease is how long a replica that shares a PostgreSQL database may be silent
 	// before the others take over its passes; 45 s when zero.
 	Lease time.Duration
+	// Clock is the one that this process goes by, nil for one of its own: on PostgreSQL it
+	// is set by the clock of the database.
+	Clock *clock.Clock
 }
 
 // A Store is an open database, with one part for each concern. All are safe for
@@ -56,6 +61,7 @@ type Store struct {
 	Sessions     *Sessions
 	CalendarKeys *CalendarKeys
 	Updates      *Updates
+	Clock        *clock.Clock // the time by which what is written is ordered
 
 	db *database
 }
@@ -71,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	host, _ := os.Hostname()
 	d := &database{
 		log: o.Logger.Named("store"), replica: fmt.Sprintf("%s-%d-%s", cmp.Or(host, "curfew"), os.Getpid(), uuid.NewString()[:8]),
-		lease: cmp.Or(o.Lease, defaultLease),
+		lease: cmp.Or(o.Lease, defaultLease), clock: cmp.Or(o.Clock, clock.New(nil)),
 	}
 	s, err := open(ctx, d, o)
 	if err != nil {
@@ -99,6 +105,9 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	if err := d.migrateAll(ctx, driver, logger); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Place(o.DSN), err)
 	}
+	if err := d.setClock(ctx); err != nil {
+		return nil, fmt.Errorf("open database %s: %w", Place(o.DSN), err)
+	}
 	queue, err := newQueue(d, driver, logger, o.Poll)
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Place(o.DSN), err)
@@ -107,7 +116,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	return &Store{
 		Runs: &Runs{d, t}, Passes: &Passes{d, t}, Ledger: &Ledger{d}, Observations: &Observations{d}, Overrides: &Overrides{d},
 		Holds: &Holds{d, t}, Events: &Events{d}, Queue: queue, Logins: &Logins{d}, Months: &Months{d}, Sessions: &Sessions{d}, CalendarKeys: &CalendarKeys{d}, Deliveries: &Deliveries{d}, Links: &Links{d},
-		Updates: &Updates{d}, db: d,
+		Updates: &Updates{d}, Clock: d.clock, db: d,
 	}, nil
 }
 

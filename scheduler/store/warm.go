@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 	"go.uber.org/zap"
@@ -57,11 +56,11 @@ func (s *Queue) warmOne(ctx context.Context, conn *sql.Conn) error {
 // rehearse takes one run through a fire, in a transaction that is rolled back. It needs no
 // locks: nobody else knows its names.
 func (s *Queue) rehearse(ctx context.Context, q session) error {
-	id, err := newID()
+	id, err := q.clock.NewID()
 	if err != nil {
 		return err
 	}
-	now := time.Now()
+	now := q.clock.Now()
 	emit := func([]scheduler.Run) []scheduler.Event { return []scheduler.Event{{Run: id}} }
 	run := scheduler.Run{ID: id, Environment: id, Project: id, Schedule: id, Action: plan.Stop, State: scheduler.Queued, FireAt: now, CreatedAt: now}
 	res, err := (&Runs{s.database, s.tickets}).write(ctx, q, writing{runs: []scheduler.Run{run}, now: now, emit: emit})

@@ -60,7 +60,7 @@ func Run(ctx context.Context, o daemon.Options) (err error) {
 	}
 	o.Database = daemon.Database{DSN: filepath.Join(dir, "curfew.db")}
 	o.Demo = &daemon.Demo{Interval: interval, Prepare: func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error {
-		if _, err := s.Runs.SyncRules(ctx, began, rules); err != nil {
+		if _, err := s.Runs.SyncRules(ctx, scheduler.Loading{At: began, Rules: rules}); err != nil {
 			return err
 		}
 		return past.keep(ctx, s, began)
