@@ -344,15 +344,16 @@ func (p *person) restarts() {
 	p.reckon(time.Now())
 }
 
-// stepsTheClock has a tick see an instant that is not now: what a replica does
-// whose clock is wrong for a moment.
+// stepsTheClock has a tick see an instant that is not now: what a process does whose clock is
+// wrong for a moment. It changes nothing: the next tick brings back what is in the future.
 func (p *person) stepsTheClock() {
 	to := time.Now().Add(time.Duration(p.between(-60, 60)) * time.Minute)
 	p.note("a tick sees %s", to.UTC().Format("15:04:05"))
 	if err := p.engine.Tick(p.t.Context(), to); err != nil {
 		p.t.Fatal(err)
 	}
-	p.reckon(to)
+	time.Sleep(16 * time.Second)
+	synctest.Wait()
 }
 
 func (p *person) faults() {

@@ -132,9 +132,9 @@ func TestNewAndEditedSchedulesNeverFireForThePast(t *testing.T) {
 	})
 }
 
-// A tick of a process whose clock is ahead writes a run from the future. What LCS shows
-// after its call proves it all the same.
-func TestRunOfATickFromTheFutureIsProvenByWhatComesAfterItsCall(t *testing.T) {
+// A tick of a process whose clock is ahead writes a run from the future. It is made when its
+// fire comes, and not before.
+func TestTickFromTheFutureMakesNoCallBeforeItsFire(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
@@ -145,7 +145,11 @@ func TestRunOfATickFromTheFutureIsProvenByWhatComesAfterItsCall(t *testing.T) {
 		if err := w.engine.Tick(t.Context(), time.Now().Add(56*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		until("2000-01-03 18:15:00")
+		until("2000-01-03 18:59:59")
+		if n := w.sim.Accepted("", lcssim.Any); n != 0 {
+			t.Errorf("LCS took %d calls before the fire, want none", n)
+		}
+		until("2000-01-03 19:10:00")
 		if run := w.only(); run.State != scheduler.Succeeded || len(run.Attempts) != 1 {
 			t.Errorf("run = %+v, want it proven with one call", run)
 		}

@@ -18,6 +18,7 @@ import (
 	"curfew/lcs"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/engine"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/store"
@@ -48,6 +49,7 @@ type world struct {
 	accounts []string
 	others   []scheduler.Project // more projects; the names of their accounts are enough
 	long     bool                // days of simulated time: without River
+	clock    *clock.Clock        // of the process; a right one when nil
 	// file returns what build compiles, where it is more than the one schedule.
 	file func(environments []string) plan.Spec
 	// credential signs an account in; with a token that is always good by default.
@@ -149,7 +151,7 @@ func (w *world) account(name string) scheduler.Account {
 // open opens the database.
 func (w *world) open() *store.Store {
 	w.t.Helper()
-	s, err := store.Open(w.t.Context(), store.Options{DSN: w.dsn, Poll: 5 * time.Second})
+	s, err := store.Open(w.t.Context(), store.Options{DSN: w.dsn, Poll: 5 * time.Second, Clock: w.clock})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -182,7 +184,7 @@ func (w *world) runWith(ctx context.Context, s engine.Stores) {
 	w.build()
 	setup := w.setup
 	w.metrics, w.began = prometheus.NewRegistry(), time.Now()
-	e, err := engine.New(engine.Options{Stores: s, Logger: w.log, Registerer: w.metrics, Setup: &setup})
+	e, err := engine.New(engine.Options{Stores: s, Logger: w.log, Registerer: w.metrics, Setup: &setup, Clock: w.store.Clock})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -195,7 +197,7 @@ func (w *world) idle() *engine.Engine {
 	w.t.Helper()
 	w.build()
 	setup := w.setup
-	e, err := engine.New(engine.Options{Stores: storesOf(w.store), Setup: &setup})
+	e, err := engine.New(engine.Options{Stores: storesOf(w.store), Setup: &setup, Clock: w.store.Clock})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -39,7 +39,11 @@ func (s *Runs) BringBack(ctx context.Context, from scheduler.Cursor, now time.Ti
 		if err := setTick(ctx, q, tickRow, micros(lastTick(b.Withdrawn, now))); err != nil {
 			return err
 		}
-		b.Tickets, err = s.tickets.concern(ctx, q, projectsOf(append(b.Reopened, b.Withdrawn...)))
+		open, err := column(ctx, q, `SELECT DISTINCT project FROM runs WHERE `+unfinished)
+		if err != nil {
+			return err
+		}
+		b.Tickets, err = s.tickets.concern(ctx, q, append(open, projectsOf(b.Withdrawn)...)) // passes know the instants that were
 		if err != nil {
 			return err
 		}
