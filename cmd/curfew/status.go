@@ -53,6 +53,9 @@ func printStatus(s *screen, file api.File, list []api.Environment) error {
 	if err := printRefused(s, file); err != nil {
 		return err
 	}
+	if err := printOther(s, file); err != nil {
+		return err
+	}
 	t := table{columns: []column{
 		{name: "ENVIRONMENT"},
 		{name: "PROJECT", spare: 1},
@@ -100,6 +103,20 @@ func printRefused(s *screen, file api.File) error {
 	text := s.paragraph(fmt.Sprintf("The schedule file was refused on %s; the one loaded on %s stays active:", s.minute(&file.Refused.At), s.minute(&file.ActiveSince))) +
 		s.paragraph(cell(file.Refused.Problems[0])+more) + "\n"
 	_, err := io.WriteString(s.w, text)
+	return err
+}
+
+// printOther says that another replica has another file.
+func printOther(s *screen, file api.File) error {
+	o := file.Other
+	if o == nil {
+		return nil
+	}
+	text := "Another replica still has an older schedule file, loaded on %s (digest %.12s); this one has the newest, and makes the fires."
+	if o.Newer {
+		text = "Another replica has a newer schedule file, loaded on %s (digest %.12s); it makes the fires until this one has that file too."
+	}
+	_, err := io.WriteString(s.w, s.paragraph(fmt.Sprintf(text, s.minute(&o.LoadedAt), o.Digest))+"\n")
 	return err
 }
 

@@ -139,6 +139,9 @@ func planOfForty(t *testing.T) (listing, *config.Config) {
 // UPDATE_GOLDEN=1 writes the files again.
 func TestTables(t *testing.T) {
 	refused := api.File{ActiveSince: evening(t).Add(-9 * time.Hour), Refused: &api.Refused{At: evening(t).Add(-time.Minute), Problems: []string{"schedules.yaml:3:9: unknown time zone \"Local\"; want an IANA name", "schedules.yaml:9:1: unknown key"}}}
+	other := func(newer bool) api.File {
+		return api.File{Other: &api.OtherFile{Digest: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", Newer: newer, LoadedAt: evening(t).Add(-2 * time.Minute)}}
+	}
 	planned := func(each bool, only ...string) func(*screen) error {
 		return func(s *screen) error {
 			l, cfg := planOfForty(t)
@@ -156,6 +159,8 @@ func TestTables(t *testing.T) {
 	}{
 		{"status", func(s *screen) error { return printStatus(s, api.File{}, forty(t)) }},
 		{"status-refused", func(s *screen) error { return printStatus(s, refused, forty(t)[:1]) }},
+		{"status-newer-file", func(s *screen) error { return printStatus(s, other(true), forty(t)[:1]) }},
+		{"status-older-file", func(s *screen) error { return printStatus(s, other(false), forty(t)[:1]) }},
 		{"status-none", func(s *screen) error { return printStatus(s, api.File{}, nil) }},
 		{"history", func(s *screen) error { return printHistory(s, someRuns(t)) }},
 		{"overrides", func(s *screen) error { return printOverrides(s, someOverrides(t)) }},

@@ -146,7 +146,7 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention}
+	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention, Clock: st.Clock}
 	if d.Demo != nil {
 		o.VerifyInterval = d.Demo.Interval
 		if err := d.Demo.Prepare(ctx, st, setup.Rules); err != nil {
@@ -202,7 +202,7 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 		return nil, err
 	}
 	answers := api.New(api.Options{
-		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.reload.file.current, Events: p.events,
+		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.file, Events: p.events,
 	})
 	site := web.Options{
 		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,

@@ -54,7 +54,7 @@ type notices struct {
 func (d *daemon) notices(ctx context.Context, st *store.Store, acting *engine.Engine, reg prometheus.Registerer) (notices, error) {
 	public := d.access.address()
 	o := notify.Options{
-		Store: st.Deliveries, Logger: d.Logger, Registerer: reg, File: NoticesOf(d.cfg, d.Getenv), PublicURL: public,
+		Store: st.Deliveries, Now: st.Clock.Now, Logger: d.Logger, Registerer: reg, File: NoticesOf(d.cfg, d.Getenv), PublicURL: public,
 		Summarize: summaries{reports{acting, st, d.Retention}, public}.of,
 	}
 	if public != "" {

@@ -35,7 +35,7 @@ func (r reports) subject(ctx context.Context, since time.Time, names ...string) 
 	zone, _ := r.Place()
 	s := report.Subject{Plan: withOverrides, Schedules: setup.Plan, Location: zone, Past: past{r.store.Observations, r.store.Runs}, Summed: r.store.Months}
 	if r.retention > 0 {
-		s.Kept = time.Now().Add(-r.retention)
+		s.Kept = r.store.Clock.Now().Add(-r.retention)
 	}
 	projects := make(map[string]int64, len(setup.Projects))
 	for _, p := range setup.Projects {
@@ -59,12 +59,12 @@ func (r reports) Timeline(ctx context.Context, from, to time.Time, names []strin
 	if err != nil {
 		return err
 	}
-	return report.Timeline(ctx, s, from, to, time.Now(), each)
+	return report.Timeline(ctx, s, from, to, r.store.Clock.Now(), each)
 }
 
 // Savings calls each with the sums of each environment since an instant.
 func (r reports) Savings(ctx context.Context, since time.Time, each func(report.Environment, report.Sums) error) error {
-	return r.savingsUntil(ctx, since, time.Now(), each)
+	return r.savingsUntil(ctx, since, r.store.Clock.Now(), each)
 }
 
 func (r reports) savingsUntil(ctx context.Context, since, until time.Time, each func(report.Environment, report.Sums) error) error {
@@ -92,7 +92,7 @@ func (r reports) Explain(ctx context.Context, environment string, at time.Time) 
 
 // Plan returns the plan of the schedule file, without the overrides, and the zone of the file.
 func (r reports) Plan(ctx context.Context) (*plan.Plan, *time.Location, error) {
-	setup, _, err := r.engine.Plans(ctx, time.Now())
+	setup, _, err := r.engine.Plans(ctx, r.store.Clock.Now())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -102,7 +102,7 @@ func (r reports) Plan(ctx context.Context) (*plan.Plan, *time.Location, error) {
 
 // Plans returns the plan of the schedule file, and the one with the overrides.
 func (r reports) Plans(ctx context.Context) (file, coming *plan.Plan, err error) {
-	setup, coming, err := r.engine.Plans(ctx, time.Now())
+	setup, coming, err := r.engine.Plans(ctx, r.store.Clock.Now())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,7 +125,7 @@ func (r reports) Audit(ctx context.Context, since time.Time, before string, limi
 // Months returns the savings of each month since the one of an instant, oldest first.
 func (r reports) Months(ctx context.Context, since time.Time) ([]scheduler.MonthSums, error) {
 	zone, _ := r.Place()
-	return r.store.Months.Sums(ctx, report.Month(since, zone), report.Month(time.Now(), zone))
+	return r.store.Months.Sums(ctx, report.Month(since, zone), report.Month(r.store.Clock.Now(), zone))
 }
 
 // usualSince is of which time the usual duration of a run is learned.
@@ -133,7 +133,7 @@ const usualSince = 28 * 24 * time.Hour
 
 // Usual returns how long starts and stops of environments usually take.
 func (r reports) Usual(ctx context.Context, environments []string) (map[string]map[plan.Action]time.Duration, error) {
-	runs, err := r.store.Runs.Since(ctx, environments, time.Now().Add(-usualSince))
+	runs, err := r.store.Runs.Since(ctx, environments, r.store.Clock.Now().Add(-usualSince))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (r reports) sum(ctx context.Context, shown *savedMetrics, log *zap.Logger) 
 	t := time.NewTicker(sumEvery)
 	defer t.Stop()
 	for {
-		err := r.sumMonths(ctx, time.Now())
+		err := r.sumMonths(ctx, r.store.Clock.Now())
 		if err == nil {
 			err = shown.count(ctx, r)
 		}

@@ -12,7 +12,7 @@ import (
 // newSetup returns the engine's side of a schedule file.
 func newSetup(cfg *config.Config, p *plan.Plan, c *Clients) (*scheduler.Setup, error) {
 	s := &scheduler.Setup{
-		Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Currency: cfg.Currency, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{}, Warnings: warningsOf(cfg),
+		File: config.Digest(cfg.Files), Plan: p, Rules: rulesOf(cfg, p), Location: cfg.Location, Currency: cfg.Currency, Leads: map[string]scheduler.Lead{}, Enforced: map[string]string{}, Warnings: warningsOf(cfg),
 		Defaults: scheduler.Defaults{
 			CatchUp: cfg.Defaults.CatchUp, Deadline: cfg.Defaults.Deadline, VerifyTimeout: cfg.Defaults.VerifyTimeout, Order: cfg.Defaults.Order,
 			MaxStops: cfg.Defaults.MaxStopsPerFire,

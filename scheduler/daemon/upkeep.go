@@ -7,12 +7,13 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/web/api"
 )
 
 // upkeep returns what the daemon shows of its own work.
 func (p parts) upkeep(ctx context.Context) (scheduler.Upkeep, error) {
 	var u scheduler.Upkeep
-	now, db := time.Now(), p.past.store
+	now, db := p.past.store.Clock.Now(), p.past.store
 	cursor, err := db.Runs.Cursor(ctx)
 	if err != nil {
 		return u, err
@@ -27,12 +28,32 @@ func (p parts) upkeep(ctx context.Context) (scheduler.Upkeep, error) {
 	if u.Quotas, err = p.quotas(ctx, now); err != nil {
 		return u, err
 	}
-	f := p.reload.file.current()
+	f := p.file(ctx)
 	u.File = scheduler.FileStatus{Path: f.Path, ActiveSince: f.ActiveSince}
 	if f.Refused != nil {
 		u.File.RefusedAt, u.File.Problems = f.Refused.At, f.Refused.Problems
 	}
 	return u, nil
+}
+
+// file returns the schedule file, and that of another replica where it has another. A
+// database that does not answer is reported elsewhere.
+func (p parts) file(ctx context.Context) api.File {
+	f := p.reload.file.current()
+	cursor, err := p.past.store.Runs.Cursor(ctx)
+	if err != nil {
+		return f
+	}
+	now := p.past.store.Clock.Now()
+	other, newer := cursor.Newer(f.Digest, now)
+	found := newer
+	if !newer {
+		other, found = cursor.Older(now)
+	}
+	if found && other.Digest != f.Digest {
+		f.Other = &api.OtherFile{Digest: other.Digest, Newer: newer, LoadedAt: other.LoadedAt.Truncate(time.Second).In(f.ActiveSince.Location())}
+	}
+	return f
 }
 
 // quotas are those of each account of the file, of starts and of stops.

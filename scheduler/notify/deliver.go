@@ -51,6 +51,8 @@ type Options struct {
 	Links     *Links // nil without PublicURL
 	// Summarize returns the summary of the day that ends at an instant, for a receiver.
 	Summarize func(ctx context.Context, r Receiver, at time.Time) (Message, error)
+	// Now is the time by which what is shared is ordered; time.Now when nil.
+	Now func() time.Time
 	// Transport is that of messages over HTTP; http.DefaultTransport when nil.
 	Transport http.RoundTripper
 }
@@ -82,6 +84,9 @@ func New(o Options) (*Deliverer, error) {
 	m, err := newMetrics(o.Registerer)
 	if err != nil {
 		return nil, err
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport
@@ -133,7 +138,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 // pass addresses new events and starts a try for each receiver that something is due for.
 // An idle daemon reads what waits now and then only.
 func (d *Deliverer) pass(ctx context.Context, tries *sync.WaitGroup, read bool) error {
-	file, now := d.active(), time.Now()
+	file, now := d.active(), d.opts.Now()
 	for {
 		n, err := d.opts.Store.Address(ctx, now, file.route)
 		if err != nil {
@@ -208,7 +213,7 @@ func (d *Deliverer) try(ctx context.Context, one scheduler.Delivery) {
 		if !d.once(ctx, one) || ctx.Err() != nil {
 			return
 		}
-		next, err := d.opts.Store.Claim(ctx, one.Receiver, time.Now())
+		next, err := d.opts.Store.Claim(ctx, one.Receiver, d.opts.Now())
 		if err != nil || next == nil {
 			return // the next pass tries again
 		}
@@ -224,7 +229,7 @@ func (d *Deliverer) once(ctx context.Context, one scheduler.Delivery) bool {
 		message = "" // the process ends: nothing is wrong with the receiver
 	}
 	cancel()
-	now := time.Now()
+	now := d.opts.Now()
 	d.mu.Lock()
 	s := d.state(one.Receiver)
 	s.failures++
@@ -274,7 +279,7 @@ func (d *Deliverer) send(ctx context.Context, one scheduler.Delivery) (result sc
 	switch {
 	case !ok:
 		return scheduler.Dropped, "the schedule file has no such receiver any more"
-	case over(one, time.Now()):
+	case over(one, d.opts.Now()):
 		return scheduler.Dropped, "its stop is over"
 	}
 	defer func() {
@@ -289,7 +294,7 @@ func (d *Deliverer) send(ctx context.Context, one scheduler.Delivery) (result sc
 	switch {
 	case err == nil:
 		return scheduler.Delivered, ""
-	case time.Since(one.FirstTry) >= retryFor:
+	case d.opts.Now().Sub(one.FirstTry) >= retryFor:
 		return scheduler.GivenUp, err.Error()
 	}
 	return scheduler.Retried, err.Error()
@@ -309,7 +314,7 @@ func (d *Deliverer) message(ctx context.Context, file File, r Receiver, one sche
 	if one.Topic == string(scheduler.EventSummary) {
 		return d.opts.Summarize(ctx, r, one.At)
 	}
-	w := writer{zone: file.Zone, public: d.opts.PublicURL, now: time.Now(), links: func(scheduler.Delivery, string) []Button { return nil }}
+	w := writer{zone: file.Zone, public: d.opts.PublicURL, now: d.opts.Now(), links: func(scheduler.Delivery, string) []Button { return nil }}
 	if d.opts.Links != nil {
 		w.links = d.opts.Links.buttons
 	}
@@ -321,7 +326,7 @@ func (d *Deliverer) message(ctx context.Context, file File, r Receiver, one sche
 func (d *Deliverer) settle(ctx context.Context, one scheduler.Delivery, result scheduler.DeliveryResult, message string) {
 	lasting := context.WithoutCancel(ctx)
 	for {
-		err := d.opts.Store.Settle(lasting, one.ID, result, message, time.Now())
+		err := d.opts.Store.Settle(lasting, one.ID, result, message, d.opts.Now())
 		if err == nil {
 			return
 		}

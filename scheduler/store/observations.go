@@ -12,6 +12,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/quota"
 )
 
@@ -63,7 +64,8 @@ func metadataSlot(ctx context.Context, q session, now time.Time, p scheduler.Con
 const observationColumns = `project, id, page, at, name, condition, deployment_state, display, failed, misses`
 
 // Record writes how a metadata call ended and what it showed; an older observation
-// never replaces a newer one.
+// never replaces a newer one, unless that is dated after the call had ended: a clock that was
+// ahead wrote it.
 func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []scheduler.Observation) error {
 	seen = newest(seen)
 	err := s.tx(ctx, func(q session) error {
@@ -74,7 +76,7 @@ func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []sche
 			if err := endSpans(ctx, q, part); err != nil {
 				return err
 			}
-			return replaceObservations(ctx, q, part)
+			return replaceObservations(ctx, q, part, later(c.At, c.Done).Add(clock.Tolerance))
 		})
 	})
 	if err != nil {
@@ -83,7 +85,7 @@ func (s *Observations) Record(ctx context.Context, c scheduler.Call, seen []sche
 	return nil
 }
 
-func replaceObservations(ctx context.Context, q session, seen []scheduler.Observation) error {
+func replaceObservations(ctx context.Context, q session, seen []scheduler.Observation, latest time.Time) error {
 	cells := make([]any, 0, len(seen)*11)
 	for _, o := range seen {
 		cells = append(cells, o.Project, o.ID, int64(o.Page), micros(o.At), o.Name, string(o.Condition), o.DeploymentState, o.Display, boolean(o.Failed), int64(o.Misses), micros(o.At))
@@ -93,7 +95,7 @@ func replaceObservations(ctx context.Context, q session, seen []scheduler.Observ
 		ON CONFLICT (project, id) DO UPDATE SET page = CASE WHEN excluded.page = 0 THEN observations.page ELSE excluded.page END,
 		since = CASE WHEN observations.since > 0 AND observations.condition = excluded.condition AND excluded.at <= observations.at + `+holds+` THEN observations.since ELSE excluded.at END,
 		at = excluded.at, name = excluded.name, condition = excluded.condition, deployment_state = excluded.deployment_state,
-		display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at`, args...)
+		display = excluded.display, failed = excluded.failed, misses = excluded.misses WHERE observations.at <= excluded.at OR observations.at > ?`, append(args, micros(latest))...)
 	return err
 }
 

@@ -31,7 +31,7 @@ func (s *Runs) takeFile(ctx context.Context, q session, l scheduler.Loading) (ol
 		}
 	}
 	for _, f := range c.Files {
-		if l.At.Sub(f.LoadedAt) < filesKept && l.At.Sub(f.TickedAt) < filesKept {
+		if l.At.Sub(f.LoadedAt) < filesKept || l.At.Sub(f.TickedAt) < filesKept {
 			continue
 		}
 		if _, err := q.exec(ctx, `DELETE FROM ticks WHERE name IN (?, ?, ?)`, fileRow(loadedRow, f.Digest), fileRow(tickedRow, f.Digest), fileRow(heldRow, f.Digest)); err != nil {

@@ -186,7 +186,7 @@ func (a *API) file(r *http.Request) (any, error) {
 	if a.opts.File == nil {
 		return nil, &scheduler.InvalidError{Message: "there is no schedule file"}
 	}
-	return a.opts.File(), nil
+	return a.opts.File(r.Context()), nil
 }
 
 func (a *API) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {

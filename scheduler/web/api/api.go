@@ -49,7 +49,7 @@ type Options struct {
 	// Receivers returns how deliveries to the receivers of notices go. Nil: there are none.
 	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
 	// File returns what the schedule file is. Nil: there is none.
-	File func() File
+	File func(context.Context) File
 	// Events sends the changes. Nil: nobody can listen.
 	Events *Events
 }

@@ -163,7 +163,7 @@ var (
 
 func handler(addr net.Addr, token string, down error) http.Handler {
 	shown := shownPages(down)
-	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
+	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func(context.Context) api.File { return active }}, web.Options{
 		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: func() secret.Secret { return secret.New(token) },
 	}).Handler(addr))
 }

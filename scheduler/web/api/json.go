@@ -75,6 +75,17 @@ type File struct {
 	ActiveSince time.Time `json:"active_since"`
 	// Refused says why the file as it is now is not active; null when it is.
 	Refused *Refused `json:"refused"`
+	// Other is the file that another replica has, where it has another; null when all have
+	// this one.
+	Other *OtherFile `json:"other"`
+}
+
+// An OtherFile is the schedule file of another replica. The replicas with the newest one
+// make the fires.
+type OtherFile struct {
+	Digest   string    `json:"digest"`
+	Newer    bool      `json:"newer"`
+	LoadedAt time.Time `json:"loaded_at"`
 }
 
 // A Refused file has errors: the one before it stays active.
