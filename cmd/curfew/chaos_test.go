@@ -42,8 +42,12 @@ func stormOf() storm {
 	return storm{environments: 120, lasts: 100 * time.Second, kill: 5 * time.Second, restarts: 1, seed: 20261124}
 }
 
+// clocks are by how much those of the replicas are ahead. Only the right ones make fires.
+var clocks = []time.Duration{0, 90 * time.Second, 0, -400 * time.Second}
+
 const (
-	replicas   = 3
+	replicas   = 4
+	slowFile   = 20 * time.Second // that the replicas but the first get a new schedule file later
 	inProject  = 10
 	roundTrip  = 10 // minutes in which each environment is stopped and started once
 	pgLatency  = 15 // ms, each way
@@ -60,9 +64,10 @@ type fleet struct {
 	pg     *pgtest.Server
 	toLCS  *toxiproxy.Proxy
 	toPG   *toxiproxy.Proxy
-	config string
+	config string // of the first replica; the others have their own
 	dsn    string
 	each   []*replica
+	files  [2]string // the schedule file, and the newer one
 }
 
 type replica struct {
@@ -72,13 +77,14 @@ type replica struct {
 	done chan struct{} // closed when it has ended
 }
 
-// TestReplicasLoseAndDoubleNothing kills random replicas, restarts the database
-// and disturbs the network, and then checks whether each fire had its run, each
-// run its one accepted call, and LCS never had to throttle.
+// TestReplicasLoseAndDoubleNothing kills random replicas, of which two have wrong clocks,
+// restarts the database and disturbs the network, and changes the schedule file, of one
+// replica before the others. Then it checks whether each fire had its run, each run its one
+// accepted call, none was early, and LCS never had to throttle.
 func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 	longtest.Only(t)
 	t.Parallel()
-	if _, err := binary(); err != nil {
+	if _, err := wrongBinary(); err != nil {
 		t.Fatal(err)
 	}
 	f := newFleet(t, stormOf())
@@ -88,11 +94,18 @@ func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 	}
 	f.ready(30 * time.Second)
 	counted := time.Now() // fires before this may have come before the schedules were known
-	kills := f.rage(began.Add(f.storm.lasts))
+	half := began.Add(f.storm.lasts / 2)
+	kills := f.rage(half, f.storm.restarts/2)
+	f.change(0)
+	kills += f.rage(half.Add(slowFile), 0)
+	for i := range f.each[1:] {
+		f.change(i + 1)
+	}
+	kills += f.rage(began.Add(f.storm.lasts), f.storm.restarts-f.storm.restarts/2)
 	f.calm()
 	until := time.Now()
 	runs := f.settled(patience)
-	f.judge(runs, counted, until)
+	f.judge(runs, []stretch{{f.files[0], counted, half}, {f.files[1], half.Add(slowFile), until}})
 	t.Logf("seed %d: %d environments, %v, %d kills, %d database restarts: %d runs, %d operations of LCS, 429: %d",
 		f.storm.seed, f.storm.environments, f.storm.lasts, kills, f.storm.restarts, len(runs), f.sim.Accepted("", lcssim.Any), f.sim.Throttled())
 }
@@ -113,7 +126,7 @@ func newFleet(t *testing.T, s storm) *fleet {
 	f.toLCS = f.proxy(toxics, "lcs", strings.TrimPrefix(server.URL, "http://"))
 	f.toPG = f.proxy(toxics, "postgres", pg.Addr())
 	f.dsn = pg.URL(database, f.toPG.Listen)
-	f.writeFile(tokens)
+	f.writeFiles(tokens)
 	f.toxic(f.toPG, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, pgLatency, pgLatency/2))
 	f.toxic(f.toLCS, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, lcsLatency, lcsLatency))
 	t.Cleanup(func() {
@@ -142,10 +155,10 @@ func (f *fleet) toxic(p *toxiproxy.Proxy, kind, name, attributes string) {
 	}
 }
 
-// writeFile has a tenth of the environments stopped, and another started, at each
-// minute. Each project has an account of its own: 300 environments are more than
-// one may call.
-func (f *fleet) writeFile(tokens []string) {
+// writeFiles has a tenth of the environments stopped, and another started, at each
+// minute; in the newer file, every other tenth at another one. Each project has an account
+// of its own: 300 environments are more than one may call.
+func (f *fleet) writeFiles(tokens []string) {
 	f.t.Helper()
 	dir := f.t.TempDir()
 	var b strings.Builder
@@ -167,12 +180,42 @@ func (f *fleet) writeFile(tokens []string) {
 		fmt.Fprintf(&b, "  - {name: dev-%03d, project: p%d, id: %s, tags: [g%d]}\n", i, project, e2eID(i), i%roundTrip)
 	}
 	b.WriteString("schedules:\n")
-	for g := range roundTrip {
-		half := (g + roundTrip/2) % roundTrip
-		fmt.Fprintf(&b, "  - {name: group-%d, environments: [\"tag:g%d\"], stop: \"%d-59/%d * * * *\", start: \"%d-59/%d * * * *\"}\n", g, g, g, roundTrip, half, roundTrip)
+	for i := range f.files {
+		text := b.String()
+		for g := range roundTrip {
+			stop := (g + i*(g%2)) % roundTrip
+			start := (stop + roundTrip/2) % roundTrip
+			text += fmt.Sprintf("  - {name: group-%d, environments: [\"tag:g%d\"], stop: \"%d-59/%d * * * *\", start: \"%d-59/%d * * * *\"}\n", g, g, stop, roundTrip, start, roundTrip)
+		}
+		f.files[i] = filepath.Join(dir, fmt.Sprintf("file-%d.yaml", i))
+		if err := os.WriteFile(f.files[i], []byte(text), 0o600); err != nil {
+			f.t.Fatal(err)
+		}
 	}
-	f.config = filepath.Join(dir, "schedules.yaml")
-	if err := os.WriteFile(f.config, []byte(b.String()), 0o600); err != nil {
+	f.config = f.configOf(0)
+	for i := range f.each {
+		f.copy(f.files[0], i)
+	}
+}
+
+func (f *fleet) configOf(i int) string {
+	return filepath.Join(filepath.Dir(f.files[0]), fmt.Sprintf("schedules-%d.yaml", i))
+}
+
+// change gives a replica the newer schedule file.
+func (f *fleet) change(i int) { f.copy(f.files[1], i) }
+
+// copy replaces the schedule file of a replica.
+func (f *fleet) copy(file string, i int) {
+	f.t.Helper()
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(f.configOf(i)+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(f.configOf(i)+".new", f.configOf(i))
+	}
+	if err != nil {
 		f.t.Fatal(err)
 	}
 }
@@ -180,7 +223,7 @@ func (f *fleet) writeFile(tokens []string) {
 // start runs a replica; it may die at any moment.
 func (f *fleet) start(i int) {
 	f.t.Helper()
-	path, err := binary()
+	path, err := wrongBinary()
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -189,8 +232,9 @@ func (f *fleet) start(i int) {
 		f.t.Fatal(err)
 	}
 	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", 20500+i)}
-	r.cmd = exec.Command(path, "--config", f.config, "serve", "--listen", r.addr, "--database", f.dsn, "--log-format", "json")
+	r.cmd = exec.Command(path, "--config", f.configOf(i), "serve", "--listen", r.addr, "--database", f.dsn, "--log-format", "json")
 	r.cmd.Stderr = log
+	r.cmd.Env = append(os.Environ(), clockAhead(clocks[i], 0, always))
 	if err := r.cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -248,9 +292,9 @@ func (f *fleet) tail() string {
 	return b.String()
 }
 
-// rage kills a random replica again and again, restarts the database, and resets
+// rage kills a random replica again and again, restarts the database so often, and resets
 // connections, until an instant; it returns how often it killed.
-func (f *fleet) rage(until time.Time) int {
+func (f *fleet) rage(until time.Time, most int) int {
 	f.t.Helper()
 	began := time.Now()
 	kill := time.NewTicker(f.storm.kill)
@@ -273,7 +317,7 @@ func (f *fleet) rage(until time.Time) int {
 				f.t.Fatal(err)
 			}
 		}
-		if due := time.Duration(restarts+1) * until.Sub(began) / time.Duration(f.storm.restarts+1); restarts < f.storm.restarts && time.Since(began) > due {
+		if due := time.Duration(restarts+1) * until.Sub(began) / time.Duration(most+1); restarts < most && time.Since(began) > due {
 			restarts++
 			if err := f.pg.Down(f.t.Context()); err != nil {
 				f.t.Fatal(err)
@@ -338,8 +382,14 @@ func (f *fleet) runs() []api.Run {
 	}
 }
 
+// A stretch is a time in which a schedule file was the newest one.
+type stretch struct {
+	file     string
+	from, to time.Time
+}
+
 // judge holds the runs against what the plan says and what LCS saw.
-func (f *fleet) judge(runs []api.Run, from, to time.Time) {
+func (f *fleet) judge(runs []api.Run, of []stretch) {
 	f.t.Helper()
 	byFire := map[string][]api.Run{}
 	for _, r := range runs {
@@ -354,8 +404,12 @@ func (f *fleet) judge(runs []api.Run, from, to time.Time) {
 			f.t.Errorf("LCS answered 429 at %s to a %s call of project %d, environment %q", r.At.Format(time.StampMilli), r.Verb, r.Project, r.Environment)
 		}
 	}
-	lost, doubled, failed, elsewhere := 0, 0, 0, 0
-	for _, fire := range f.plan(from, to) {
+	lost, doubled, failed, elsewhere, early := 0, 0, 0, 0, 0
+	var fires []api.Fire
+	for _, one := range of {
+		fires = append(fires, f.plan(one)...)
+	}
+	for _, fire := range fires {
 		found := byFire[fireKey(fire.At, fire.Environment, fire.Action)]
 		if len(found) != 1 {
 			lost++
@@ -374,12 +428,44 @@ func (f *fleet) judge(runs []api.Run, from, to time.Time) {
 			doubled++
 			f.t.Errorf("the %s of %s at %s was accepted %d times", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), calls)
 		}
+		if before := earlyCalls(operations[strings.ReplaceAll(e2eID(n), "-", "")], r); before > 0 {
+			early++
+			f.t.Errorf("the %s of %s at %s was called before its time", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly))
+		}
 		if r.State == "succeeded" && last != r.Action {
 			elsewhere++
 			f.t.Errorf("the %s of %s at %s succeeded, and LCS's last operation on it is a %s", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), last)
 		}
 	}
-	f.t.Logf("lost %d, doubled %d, failed %d, succeeded in another state %d", lost, doubled, failed, elsewhere)
+	stale := f.stale(runs, of[1])
+	f.t.Logf("%d fires: lost %d, doubled %d, early %d, failed %d, succeeded in another state %d, of the older file after the newer %d", len(fires), lost, doubled, early, failed, elsewhere, stale)
+}
+
+// stale counts the runs of fires that the newer file does not have any more.
+func (f *fleet) stale(runs []api.Run, newer stretch) (n int) {
+	f.t.Helper()
+	planned := map[string]bool{}
+	for _, fire := range f.plan(newer) {
+		planned[fireKey(fire.At, fire.Environment, fire.Action)] = true
+	}
+	for _, r := range runs {
+		if r.FireAt.After(newer.from) && r.FireAt.Before(newer.to) && !planned[fireKey(r.FireAt, r.Environment, r.Action)] {
+			n++
+			f.t.Errorf("the %s of %s at %s is of the older schedule file", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly))
+		}
+	}
+	return n
+}
+
+// earlyCalls counts the accepted operations of a run's action in the minutes before its fire.
+// Those of the fire before are ten minutes older.
+func earlyCalls(operations []lcssim.Request, r api.Run) (n int) {
+	for _, o := range operations {
+		if string(o.Verb) == r.Action && o.At.Before(r.FireAt) && o.At.After(r.FireAt.Add(-2*time.Minute)) {
+			n++
+		}
+	}
+	return n
 }
 
 // callsOf counts the accepted operations that can be of a run, and returns the last
@@ -401,14 +487,14 @@ func fireKey(at time.Time, environment, action string) string {
 	return fmt.Sprint(at.Unix(), environment, action)
 }
 
-// plan is what `curfew plan` says of the time between.
-func (f *fleet) plan(from, to time.Time) []api.Fire {
+// plan is what `curfew plan` says of a stretch.
+func (f *fleet) plan(s stretch) []api.Fire {
 	f.t.Helper()
 	path, err := binary()
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	out, err := exec.Command(path, "--config", f.config, "plan", "--from", from.Format(time.RFC3339), "--to", to.Format(time.RFC3339), "-o", "json").Output()
+	out, err := exec.Command(path, "--config", s.file, "plan", "--from", s.from.Format(time.RFC3339), "--to", s.to.Format(time.RFC3339), "-o", "json").Output()
 	if err != nil {
 		f.t.Fatal(err)
 	}

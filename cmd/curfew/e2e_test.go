@@ -49,6 +49,7 @@ type site struct {
 	t        *testing.T
 	sim      *lcssim.Sim
 	dir      string
+	path     string   // of another binary than the one that users run
 	db       string   // the database; a file in dir when ""
 	more     []string // arguments of serve
 	env      []string // in addition to its own environment
@@ -152,7 +153,7 @@ func (s *site) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd := exec.Command(path, append([]string{
+	cmd := exec.Command(cmp.Or(s.path, path), append([]string{
 		"--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0",
 		"--database", cmp.Or(s.db, filepath.Join(s.dir, "curfew.db")), "--log-level", "debug", "--log-format", "json",
 	}, s.more...)...)
