@@ -165,10 +165,12 @@ func bringBackRows(ctx context.Context, q session, c scheduler.Cursor, now time.
 	}{
 		{`UPDATE ticks SET at = ? WHERE name <> '` + overridesRow + `' AND at > ?`, []any{at, at}},
 		{`UPDATE rules SET since = ? WHERE since > ?`, []any{at, at}},
-		{`UPDATE runs SET created_at = ` + atMost("created_at") + `, started_at = ` + atMost("started_at") + `, accepted_at = ` + atMost("accepted_at") + `, finished_at = ` + atMost("finished_at") + `,
+		{
+			`UPDATE runs SET created_at = ` + atMost("created_at") + `, started_at = ` + atMost("started_at") + `, accepted_at = ` + atMost("accepted_at") + `, finished_at = ` + atMost("finished_at") + `,
 			not_before = CASE WHEN not_before > ? THEN not_before - ? ELSE not_before END
 			WHERE created_at > ? OR started_at > ? OR accepted_at > ? OR finished_at > ? OR not_before > ?`,
-			[]any{at, at, at, at, at, at, at, at, micros(c.At), ahead, at, at, at, at, micros(c.At)}},
+			[]any{at, at, at, at, at, at, at, at, micros(c.At), ahead, at, at, at, at, micros(c.At)},
+		},
 		{`UPDATE calls SET at = ` + atMost("at") + `, done = ` + atMost("done") + ` WHERE at > ? OR done > ?`, []any{at, at, at, at, at, at}},
 		{`UPDATE observations SET at = ?, since = CASE WHEN since > ? THEN ? ELSE since END WHERE at > ?`, []any{old, old, old, at}},
 		{`DELETE FROM spans WHERE from_at > ?`, []any{at}},
@@ -178,8 +180,10 @@ func bringBackRows(ctx context.Context, q session, c scheduler.Cursor, now time.
 		{`UPDATE overrides SET from_at = ? WHERE from_at > ? AND (from_at <= created_at OR from_at = ?)`, []any{at + 1, at, micros(c.At) + 1}},
 		{`UPDATE overrides SET until_at = ? WHERE until_at > ? AND released_at > 0`, []any{at + 1, at}},
 		{`UPDATE overrides SET created_at = ` + atMost("created_at") + `, released_at = ` + atMost("released_at") + ` WHERE created_at > ? OR released_at > ?`, []any{at, at, at, at, at, at}},
-		{`UPDATE deliveries SET at = ` + atMost("at") + `, first_at = ` + atMost("first_at") + `, due_at = CASE WHEN due_at > ? THEN due_at - ? ELSE due_at END WHERE done_at = 0 AND (at > ? OR first_at > ? OR due_at > ?)`,
-			[]any{at, at, at, at, micros(c.At), ahead, at, at, micros(c.At)}},
+		{
+			`UPDATE deliveries SET at = ` + atMost("at") + `, first_at = ` + atMost("first_at") + `, due_at = CASE WHEN due_at > ? THEN due_at - ? ELSE due_at END WHERE done_at = 0 AND (at > ? OR first_at > ? OR due_at > ?)`,
+			[]any{at, at, at, at, micros(c.At), ahead, at, at, micros(c.At)},
+		},
 	}
 	for _, one := range statements {
 		if _, err := q.exec(ctx, one.query, one.args...); err != nil {
