@@ -41,12 +41,12 @@ func TestStepOfTheProcessIsFollowedOnceItLasts(t *testing.T) {
 				beat(time.Minute)
 				p.ahead = tt.ahead
 				beat(tt.lasts)
-				if got := c.Now().Sub(time.Now()); got != tt.want || c.Steps() != tt.steps {
+				if got := time.Until(c.Now()); got != tt.want || c.Steps() != tt.steps {
 					t.Errorf("the shared time is %v ahead after %d steps, want %v after %d", got, c.Steps(), tt.want, tt.steps)
 				}
 				p.ahead = 0
 				beat(time.Minute)
-				if got := c.Now().Sub(time.Now()); got != 0 {
+				if got := time.Until(c.Now()); got != 0 {
 					t.Errorf("the shared time is %v ahead when the clock is right again, want 0", got)
 				}
 				if c.Wrong() {
@@ -72,7 +72,7 @@ func TestDatabaseTellsTheTime(t *testing.T) {
 				}
 				for _, takes := range []time.Duration{20 * time.Millisecond, 3 * time.Second, time.Millisecond} {
 					read(takes)
-					if got := c.Now().Sub(time.Now()); got.Abs() > 100*time.Millisecond {
+					if got := time.Until(c.Now()); got.Abs() > 100*time.Millisecond {
 						t.Errorf("the shared time is %v ahead after an answer of %v, want 0", got, takes)
 					}
 					if got, want := c.Wrong(), ahead.Abs() > clock.Tolerance; got != want {
@@ -82,7 +82,7 @@ func TestDatabaseTellsTheTime(t *testing.T) {
 				steps := c.Steps()
 				p.ahead += time.Hour // and now it is stepped
 				time.Sleep(8 * time.Second)
-				if got := c.Now().Sub(time.Now()); got.Abs() > 100*time.Millisecond {
+				if got := time.Until(c.Now()); got.Abs() > 100*time.Millisecond {
 					t.Errorf("the shared time is %v ahead after a step of the clock, want 0", got)
 				}
 				read(time.Millisecond)
@@ -102,7 +102,7 @@ func TestAnswerThatTookLongSetsNoRightClock(t *testing.T) {
 		at := time.Now()
 		time.Sleep(9 * time.Second) // all of it on the way back
 		c.Compare(begin, at)
-		if got := c.Now().Sub(time.Now()); got != 0 || c.Steps() != 0 || c.Ahead() != 0 {
+		if got := time.Until(c.Now()); got != 0 || c.Steps() != 0 || c.Ahead() != 0 {
 			t.Errorf("the shared time is %v ahead after %d steps, and the process's %v, want no change", got, c.Steps(), c.Ahead())
 		}
 	})

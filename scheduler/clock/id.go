@@ -22,7 +22,7 @@ func (c *Clock) NewID() (string, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	micros := uint64(c.now(time.Now()).UnixMicro()) //nolint:gosec // after 1970
+	micros := uint64(c.now(time.Now()).UnixMicro())
 	c.lastID = max(c.lastID+1, micros/1000<<fraction|micros%1000<<2)
 	binary.BigEndian.PutUint64(id[:8], c.lastID>>fraction<<(64-millis)|7<<fraction|c.lastID&(1<<fraction-1))
 	return id.String(), nil

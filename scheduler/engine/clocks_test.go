@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/zap"
-
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/clock"
@@ -155,11 +153,10 @@ func TestRunSupersededByOneFromTheFutureGoesOn(t *testing.T) {
 	})
 }
 
-// A replica is an engine on the world's database with a clock and a schedule of its own.
+// A simulated replica is an engine on the world's database with a clock and a schedule of its own.
 type simulated struct {
 	clock  *clock.Clock
 	engine *engine.Engine
-	logs   *zap.Logger
 	end    context.CancelFunc
 	done   chan error
 }
