@@ -1,6 +1,7 @@
 package lcs
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,7 @@ func FuzzAnswer(f *testing.F) {
 	for _, s := range []string{
 		`{"IsSuccess":true,"OperationActivityId":"x","ErrorMessage":null,"VersionEOL":"9999-12-31T23:59:59.9999999"}`,
 		`{"ResultPageCurrent":1,"ResultHasMorePages":false,"Data":[{"EnvironmentId":null,"CanStart":null}],"IsSuccess":true}`,
+		`{"ResultHasMorePages":{},"Data":[{"EnvironmentId":5,"ProjectId":"7","CanStop":"TRUE"},{"EnvironmentId":"5"},7,null],"IsSuccess":true}`,
 		`{"IsSuccess":"yes"}`, `{"Data":null,"IsSuccess":true}`, `[]`, `null`, `<html>`, ``, `{"Message":"\u0000\u001b[31m","LcsErrorCode":5}`,
 	} {
 		f.Add([]byte(s))
@@ -58,12 +60,23 @@ func FuzzAnswer(f *testing.F) {
 		var a struct {
 			envelope
 			paging
-			Data []Environment
+			Data []json.RawMessage
 		}
 		if decode(body, &a) == nil {
-			for _, env := range a.Data {
+			list, unreadable := rowsOf(a.Data)
+			if len(list)+unreadable > len(a.Data) {
+				t.Errorf("rowsOf(%q) = %d environments and %d unreadable rows", body, len(list), unreadable)
+			}
+			seen := map[string]bool{}
+			for _, env := range list {
 				_ = env.Condition()
-				_ = NormalizeID(env.ID)
+				if id := NormalizeID(env.ID); id == "" || seen[id] {
+					t.Errorf("rowsOf(%q) has id %q, which is empty or there twice", body, id)
+				}
+				seen[NormalizeID(env.ID)] = true
+				if s := env.ID + env.Name + env.DeploymentState + env.DeploymentStatusDisplay; strings.ContainsFunc(s, unicode.IsControl) {
+					t.Errorf("rowsOf(%q) keeps a control character in %q", body, s)
+				}
 			}
 		}
 		e := &Error{Kind: Invalid, Op: "stop"}
