@@ -135,6 +135,22 @@ func (a *accounts) failed(ctx context.Context, c scheduler.Call, ans answer, aft
 	return until, a.store.Hold(ctx, []scheduler.Hold{{Scope: scope, Until: until, Reason: ans.message}}, e)
 }
 
+// another reports whether a project has an account that may read what LCS forbids the
+// account of a call.
+func (a *accounts) another(ctx context.Context, p scheduler.Project, c scheduler.Call) bool {
+	holds, err := a.store.Holds(ctx, c.Done)
+	if err != nil {
+		return false
+	}
+	held := map[string]bool{}
+	for _, h := range holds {
+		held[h.Scope] = true
+	}
+	return slices.ContainsFunc(p.AccountNames(), func(name string) bool {
+		return name != c.Account && !held[scheduler.AccountHold(name)] && !held[scheduler.MemberHold(name, p.ID)]
+	})
+}
+
 // throttled holds the environment of a call that LCS answered with 429, and the account's
 // verb where the answer must be about the account: a wait longer than the environment's
 // own window, or a second environment throttled shortly after the first.

@@ -12,6 +12,7 @@ import (
 // An answer is what LCS, or the way to it, said to one call.
 type answer struct {
 	outcome    scheduler.Outcome
+	kind       lcs.Kind // "" without an error of LCS's client
 	message    string
 	activity   string
 	retryAfter time.Duration // with throttled, 0 when LCS did not say
@@ -30,7 +31,7 @@ func answerOf(op lcs.Operation, err error) answer {
 	if !errors.As(err, &le) {
 		return answer{outcome: scheduler.OutcomeAmbiguous, message: err.Error()}
 	}
-	a := answer{message: le.Error(), activity: le.ActivityID}
+	a := answer{kind: le.Kind, message: le.Error(), activity: le.ActivityID}
 	switch le.Kind {
 	case lcs.Refused:
 		a.outcome = scheduler.OutcomeRefused

@@ -141,11 +141,7 @@ func (o *round) pending(ctx context.Context, m *move) (bool, error) {
 func (o *round) look(m *move) {
 	r, last, seen := m.run, o.last[m.id], o.seen[m.id]
 	seen.Project, seen.ID = o.project.ID, m.id
-	since := micros(r.CreatedAt)
-	ahead := since.After(o.now) // a wrong clock wrote the run
-	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && (after.After(since) || ahead) {
-		since = after
-	}
+	since := o.conclusive(r, last)
 	switch {
 	case !seen.At.IsZero() && !seen.At.Before(since):
 		o.decided(m, seen)
@@ -165,6 +161,17 @@ func (o *round) look(m *move) {
 	if m.ready || m.need.seen.ID == "" || m.need.at.After(o.now) {
 		delete(o.unobserved, r.ID)
 	}
+}
+
+// conclusive is the instant from which on an observation may conclude a run: it is newer
+// than the fire and the last call.
+func (o *round) conclusive(r *scheduler.Run, last scheduler.Call) time.Time {
+	since := micros(r.CreatedAt)
+	ahead := since.After(o.now) // a wrong clock wrote the run
+	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && (after.After(since) || ahead) {
+		since = after
+	}
+	return since
 }
 
 // enough reports whether an observation from before the fire will do for the first call.
@@ -247,6 +254,11 @@ func (o *round) retryLater(m *move) {
 // first. A run that verifies fails when nothing could be read until long after its timeout.
 func (o *round) withoutObservation(m *move, last scheduler.Call) {
 	r := m.run
+	if no := o.w.observer.rejected(o.project.ID, m.need.seen.ID); r.State != scheduler.Verifying && !no.at.Before(o.conclusive(r, last)) && no.at.After(m.need.seen.At) {
+		m.finish(scheduler.Failed, no.message)
+		m.request, m.need = false, need{}
+		return
+	}
 	m.wait = o.metadataWait(m)
 	if m.wait.Reason == scheduler.WaitAccount && r.State != scheduler.Verifying {
 		delete(o.unobserved, r.ID) // it waits for the account
