@@ -285,7 +285,8 @@ func (c *Client) do(ctx context.Context, r request, a answer) error {
 	e.Status, e.ActivityID = resp.StatusCode, clean(resp.Header.Get("activity-id"))
 	if resp.StatusCode != http.StatusOK {
 		e.Kind = kindOf(resp.StatusCode)
-		e.RetryAfter, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		e.Asked, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		e.RetryAfter = min(e.Asked, LongestWindow)
 		e.explain(body)
 		return e
 	}

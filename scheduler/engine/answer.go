@@ -16,6 +16,7 @@ type answer struct {
 	message    string
 	activity   string
 	retryAfter time.Duration // with throttled, 0 when LCS did not say
+	asked      time.Duration // the wait that LCS asked for, which may be more
 	signIn     bool          // the account cannot sign in
 	retryAt    time.Time     // with signIn, when its credential may be asked again
 	revision   *string       // with signIn, of what it signed in with; nil when that is not known
@@ -36,7 +37,7 @@ func answerOf(op lcs.Operation, err error) answer {
 	case lcs.Refused:
 		a.outcome = scheduler.OutcomeRefused
 	case lcs.Throttled:
-		a.outcome, a.retryAfter = scheduler.OutcomeThrottled, le.RetryAfter
+		a.outcome, a.retryAfter, a.asked = scheduler.OutcomeThrottled, le.RetryAfter, le.Asked
 	case lcs.Unauthorized:
 		a.outcome, a.signIn, a.oneProject = scheduler.OutcomeUnauthorized, true, true
 	case lcs.NotSent:

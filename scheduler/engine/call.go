@@ -123,7 +123,6 @@ func (p *pass) launch(life context.Context, o *round, c scheduler.ReservedCall) 
 	p.calling[c.Run.ID] = true
 	p.last[c.Call.Environment] = c.Call
 	delete(p.unobserved, c.Run.ID)
-	delete(p.throttled, c.Run.ID)
 	for i := range p.runs {
 		if p.runs[i].ID == c.Run.ID {
 			p.runs[i] = c.Run
@@ -204,7 +203,6 @@ func (p *pass) settled(a answered, stale, unwritten bool) {
 	} else if p.last[a.call.Environment].ID == a.call.ID {
 		delete(p.last, a.call.Environment)
 	}
-	p.throttled[a.run.ID] = a.call.Outcome == scheduler.OutcomeThrottled
 	switch {
 	case unwritten:
 		return
@@ -255,8 +253,7 @@ func (p *pass) apply(ctx context.Context, a *answered) error {
 		if a.answer.retryAfter > 0 {
 			retry = a.answer.retryAfter
 		}
-		r.NotBefore = c.Done.Add(retry)
-		return p.w.accounts.throttled(ctx, *r, c, r.NotBefore)
+		return p.w.accounts.throttled(ctx, *r, c, throttling{c.Done.Add(retry), a.answer.asked})
 	case scheduler.OutcomeUnauthorized, scheduler.OutcomeUnsent:
 		if a.answer.signIn {
 			after := backoff(firstAccount, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness

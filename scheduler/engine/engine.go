@@ -93,6 +93,7 @@ type Options struct {
 type Engine struct {
 	*overriding
 	*linking
+	*holding
 	stores    Stores
 	record    *recorder
 	current   *snapshots
@@ -168,6 +169,7 @@ func (e *Engine) compose(o Options) {
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
 		draining: e.draining, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
 	}
+	e.holding = &holding{accounts: e.accounts, worker: e.worker}
 	e.house = &housekeeper{
 		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, inventory: e.inventory, worker: e.worker, record: e.record,
 		retain: orDefault(o.Retention, defaultRetention),

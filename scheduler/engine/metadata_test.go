@@ -25,7 +25,7 @@ import (
 type gateway struct {
 	next   policy.Transporter
 	broken func(*http.Request) bool
-	status int // 503 when zero
+	status int        // 503 when zero
 	mu     sync.Mutex // guards asked
 	asked  []time.Time
 }

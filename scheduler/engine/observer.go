@@ -280,10 +280,11 @@ func (o *observer) readFailed(ctx context.Context, p scheduler.Project, t target
 		err = o.silence.answered(ctx, p, c.Done)
 	}
 	if a.outcome == scheduler.OutcomeThrottled {
+		throttled := until
 		if a.retryAfter > 0 {
-			until = c.Done.Add(a.retryAfter)
+			throttled = c.Done.Add(a.retryAfter)
 		}
-		err = errors.Join(err, o.holdProject(ctx, p, c, until, a.message))
+		err = errors.Join(err, o.holdProject(ctx, p, c, throttled, a.message))
 	}
 	o.mu.Lock()
 	s := o.scanOf(p.ID)

@@ -94,7 +94,7 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		}
 		c, wait, err := r.observer.reserve(ctx, p, t, now)
 		if c == nil {
-			r.notBefore[p.ID] = wait.Until
+			r.notBefore[p.ID] = earlier(wait.Until, now.Add(recheck)) // a hold can be released before its end
 			r.warn(ctx, p, err)
 			continue
 		}
@@ -108,6 +108,13 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		})
 	}
 	return fast
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // count notes whether LCS answers refreshes at all.

@@ -238,12 +238,8 @@ func (o *round) retryLater(m *move) {
 	if !r.NotBefore.After(o.now) {
 		return
 	}
-	reason := scheduler.WaitRetry
-	if o.throttled[r.ID] {
-		reason = scheduler.WaitThrottle
-	}
 	m.request, m.ready = false, false
-	m.wait = scheduler.Wait{Until: r.NotBefore, Reason: reason, Detail: r.Message}
+	m.wait = scheduler.Wait{Until: r.NotBefore, Reason: scheduler.WaitRetry, Detail: r.Message}
 	if m.need.seen.ID != "" {
 		m.need.at = r.NotBefore.Add(-o.good / 2)
 	}

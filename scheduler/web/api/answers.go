@@ -85,6 +85,8 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		WriteProblem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays active", file.Message)
 	case errors.Is(err, scheduler.ErrNoEnvironment):
 		WriteProblem(w, http.StatusNotFound, "no such environment", "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
+	case errors.Is(err, scheduler.ErrNoAccount):
+		WriteProblem(w, http.StatusNotFound, "no such account", "no project of the active schedule file uses "+strings.TrimPrefix(err.Error(), scheduler.ErrNoAccount.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoOverride):
 		WriteProblem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
 	case errors.Is(err, scheduler.ErrOver):

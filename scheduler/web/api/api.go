@@ -25,6 +25,7 @@ type Changes interface {
 	Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error)
 	Skip(ctx context.Context, environment string) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string) (scheduler.Override, error)
+	ReleaseAccount(ctx context.Context, name string) (scheduler.AccountStatus, error)
 }
 
 // An Engine is what the API shows.
@@ -99,6 +100,7 @@ func (a *API) Routes() []Route {
 		{"GET", EventsPath, a.events},
 		{"GET", "/api/v1/audit", a.reply(http.StatusOK, a.audit)},
 		{"GET", "/api/v1/accounts", a.reply(http.StatusOK, a.accounts)},
+		{"POST", "/api/v1/accounts/{name}/release", a.reply(http.StatusOK, a.releaseAccount)},
 		{"GET", "/api/v1/receivers", a.reply(http.StatusOK, a.receivers)},
 		{"GET", "/api/v1/file", a.reply(http.StatusOK, a.file)},
 		{"POST", "/api/v1/reload", a.reply(http.StatusOK, a.reload)},
