@@ -39,8 +39,11 @@ type Options struct {
 	Retention time.Duration // of runs and calls after their end
 	Getenv    func(string) string
 	Logger    *zap.Logger
-	Version   string
-	Demo      *Demo // nil for the real one
+	// LogDropped returns how many lines the log has lost to a reader that is too slow. Nil:
+	// it loses none.
+	LogDropped func() uint64
+	Version    string
+	Demo       *Demo // nil for the real one
 }
 
 // Demo is what a demo does differently.
@@ -247,7 +250,15 @@ func (d *daemon) registry() (*prometheus.Registry, error) {
 		Name: "curfew_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": d.Version},
 	})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "curfew_log_dropped_total", Help: "Lines of the log that were dropped: they were not read fast enough.",
+	}, func() float64 {
+		if d.LogDropped == nil {
+			return 0
+		}
+		return float64(d.LogDropped())
+	})
+	for _, c := range []prometheus.Collector{build, dropped, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -42,7 +42,9 @@ func TestLongRetryAfterIsBelievedForHalfAnHourAndReported(t *testing.T) {
 				if len(events) != 1 || !strings.Contains(events[0].Reason, askedDay) {
 					t.Errorf("events = %+v, want one that says %q", events, askedDay)
 				}
-				said := slices.ContainsFunc(w.logs.All(), func(e observer.LoggedEntry) bool { return strings.Contains(fmt.Sprint(e.ContextMap()["message"]), askedDay) })
+				said := slices.ContainsFunc(w.logs.All(), func(e observer.LoggedEntry) bool {
+					return strings.Contains(fmt.Sprint(e.ContextMap()["message"]), askedDay)
+				})
 				if !said {
 					t.Errorf("no line of the log says %q", askedDay)
 				}
