@@ -48,7 +48,7 @@ func (o *round) reserveKind(ctx, life context.Context, asking []*move, launched 
 	if ready == 0 || o.w.draining.Load() {
 		return nil
 	}
-	slots := o.w.takeSlots(o.pass, min(ready, callsOfOne-len(o.calling)))
+	slots := o.w.takeSlots(o.pass, ready)
 	if slots == 0 {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (o *round) reserveKind(ctx, life context.Context, asking []*move, launched 
 	}
 	o.asked = o.now
 	res, err := o.w.calls.Reserve(ctx, r)
-	o.w.freeSlots(slots - len(res.Calls))
+	o.w.freeSlots(o.pass, slots-len(res.Calls))
 	if err != nil {
 		return fmt.Errorf("reserve %d calls: %w", slots, err)
 	}
@@ -136,7 +136,7 @@ func (p *pass) launch(life context.Context, o *round, c scheduler.ReservedCall) 
 				p.w.record.panicked("a call", bug)
 			}
 			a.call.Done = time.Now()
-			p.w.freeSlots(1)
+			p.w.freeSlots(p, 1)
 			p.answers <- a
 		}()
 		a.answer = post(life, o.project, environment, c)

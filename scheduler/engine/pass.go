@@ -31,6 +31,7 @@ type pass struct {
 	newest  scheduler.Ticket // guarded by w.mu
 	woken   bool             // guarded by w.mu
 	rushing bool             // guarded by w.mu: it is about to make calls
+	slots   int              // guarded by w.mu: calls in flight, reads among them
 
 	loaded     bool // what follows is as in the database
 	void       bool // the ticket is; only calls in flight are still settled

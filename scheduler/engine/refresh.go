@@ -82,6 +82,10 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		share = 1
 	}
 	for i := range s.Projects {
+		if len(r.slots) == cap(r.slots) { // slow answers: the others have their turn first in the next beat
+			r.first = (start + i) % len(s.Projects)
+			return true
+		}
 		p := s.Projects[(start+i)%len(s.Projects)]
 		now := time.Now()
 		t, ok, near := r.due(ctx, s, p, now, share > 0)
