@@ -149,7 +149,8 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention}
+	share := shareOut(openFiles())
+	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention, CallsAtOnce: share.calls}
 	if d.Demo != nil {
 		o.VerifyInterval = d.Demo.Interval
 		if err := d.Demo.Prepare(ctx, st, setup.Rules); err != nil {
@@ -180,7 +181,7 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
 	p := parts{
 		engine: acting, past: reports{acting, st, d.Retention}, reload: reload, saved: saved, notices: told.deliverer,
-		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)}),
+		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN), MostListeners: share.listeners}),
 	}
 	p.site, err = d.site(p, told, reg)
 	return p, err
@@ -209,7 +210,7 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 	})
 	site := web.Options{
 		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
-		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(), MostConnections: shareOut(openFiles()).http,
 	}
 	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {
 		site.SignIn = people
