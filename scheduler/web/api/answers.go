@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -93,6 +94,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		WriteProblem(w, http.StatusConflict, "the override has ended", "there is nothing to release")
 	case errors.Is(err, scheduler.ErrFinished):
 		WriteProblem(w, http.StatusConflict, "the run does not wait for that", "GET /api/v1/runs/{id} shows its state")
+	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
+		w.Header().Set("Retry-After", "5")
+		WriteProblem(w, http.StatusServiceUnavailable, "the answer takes too long", "ask for a shorter time, or again when the daemon has less to do")
 	case r.Context().Err() != nil: // nobody listens any more
 	default:
 		a.log.Error("request not answered", zap.String("path", r.URL.Path), zap.Error(err))
