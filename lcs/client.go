@@ -137,7 +137,7 @@ func (c *Client) operate(ctx context.Context, kind CallKind, project int64, id s
 	if err := c.do(ctx, r, &a); err != nil {
 		return Operation{}, err
 	}
-	return Operation{ActivityID: a.OperationActivityID, VersionEOL: a.VersionEOL}, nil
+	return Operation{ActivityID: string(a.OperationActivityID), VersionEOL: string(a.VersionEOL)}, nil
 }
 
 // EnvironmentsPage reads one page of a project's metadata, from 1 on.
@@ -155,6 +155,9 @@ func (c *Client) Environment(ctx context.Context, project int64, environmentID s
 		if NormalizeID(e.ID) == NormalizeID(environmentID) {
 			return e, true, nil
 		}
+	}
+	if page.Unreadable > 0 {
+		return Environment{}, false, &Error{Kind: Ambiguous, Op: "read metadata", Method: http.MethodGet, Message: "the answer cannot be read: it has no EnvironmentId"}
 	}
 	return Environment{}, false, nil
 }
@@ -194,12 +197,14 @@ func (c *Client) metadata(ctx context.Context, project int64, query url.Values) 
 	var a struct {
 		envelope
 		paging
-		Data []Environment
+		Data []json.RawMessage
 	}
 	if err := c.do(ctx, r, &a); err != nil {
 		return Page{}, err
 	}
-	return Page{Number: a.ResultPageCurrent, More: a.ResultHasMorePages, Environments: a.Data}, nil
+	p := Page{Number: int(a.ResultPageCurrent), More: a.more(len(a.Data))}
+	p.Environments, p.Unreadable = rowsOf(a.Data)
+	return p, nil
 }
 
 // History reads one page of an environment's history, from 1 on.
@@ -217,7 +222,7 @@ func (c *Client) History(ctx context.Context, project int64, environmentID strin
 	if err := c.do(ctx, r, &a); err != nil {
 		return HistoryPage{}, err
 	}
-	return HistoryPage{Number: a.ResultPageCurrent, More: a.ResultHasMorePages, Actions: a.Data}, nil
+	return HistoryPage{Number: int(a.ResultPageCurrent), More: a.more(len(a.Data)), Actions: a.Data}, nil
 }
 
 // A request is one call before it is sent.
@@ -228,10 +233,10 @@ type request struct {
 
 // envelope is what every answer of LCS has.
 type envelope struct {
-	IsSuccess           flag   `json:"IsSuccess"`
-	OperationActivityID string `json:"OperationActivityId"`
-	ErrorMessage        string `json:"ErrorMessage"`
-	VersionEOL          string `json:"VersionEOL"`
+	IsSuccess           flag `json:"IsSuccess"`
+	OperationActivityID text `json:"OperationActivityId"`
+	ErrorMessage        text `json:"ErrorMessage"`
+	VersionEOL          text `json:"VersionEOL"`
 }
 
 // A flag is a bool that knows whether the answer had it.
@@ -252,8 +257,15 @@ func (f *flag) UnmarshalJSON(b []byte) error {
 }
 
 type paging struct {
-	ResultPageCurrent  int  `json:"ResultPageCurrent"`
-	ResultHasMorePages bool `json:"ResultHasMorePages"`
+	ResultPageCurrent  number `json:"ResultPageCurrent"`
+	ResultHasMorePages maybe  `json:"ResultHasMorePages"`
+}
+
+// more reports whether there is another page. Where LCS says it in no readable way, a page
+// without rows is the last.
+func (p paging) more(rows int) bool {
+	m := p.ResultHasMorePages
+	return m.odd && rows > 0 || m.value != nil && *m.value
 }
 
 func (e *envelope) head() *envelope { return e }
@@ -273,7 +285,8 @@ func (c *Client) do(ctx context.Context, r request, a answer) error {
 	e.Status, e.ActivityID = resp.StatusCode, clean(resp.Header.Get("activity-id"))
 	if resp.StatusCode != http.StatusOK {
 		e.Kind = kindOf(resp.StatusCode)
-		e.RetryAfter, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		e.Asked, e.HasRetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		e.RetryAfter = min(e.Asked, LongestWindow)
 		e.explain(body)
 		return e
 	}
@@ -330,6 +343,7 @@ func readAll(resp *http.Response) ([]byte, error) {
 
 // decode reads JSON without repeating any of it in an error.
 func decode(body []byte, a answer) error {
+	body = printable(body)
 	err := json.Unmarshal(body, a)
 	var syntax *json.SyntaxError
 	switch object := bytes.TrimLeft(body, " \t\r\n"); {
@@ -347,30 +361,29 @@ func decode(body []byte, a answer) error {
 // known to use with other statuses; other bodies, such as HTML, say nothing.
 func (e *Error) explain(body []byte) {
 	var known struct {
-		ErrorMessage        string
-		OperationActivityID string `json:"OperationActivityId"`
-		Message             string
-		LcsErrorCode        json.RawMessage
-		ActivityID          string `json:"ActivityId"`
+		ErrorMessage        text
+		OperationActivityID text `json:"OperationActivityId"`
+		Message             text
+		LcsErrorCode        text
+		ActivityID          text `json:"ActivityId"`
 	}
-	if json.Unmarshal(body, &known) != nil {
+	if json.Unmarshal(printable(body), &known) != nil {
 		return
 	}
-	e.Message = clean(cmp.Or(known.ErrorMessage, known.Message))
-	e.Code = clean(strings.Trim(string(known.LcsErrorCode), `"`))
-	e.ActivityID = cmp.Or(clean(known.OperationActivityID), clean(known.ActivityID), e.ActivityID)
+	e.Message = string(cmp.Or(known.ErrorMessage, known.Message))
+	e.Code = string(known.LcsErrorCode)
+	e.ActivityID = cmp.Or(string(known.OperationActivityID), string(known.ActivityID), e.ActivityID)
 }
 
 // checkSuccess turns IsSuccess false into an error, and watches the end of the version.
 func (c *Client) checkSuccess(e *Error, a *envelope) error {
-	if a.VersionEOL != "" && !strings.HasPrefix(a.VersionEOL, neverEnds) && c.onEOL != nil {
-		c.onEOL(clean(a.VersionEOL))
+	if eol := string(a.VersionEOL); eol != "" && !strings.HasPrefix(eol, neverEnds) && c.onEOL != nil {
+		c.onEOL(eol)
 	}
-	a.OperationActivityID, a.VersionEOL = clean(a.OperationActivityID), clean(a.VersionEOL)
 	if a.IsSuccess.set {
 		return nil
 	}
-	e.Kind, e.Message = Refused, clean(a.ErrorMessage)
-	e.ActivityID = cmp.Or(a.OperationActivityID, e.ActivityID)
+	e.Kind, e.Message = Refused, string(a.ErrorMessage)
+	e.ActivityID = cmp.Or(string(a.OperationActivityID), e.ActivityID)
 	return e
 }

@@ -7,16 +7,19 @@ import "strings"
 // decoded. Any field may be absent. Dates are in no fixed form and are kept as LCS
 // wrote them.
 type Environment struct {
-	ID                      string `json:"EnvironmentId"`
-	Name                    string `json:"EnvironmentName"`
-	Project                 int64  `json:"ProjectId"`
-	Infrastructure          string `json:"EnvironmentInfrastructure"` // CustomerManaged, MicrosoftManaged or SelfService
-	Type                    string `json:"EnvironmentType"`           // such as DevTestDev, Sandbox, Production
-	DeploymentState         string `json:"DeploymentState"`
-	DeploymentStatusDisplay string `json:"DeploymentStatusDisplay"`
-	DeployedOnUTC           string `json:"DeployedOnUTC"`
-	CanStart                *bool  `json:"CanStart"` // nil when LCS does not say
-	CanStop                 *bool  `json:"CanStop"`
+	ID                      string
+	Name                    string
+	Project                 int64
+	Infrastructure          string // CustomerManaged, MicrosoftManaged or SelfService
+	Type                    string // such as DevTestDev, Sandbox, Production
+	DeploymentState         string
+	DeploymentStatusDisplay string
+	DeployedOnUTC           string
+	CanStart                *bool // nil when LCS does not say
+	CanStop                 *bool
+	// Contradictory reports that LCS listed the environment more than once, in different
+	// states: nothing is known of it then.
+	Contradictory bool
 }
 
 // A Condition is what an environment's metadata means to somebody who wants to
@@ -50,6 +53,9 @@ var transitional = map[string]Condition{
 // Condition classifies the environment: what LCS says can be done comes first,
 // then the state's name. A contradiction is Unknown, never a guess.
 func (e Environment) Condition() Condition {
+	if e.Contradictory {
+		return Unknown
+	}
 	if e.Infrastructure != "" && !strings.EqualFold(e.Infrastructure, "CustomerManaged") {
 		return Unsupported
 	}
@@ -64,7 +70,7 @@ func (e Environment) Condition() Condition {
 		return Running
 	case canStart:
 		return Stopped
-	case e.CanStart == nil && e.CanStop == nil && e.DeploymentState == "Finished":
+	case e.CanStop == nil && e.DeploymentState == "Finished":
 		return Running
 	case e.DeploymentState == "Stopped":
 		return Stopped
@@ -76,7 +82,9 @@ func (e Environment) Condition() Condition {
 func isTrue(b *bool) bool { return b != nil && *b }
 
 // Failed reports whether LCS shows the last operation as failed.
-func (e Environment) Failed() bool { return strings.EqualFold(e.DeploymentStatusDisplay, "Failed") }
+func (e Environment) Failed() bool {
+	return !e.Contradictory && strings.EqualFold(e.DeploymentStatusDisplay, "Failed")
+}
 
 // NormalizeID returns the form in which two ids of one environment are equal: LCS
 // writes them as dashed GUIDs in one place and as 32 digits in another.
@@ -89,6 +97,7 @@ type Page struct {
 	Number       int
 	More         bool
 	Environments []Environment
+	Unreadable   int // rows without a readable id
 }
 
 // An Operation is what LCS answers to an accepted start or stop. It means that

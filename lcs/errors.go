@@ -44,8 +44,10 @@ type Error struct {
 	Code       string // LcsErrorCode
 	ActivityID string
 	// RetryAfter is the wait that LCS asked for; HasRetryAfter reports whether it did.
+	// A wait beyond LongestWindow is not believed: Asked is what LCS asked for.
 	RetryAfter    time.Duration
 	HasRetryAfter bool
+	Asked         time.Duration
 
 	cause error
 }
@@ -69,7 +71,10 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
 	}
 	if e.HasRetryAfter {
-		fmt.Fprintf(&b, "; it asks to wait %s", e.RetryAfter)
+		fmt.Fprintf(&b, "; it asks to wait %s", e.Asked)
+	}
+	if e.Asked > e.RetryAfter {
+		fmt.Fprintf(&b, ", longer than any of its limits lasts: curfew waits %s", e.RetryAfter)
 	}
 	switch {
 	case e.Message != "":
@@ -136,11 +141,10 @@ func kindOf(status int) Kind {
 	}
 }
 
-// longestRetryAfter bounds what LCS may ask for: its longest window is a day.
-const longestRetryAfter = 24 * time.Hour
+// centuries bounds what is shown of a Retry-After.
+const centuries = 100 * 365 * 24 * time.Hour
 
-// retryAfter reads the header: seconds, or an HTTP date. An absurd value counts
-// as absent, a longer one as longestRetryAfter.
+// retryAfter reads the header: seconds, or an HTTP date. An absurd value counts as absent.
 func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if value == "" {
@@ -150,8 +154,8 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 		if math.IsNaN(seconds) || seconds < 0 {
 			return 0, false
 		}
-		if seconds >= longestRetryAfter.Seconds() {
-			return longestRetryAfter, true
+		if seconds >= centuries.Seconds() {
+			return centuries, true
 		}
 		return time.Duration(math.Ceil(seconds)) * time.Second, true
 	}
@@ -159,7 +163,7 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	if err != nil {
 		return 0, false
 	}
-	return min(max(at.Sub(now), 0), longestRetryAfter), true
+	return min(max(at.Sub(now), 0), centuries), true
 }
 
 // unsent reports whether a transport error proves that nothing was sent.

@@ -1,6 +1,7 @@
 package lcs
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 11, 23, 18, 58, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, s string) {
 		d, ok := retryAfter(s, now)
-		if d < 0 || d > longestRetryAfter || !ok && d != 0 {
+		if d < 0 || d > centuries || !ok && d != 0 {
 			t.Errorf("retryAfter(%q) = %v, %t", s, d, ok)
 		}
 	})
@@ -33,7 +34,8 @@ func TestRetryAfter(t *testing.T) {
 		{"1.2", 2 * time.Second, true},
 		{"Mon, 23 Nov 2026 19:00:00 GMT", 2 * time.Minute, true},
 		{"Mon, 23 Nov 2026 18:00:00 GMT", 0, true},
-		{"999999999", longestRetryAfter, true},
+		{"999999999", 999999999 * time.Second, true},
+		{"1e300", centuries, true},
 		{"-1", 0, false},
 		{"NaN", 0, false},
 		{"soon", 0, false},
@@ -50,6 +52,7 @@ func FuzzAnswer(f *testing.F) {
 	for _, s := range []string{
 		`{"IsSuccess":true,"OperationActivityId":"x","ErrorMessage":null,"VersionEOL":"9999-12-31T23:59:59.9999999"}`,
 		`{"ResultPageCurrent":1,"ResultHasMorePages":false,"Data":[{"EnvironmentId":null,"CanStart":null}],"IsSuccess":true}`,
+		`{"ResultHasMorePages":{},"Data":[{"EnvironmentId":5,"ProjectId":"7","CanStop":"TRUE"},{"EnvironmentId":"5"},7,null],"IsSuccess":true}`,
 		`{"IsSuccess":"yes"}`, `{"Data":null,"IsSuccess":true}`, `[]`, `null`, `<html>`, ``, `{"Message":"\u0000\u001b[31m","LcsErrorCode":5}`,
 	} {
 		f.Add([]byte(s))
@@ -58,12 +61,23 @@ func FuzzAnswer(f *testing.F) {
 		var a struct {
 			envelope
 			paging
-			Data []Environment
+			Data []json.RawMessage
 		}
 		if decode(body, &a) == nil {
-			for _, env := range a.Data {
+			list, unreadable := rowsOf(a.Data)
+			if len(list)+unreadable > len(a.Data) {
+				t.Errorf("rowsOf(%q) = %d environments and %d unreadable rows", body, len(list), unreadable)
+			}
+			seen := map[string]bool{}
+			for _, env := range list {
 				_ = env.Condition()
-				_ = NormalizeID(env.ID)
+				if id := NormalizeID(env.ID); id == "" || seen[id] {
+					t.Errorf("rowsOf(%q) has id %q, which is empty or there twice", body, id)
+				}
+				seen[NormalizeID(env.ID)] = true
+				if s := env.ID + env.Name + env.DeploymentState + env.DeploymentStatusDisplay; strings.ContainsFunc(s, unicode.IsControl) {
+					t.Errorf("rowsOf(%q) keeps a control character in %q", body, s)
+				}
 			}
 		}
 		e := &Error{Kind: Invalid, Op: "stop"}

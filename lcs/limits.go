@@ -26,6 +26,10 @@ var (
 	HistoryPerEnvironment = Limit{Calls: 6, Window: 30 * time.Second}
 )
 
+// LongestWindow is the longest of the windows above: no limit of LCS can make a call wait
+// longer.
+const LongestWindow = 30 * time.Minute
+
 // guard is added to every window, for the clocks of LCS and of this machine.
 const guard = time.Second
 

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
+// IdleConnections is how many connections to LCS wait for their next call at most: a
+// fire's calls go out together.
+const IdleConnections = 64
+
 const (
-	// idlePerHost is how many connections to one host wait for their next call: a
-	// fire's calls go out together.
-	idlePerHost = 64
 	// idleFor is below what servers and proxies allow a connection to be idle, so
 	// that no call goes out on one that is closed at that moment.
 	idleFor = 15 * time.Second
@@ -28,7 +29,8 @@ func NewTransport() *http.Client {
 			Proxy:               sentOnce(http.ProxyFromEnvironment),
 			DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 			TLSHandshakeTimeout: 10 * time.Second,
-			MaxIdleConnsPerHost: idlePerHost,
+			MaxIdleConns:        IdleConnections,
+			MaxIdleConnsPerHost: IdleConnections,
 			IdleConnTimeout:     idleFor,
 			Protocols:           protocols,
 		},

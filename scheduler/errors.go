@@ -15,6 +15,9 @@ var ErrNoOverride = errors.New("no such override")
 // ErrOver means that an override has ended already.
 var ErrOver = errors.New("the override has ended")
 
+// ErrNoAccount means that no project of the active file uses an account of the name.
+var ErrNoAccount = errors.New("no such account")
+
 // ErrNoEnvironment means that the active file has no environment of the name.
 var ErrNoEnvironment = errors.New("no such environment")
 

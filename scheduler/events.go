@@ -52,6 +52,7 @@ const (
 	EventStopping    EventKind = "stopping" // an environment is to be stopped soon
 	EventSummary     EventKind = "summary"  // of a day; delivered, and never written as an event
 	EventKey         EventKind = "key"      // a calendar key was made or revoked
+	EventAccount     EventKind = "account"  // a person released the holds of an account
 )
 
 // An Event is something that happened, written in the transaction that causes it, so
@@ -95,6 +96,8 @@ const (
 	ChangeSkip    ChangeAction = "skip"
 	ChangeRelease ChangeAction = "release"
 	ChangeReload  ChangeAction = "reload"
+
+	ChangeReleaseAccount ChangeAction = "release-account"
 
 	ChangeMakeKey   ChangeAction = "make-calendar-key"
 	ChangeRevokeKey ChangeAction = "revoke-calendar-key"

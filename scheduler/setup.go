@@ -115,6 +115,8 @@ type Credential interface {
 	Login(ctx context.Context) (login auth.Login, ok bool, err error)
 	// Renew refreshes the stored login.
 	Renew(ctx context.Context) error
+	// Retry lets the account sign in at once, though an earlier failure holds it.
+	Retry(ctx context.Context) error
 }
 
 var _ Credential = (*auth.Credential)(nil)

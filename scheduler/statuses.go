@@ -85,4 +85,45 @@ type AccountStatus struct {
 	Message  string    // why it is down
 	NextTry  time.Time // zero when it may be asked now
 	Login    *auth.Login
+	Holds    []HoldStatus
+}
+
+// A HoldSubject is what a hold keeps an account from.
+type HoldSubject string
+
+// The subjects of holds, the widest first.
+const (
+	HoldsAccount     HoldSubject = "account"     // all that it does: it cannot sign in
+	HoldsProject     HoldSubject = "project"     // what it does in a project that does not accept it
+	HoldsCalls       HoldSubject = "calls"       // its starts or stops: LCS throttled it
+	HoldsMetadata    HoldSubject = "metadata"    // reading the metadata of a project: LCS throttled it
+	HoldsEnvironment HoldSubject = "environment" // starts or stops of an environment: LCS throttled them
+)
+
+// A HoldStatus is a hold that keeps an account from some of its calls until an instant.
+// Fields that do not apply are empty.
+type HoldStatus struct {
+	Subject     HoldSubject
+	Project     string
+	Environment string
+	Kind        CallKind
+	Until       time.Time
+	Reason      string
+}
+
+// String says what is held, and until when.
+func (h HoldStatus) String() string {
+	what := string(h.Subject)
+	switch h.Subject {
+	case HoldsProject:
+		what = "project " + h.Project
+	case HoldsCalls:
+		what = string(h.Kind) + " calls"
+	case HoldsMetadata:
+		what = "metadata of project " + h.Project
+	case HoldsEnvironment:
+		what = string(h.Kind) + " of " + h.Environment
+	case HoldsAccount:
+	}
+	return what + " until " + h.Until.UTC().Format(time.RFC3339)
 }

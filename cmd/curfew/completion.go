@@ -28,7 +28,7 @@ func addCompletion(root *cobra.Command, e env) {
 	x := completer{e}
 	arguments := map[string]wordsFunc{
 		"start": x.selectors, "stop": x.selectors, "keep": x.selectors, "skip": x.selectors, "explain": x.environments,
-		"login": x.accounts, "accounts check": x.accounts, "notify test": x.receivers, "release": x.overrides, "cancel": x.runs(""), "approve": x.runs(scheduler.Queued),
+		"login": x.accounts, "accounts check": x.accounts, "accounts release": x.accounts, "notify test": x.receivers, "release": x.overrides, "cancel": x.runs(""), "approve": x.runs(scheduler.Queued),
 	}
 	flags := map[string]wordsFunc{
 		"plan environment": x.selectors, "history environment": x.selectors, "environments project": x.projects, "history state": states,

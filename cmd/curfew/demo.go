@@ -22,9 +22,10 @@ func newDemo(e env) *cobra.Command {
 }
 
 func runDemo(ctx context.Context, e env, o serveOptions) error {
-	log, err := newLogger(e.stderr, o.logFormat, o.logLevel)
+	log, err := openLog(e.stderr, o.logFormat, o.logLevel)
 	if err != nil {
 		return err
 	}
-	return demo.Run(ctx, daemon.Options{Listen: o.listen, Getenv: e.getenv, Logger: log, Version: version})
+	defer log.close()
+	return demo.Run(ctx, daemon.Options{Listen: o.listen, Getenv: e.getenv, Logger: log.Logger, LogDropped: log.queue.Count, Version: version})
 }

@@ -73,7 +73,7 @@ func run(ctx context.Context, e env, args []string) int {
 		return exitDone // the reader of our output has seen enough
 	}
 	if !errors.Is(err, errReported) {
-		_, _ = fmt.Fprintf(e.stderr, "curfew: %v\n", err)
+		say(e.stderr, fmt.Sprintf("curfew: %v\n", err))
 	}
 	if c, ok := errors.AsType[coded](err); ok {
 		return c.code

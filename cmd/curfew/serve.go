@@ -50,18 +50,19 @@ func logFlags(c *cobra.Command, e env, o *serveOptions) {
 }
 
 func serve(ctx context.Context, e env, o serveOptions) error {
-	log, err := newLogger(e.stderr, o.logFormat, o.logLevel)
+	log, err := openLog(e.stderr, o.logFormat, o.logLevel)
 	if err != nil {
 		return err
 	}
+	defer log.close()
 	retention, ok := config.ParseDuration(o.retention)
 	if !ok || retention < shortestRetention {
 		return usage("--retention: cannot keep history for %q; want a duration such as 400d, of %s at least", o.retention, plan.FormatDuration(shortestRetention))
 	}
 	err = daemon.Run(ctx, daemon.Options{
-		Path: o.config, Listen: o.listen, PublicURL: o.publicURL, Database: o.database, Retention: retention, Getenv: e.getenv, Logger: log, Version: version,
+		Path: o.config, Listen: o.listen, PublicURL: o.publicURL, Database: o.database, Retention: retention, Getenv: e.getenv, Logger: log.Logger, LogDropped: log.queue.Count, Version: version,
 	})
-	return printed(err, e.stderr)
+	return printed(err, log.queue)
 }
 
 // shortestRetention covers every window of the past that the engine reads.

@@ -89,10 +89,17 @@ func someOverrides(t *testing.T) []api.Override {
 func someAccounts(t *testing.T) []api.Account {
 	t.Helper()
 	now := evening(t)
+	project, environment, stop := "contoso", "dev-01", "stop"
+	throttled := "LCS answered 429, Too Many Requests: somebody else uses the same account or environment"
 	since, next, message := now.Add(-2*time.Hour), now.Add(5*time.Minute), "wrong user name or password: correct the password file; it is read again when it changes"
 	return []api.Account{
-		{Name: "main", Mode: "password", Projects: []string{"contoso", "fabrikam"}, State: "down", Since: &since, NextTry: &next, Message: &message},
-		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: "up", Since: &since, Login: &api.Login{User: "svc@contoso.com", RefreshedAt: now.Add(-time.Hour), LapsesAt: now.AddDate(0, 0, 80)}},
+		{Name: "main", Mode: "password", Projects: []string{"contoso", "fabrikam"}, State: "down", Since: &since, NextTry: &next, Message: &message, Holds: []api.Hold{{Subject: "account", Until: next, Reason: message}}},
+		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: "up", Since: &since, Login: &api.Login{User: "svc@contoso.com", RefreshedAt: now.Add(-time.Hour), LapsesAt: now.AddDate(0, 0, 80)}, Holds: []api.Hold{
+			{Subject: "project", Project: &project, Until: next, Reason: "the account lacks the role"},
+			{Subject: "calls", Action: &stop, Until: next, Reason: throttled},
+			{Subject: "metadata", Project: &project, Until: next, Reason: throttled},
+			{Subject: "environment", Project: &project, Environment: &environment, Action: &stop, Until: next, Reason: throttled},
+		}},
 	}
 }
 

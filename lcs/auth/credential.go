@@ -219,6 +219,17 @@ func (c *Credential) Renew(ctx context.Context) error {
 	return err
 }
 
+// Retry lets the next caller sign in at once, though an earlier failure holds the account.
+func (c *Credential) Retry(ctx context.Context) error {
+	if err := c.enter(ctx); err != nil {
+		return err
+	}
+	defer c.leave()
+	clear(c.held)
+	c.fails = 0
+	return nil
+}
+
 // Revision changes whenever that with which the account signs in does: its entry in
 // the schedule file, its secret, or a person's login. It shows nothing of them; it is
 // an error while there is nothing to sign in with.

@@ -342,13 +342,26 @@ func (s *Sim) metadataOf(r *Request, req *http.Request, now time.Time, f fault) 
 		all = all[from:to]
 	}
 	if !f.has(EmptyData) && len(all) > 0 {
-		data := make([]described, len(all))
-		for i, e := range all {
-			data[i] = s.describe(e, now)
+		data := make([]any, 0, len(all))
+		for _, e := range all {
+			data = append(data, s.rowsOf(e, now)...)
 		}
 		list.Data = data
 	}
 	return envelope(r, "", f, &list)
+}
+
+// rowsOf returns the rows of an environment: one, unless Rows says otherwise.
+func (s *Sim) rowsOf(e *environment, now time.Time) []any {
+	own := s.describe(e, now)
+	if e.rows == nil {
+		return []any{own}
+	}
+	row := map[string]any{}
+	if b, err := json.Marshal(own); err == nil {
+		_ = json.Unmarshal(b, &row) // what was just written
+	}
+	return e.rows(row)
 }
 
 // described is an environment in LCS's form.

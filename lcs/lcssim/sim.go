@@ -133,6 +133,7 @@ type environment struct {
 	next    State
 	failed  bool // the last operation ended as failed
 	history []action
+	rows    func(row map[string]any) []any // see Rows
 }
 
 type action struct {
@@ -214,6 +215,16 @@ func (s *Sim) Set(id string, state State) {
 	defer s.mu.Unlock()
 	if env := s.byID[normalize(id)]; env != nil {
 		env.state, env.until, env.failed = state, time.Time{}, false
+	}
+}
+
+// Rows has metadata list other rows in place of an environment's own: those that change
+// returns of it, as they are.
+func (s *Sim) Rows(id string, change func(row map[string]any) []any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if env := s.byID[normalize(id)]; env != nil {
+		env.rows = change
 	}
 }
 

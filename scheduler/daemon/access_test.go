@@ -95,6 +95,7 @@ var needs = map[string]struct {
 	"POST /api/v1/environments/{name}/stop":  {operating, []int{202}},
 	"POST /api/v1/runs/{id}/cancel":          {operating, []int{200, 409}},
 	"POST /api/v1/runs/{id}/approve":         {operating, []int{409}},
+	"POST /api/v1/accounts/{name}/release":   {operating, []int{200}},
 	"POST /api/v1/reload":                    {operating, []int{200}},
 	"POST /-/reload":                         {operating, []int{200}},
 	"GET /{$}":                               {viewing, []int{200}},
@@ -344,7 +345,7 @@ func (s *site) target(pattern, environment, run, override string) (method, path,
 	if strings.Contains(path, "overrides") {
 		id = override
 	}
-	path = strings.NewReplacer("{name}", environment, "{id}", id, "{$}", "", "{file}", "x.css").Replace(path)
+	path = strings.NewReplacer("accounts/{name}", "accounts/a", "{name}", environment, "{id}", id, "{$}", "", "{file}", "x.css").Replace(path)
 	switch pattern {
 	case "POST /api/v1/overrides":
 		body = s.override(environment)

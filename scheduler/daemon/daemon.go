@@ -39,8 +39,11 @@ type Options struct {
 	Retention time.Duration // of runs and calls after their end
 	Getenv    func(string) string
 	Logger    *zap.Logger
-	Version   string
-	Demo      *Demo // nil for the real one
+	// LogDropped returns how many lines the log has lost to a reader that is too slow. Nil:
+	// it loses none.
+	LogDropped func() uint64
+	Version    string
+	Demo       *Demo // nil for the real one
 }
 
 // Demo is what a demo does differently.
@@ -146,7 +149,8 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention, Clock: st.Clock}
+	share := shareOut(openFiles())
+	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention, Clock: st.Clock, CallsAtOnce: share.calls}
 	if d.Demo != nil {
 		o.VerifyInterval = d.Demo.Interval
 		if err := d.Demo.Prepare(ctx, st, setup.Rules); err != nil {
@@ -177,7 +181,7 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
 	p := parts{
 		engine: acting, past: reports{acting, st, d.Retention}, reload: reload, saved: saved, notices: told.deliverer,
-		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)}),
+		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN), MostListeners: share.listeners}),
 	}
 	p.site, err = d.site(p, told, reg)
 	return p, err
@@ -206,7 +210,7 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 	})
 	site := web.Options{
 		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
-		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(), MostConnections: shareOut(openFiles()).http,
 	}
 	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {
 		site.SignIn = people
@@ -247,7 +251,15 @@ func (d *daemon) registry() (*prometheus.Registry, error) {
 		Name: "curfew_build_info", Help: "1, with the version as a label.", ConstLabels: prometheus.Labels{"version": d.Version},
 	})
 	build.Set(1)
-	for _, c := range []prometheus.Collector{build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
+	dropped := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "curfew_log_dropped_total", Help: "Lines of the log that were dropped: they were not read fast enough.",
+	}, func() float64 {
+		if d.LogDropped == nil {
+			return 0
+		}
+		return float64(d.LogDropped())
+	})
+	for _, c := range []prometheus.Collector{build, dropped, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})} {
 		if err := reg.Register(c); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}

@@ -43,8 +43,8 @@ type HoldStore interface {
 	Clear(ctx context.Context, scopes []string, events ...scheduler.Event) error
 	// Free ends holds before their time and issues tickets for these projects. Where
 	// none of the scopes is held any more it does nothing: replicas that all call it
-	// do it once.
-	Free(ctx context.Context, now time.Time, scopes, projects []string) ([]scheduler.Ticket, error)
+	// do it once. The events are written only if a hold ended.
+	Free(ctx context.Context, now time.Time, scopes, projects []string, events ...scheduler.Event) ([]scheduler.Ticket, error)
 	// Shorten lets the holds of these scopes end at an instant that would end later.
 	Shorten(ctx context.Context, latest time.Time, scopes []string) error
 }
@@ -137,17 +137,48 @@ func (a *accounts) failed(ctx context.Context, c scheduler.Call, ans answer, aft
 	return until, a.store.Hold(ctx, []scheduler.Hold{{Scope: scope, Until: until, Reason: ans.message}}, e)
 }
 
+// another reports whether a project has an account that may read what LCS forbids the
+// account of a call.
+func (a *accounts) another(ctx context.Context, p scheduler.Project, c scheduler.Call) bool {
+	holds, err := a.store.Holds(ctx, c.Done)
+	if err != nil {
+		return false
+	}
+	held := map[string]bool{}
+	for _, h := range holds {
+		held[h.Scope] = true
+	}
+	return slices.ContainsFunc(p.AccountNames(), func(name string) bool {
+		return name != c.Account && !held[scheduler.AccountHold(name)] && !held[scheduler.MemberHold(name, p.ID)]
+	})
+}
+
+// A throttling is what follows from a 429.
+type throttling struct {
+	until time.Time
+	asked time.Duration // the wait that LCS asked for, 0 when it did not say
+}
+
+// throttledMark is the scope of a hold that forbids nothing: it remembers that LCS
+// throttled the account.
+func throttledMark(account string, kind scheduler.CallKind) string {
+	return "throttled/" + account + "/" + string(kind)
+}
+
 // throttled holds the environment of a call that LCS answered with 429, and the account's
 // verb where the answer must be about the account: a wait longer than the environment's
 // own window, or a second environment throttled shortly after the first.
-func (a *accounts) throttled(ctx context.Context, run scheduler.Run, c scheduler.Call, until time.Time) error {
+func (a *accounts) throttled(ctx context.Context, run scheduler.Run, c scheduler.Call, t throttling) error {
 	holds, err := a.store.Holds(ctx, c.Done)
 	if err != nil {
 		return err
 	}
-	mark := "throttled/" + c.Account + "/" + string(c.Kind) // forbids nothing: it remembers that the account was throttled
+	until, mark := t.until, throttledMark(c.Account, c.Kind)
 	wide := until.Sub(c.Done) > throttledTwice || slices.ContainsFunc(holds, func(h scheduler.Hold) bool { return h.Scope == mark })
 	reason := "LCS answered 429, Too Many Requests: somebody else uses the same account or environment"
+	if waits := until.Sub(c.Done); t.asked > waits {
+		reason += fmt.Sprintf("; it asks to wait %s, longer than any of its limits lasts: curfew waits %s", t.asked, waits)
+	}
 	list := []scheduler.Hold{
 		{Scope: scheduler.EnvironmentHold(c.Environment, c.Kind), Until: until, Reason: reason},
 		{Scope: mark, Until: c.Done.Add(throttledTwice), Reason: reason},
@@ -348,48 +379,4 @@ func (a *accounts) show(s *snapshot) {
 	for _, use := range s.accounts() {
 		a.record.metrics.accountUp.WithLabelValues(use.Name).Set(gauge(a.isUp(use.Name)))
 	}
-}
-
-// statuses returns what is known of every account that a project uses, in the order of
-// the file.
-func (a *accounts) statuses(ctx context.Context) ([]scheduler.AccountStatus, error) {
-	holds, err := a.store.Holds(ctx, a.clock.Now())
-	if err != nil {
-		return nil, err
-	}
-	list := []scheduler.AccountStatus{}
-	for _, use := range a.current.load().accounts() {
-		s := a.status(use, holds)
-		if use.Credential != nil {
-			s.Mode = use.Credential.Mode()
-			if login, ok := a.loginOf(ctx, use); ok {
-				s.Login = &login
-			}
-		}
-		list = append(list, s)
-	}
-	return list, nil
-}
-
-// status combines what this process has seen of an account and the holds, which may be
-// another replica's. Of several reasons to be down, the widest is shown.
-func (a *accounts) status(use accountUse, holds []scheduler.Hold) scheduler.AccountStatus {
-	s := scheduler.AccountStatus{Name: use.Name, Projects: use.projectNames(), State: scheduler.AccountUnknown}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if since := a.up[use.Name]; !since.IsZero() {
-		s.State, s.Since = scheduler.AccountUp, since
-	}
-	for _, scope := range slices.Backward(use.scopes()) { // the whole account's is the first
-		seen, down := a.down[scope]
-		if down {
-			s.State, s.Since, s.Message, s.NextTry = scheduler.AccountDown, seen.since, seen.message, time.Time{}
-		}
-		for _, h := range holds {
-			if h.Scope == scope {
-				s.State, s.Since, s.Message, s.NextTry = scheduler.AccountDown, seen.since, h.Reason, h.Until
-			}
-		}
-	}
-	return s
 }

@@ -12,9 +12,11 @@ import (
 // An answer is what LCS, or the way to it, said to one call.
 type answer struct {
 	outcome    scheduler.Outcome
+	kind       lcs.Kind // "" without an error of LCS's client
 	message    string
 	activity   string
 	retryAfter time.Duration // with throttled, 0 when LCS did not say
+	asked      time.Duration // the wait that LCS asked for, which may be more
 	signIn     bool          // the account cannot sign in
 	retryAt    time.Time     // with signIn, when its credential may be asked again
 	revision   *string       // with signIn, of what it signed in with; nil when that is not known
@@ -30,12 +32,12 @@ func answerOf(op lcs.Operation, err error) answer {
 	if !errors.As(err, &le) {
 		return answer{outcome: scheduler.OutcomeAmbiguous, message: err.Error()}
 	}
-	a := answer{message: le.Error(), activity: le.ActivityID}
+	a := answer{kind: le.Kind, message: le.Error(), activity: le.ActivityID}
 	switch le.Kind {
 	case lcs.Refused:
 		a.outcome = scheduler.OutcomeRefused
 	case lcs.Throttled:
-		a.outcome, a.retryAfter = scheduler.OutcomeThrottled, le.RetryAfter
+		a.outcome, a.retryAfter, a.asked = scheduler.OutcomeThrottled, le.RetryAfter, le.Asked
 	case lcs.Unauthorized:
 		a.outcome, a.signIn, a.oneProject = scheduler.OutcomeUnauthorized, true, true
 	case lcs.NotSent:

@@ -48,7 +48,7 @@ func (o *round) reserveKind(ctx, life context.Context, asking []*move, launched 
 	if ready == 0 || o.w.draining.Load() {
 		return nil
 	}
-	slots := o.w.takeSlots(o.pass, min(ready, callsOfOne-len(o.calling)))
+	slots := o.w.takeSlots(o.pass, ready)
 	if slots == 0 {
 		return nil
 	}
@@ -68,7 +68,7 @@ func (o *round) reserveKind(ctx, life context.Context, asking []*move, launched 
 	}
 	o.asked = o.now
 	res, err := o.w.calls.Reserve(ctx, r)
-	o.w.freeSlots(slots - len(res.Calls))
+	o.w.freeSlots(o.pass, slots-len(res.Calls))
 	if err != nil {
 		return fmt.Errorf("reserve %d calls: %w", slots, err)
 	}
@@ -123,7 +123,6 @@ func (p *pass) launch(life context.Context, o *round, c scheduler.ReservedCall) 
 	p.calling[c.Run.ID] = true
 	p.last[c.Call.Environment] = c.Call
 	delete(p.unobserved, c.Run.ID)
-	delete(p.throttled, c.Run.ID)
 	for i := range p.runs {
 		if p.runs[i].ID == c.Run.ID {
 			p.runs[i] = c.Run
@@ -137,7 +136,7 @@ func (p *pass) launch(life context.Context, o *round, c scheduler.ReservedCall) 
 				p.w.record.panicked("a call", bug)
 			}
 			a.call.Done = p.w.clock.Now()
-			p.w.freeSlots(1)
+			p.w.freeSlots(p, 1)
 			p.answers <- a
 		}()
 		if held := o.heldUp(c.Call); held > tooLate {
@@ -211,7 +210,6 @@ func (p *pass) settled(a answered, stale, unwritten bool) {
 	} else if p.last[a.call.Environment].ID == a.call.ID {
 		delete(p.last, a.call.Environment)
 	}
-	p.throttled[a.run.ID] = a.call.Outcome == scheduler.OutcomeThrottled
 	switch {
 	case unwritten:
 		return
@@ -262,8 +260,7 @@ func (p *pass) apply(ctx context.Context, a *answered) error {
 		if a.answer.retryAfter > 0 {
 			retry = a.answer.retryAfter
 		}
-		r.NotBefore = c.Done.Add(retry)
-		return p.w.accounts.throttled(ctx, *r, c, r.NotBefore)
+		return p.w.accounts.throttled(ctx, *r, c, throttling{c.Done.Add(retry), a.answer.asked})
 	case scheduler.OutcomeUnauthorized, scheduler.OutcomeUnsent:
 		if a.answer.signIn {
 			after := backoff(firstAccount, r.Tries, rand.Float64()) //nolint:gosec // jitter needs no secret randomness

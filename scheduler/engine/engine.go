@@ -89,6 +89,9 @@ type Options struct {
 	// one; 5 minutes when zero. Where LCS has more pages than can be read in it at a
 	// modest pace, it is longer.
 	RefreshInterval time.Duration
+	// CallsAtOnce is how many calls of LCS are in flight at most, of all projects; 1024 when
+	// zero. Each is a connection.
+	CallsAtOnce int
 	// Retention is how long runs are kept after their end; 400 days when zero.
 	Retention time.Duration
 }
@@ -97,6 +100,7 @@ type Options struct {
 type Engine struct {
 	*overriding
 	*linking
+	*holding
 	stores    Stores
 	record    *recorder
 	current   *snapshots
@@ -161,7 +165,7 @@ func (e *Engine) compose(o Options) {
 		silence: &silence{store: o.Stores.Holds, record: e.record, since: map[int64]silentSince{}},
 		refresh: orDefault(o.RefreshInterval, defaultRefresh),
 	}
-	e.refresher = &refresher{observer: e.observer, current: e.current, clock: e.clock, slots: make(chan struct{}, atOnce), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
+	e.refresher = &refresher{observer: e.observer, current: e.current, clock: e.clock, slots: make(chan struct{}, max(min(atOnce, mostCalls(o)/4), 1)), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
 	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock, waker: e.waker}
 	e.warner = &warner{store: o.Stores.Warnings, ticks: o.Stores.Ticks, record: e.record, current: e.current, clock: e.clock}
@@ -172,12 +176,20 @@ func (e *Engine) compose(o Options) {
 	e.enforcer = &enforcer{store: o.Stores.Requests, leads: leads, manuals: e.manuals, record: e.record, current: e.current, wrong: map[string]sighting{}}
 	e.worker = &worker{
 		passes: o.Stores.Passes, calls: o.Stores.Calls, observer: e.observer, accounts: e.accounts, record: e.record, current: e.current,
-		draining: e.draining, clock: e.clock, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
+		draining: e.draining, clock: e.clock, interval: orDefault(o.VerifyInterval, defaultInterval), running: map[string]*pass{}, most: mostCalls(o), starved: map[*pass]bool{}, wake: make(chan struct{}, 1),
 	}
+	e.holding = &holding{accounts: e.accounts, worker: e.worker}
 	e.house = &housekeeper{
 		upkeep: o.Stores.Upkeep, queue: o.Stores.Queue, enforcer: e.enforcer, observer: e.observer, accounts: e.accounts, inventory: e.inventory, worker: e.worker, record: e.record, clock: e.clock,
 		retain: orDefault(o.Retention, defaultRetention),
 	}
+}
+
+func mostCalls(o Options) int {
+	if o.CallsAtOnce > 0 {
+		return o.CallsAtOnce
+	}
+	return callsAtOnce
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {

@@ -11,8 +11,8 @@ import (
 	"curfew/scheduler"
 )
 
-// holding is why a ticker makes no ticks, as it was last reported.
-type holding struct {
+// tickHold is why a ticker makes no ticks, as it was last reported.
+type tickHold struct {
 	mu    sync.Mutex // guards what follows; written by ticks
 	clock bool
 	file  string // the digest of the newer file
@@ -20,7 +20,7 @@ type holding struct {
 }
 
 // note notes what holds now, and reports what of it has changed.
-func (h *holding) note(clock bool, file string, steps int) (clockChanged, fileChanged, stepped bool) {
+func (h *tickHold) note(clock bool, file string, steps int) (clockChanged, fileChanged, stepped bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	clockChanged, fileChanged, stepped = h.clock != clock, h.file != file, h.steps != steps

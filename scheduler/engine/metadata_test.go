@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -20,10 +21,11 @@ import (
 	"curfew/scheduler"
 )
 
-// A gateway stands before the simulator and answers some requests itself, with 503.
+// A gateway stands before the simulator and answers some requests itself.
 type gateway struct {
 	next   policy.Transporter
 	broken func(*http.Request) bool
+	status int        // 503 when zero
 	mu     sync.Mutex // guards asked
 	asked  []time.Time
 }
@@ -36,7 +38,7 @@ func (g *gateway) Do(r *http.Request) (*http.Response, error) {
 	}
 	g.mu.Unlock()
 	if broken {
-		return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("busy")), Request: r}, nil
+		return &http.Response{StatusCode: cmp.Or(g.status, http.StatusServiceUnavailable), Header: http.Header{}, Body: io.NopCloser(strings.NewReader("busy")), Request: r}, nil
 	}
 	return g.next.Do(r)
 }

@@ -19,11 +19,18 @@ func (o *round) readNeeds(ctx context.Context, moves []*move) time.Time {
 		return o.readAfter.Until
 	}
 	for {
+		if o.w.takeSlots(o.pass, 1) == 0 {
+			return o.now.Add(retryDelay) // a slot that is free wakes the pass
+		}
 		from, ok, at := o.w.observer.next(o.project.ID, needs, o.now)
 		if !ok {
+			o.w.freeSlots(o.pass, 1)
 			return at
 		}
 		c, wait, err := o.w.observer.reserve(ctx, o.project, from, o.afterCalls())
+		if c == nil {
+			o.w.freeSlots(o.pass, 1)
+		}
 		switch {
 		case err != nil:
 			o.read(reading{err: err})
@@ -86,6 +93,7 @@ func (p *pass) observe(ctx context.Context, project scheduler.Project, from choi
 		if bug := recover(); bug != nil {
 			p.w.record.panicked("a metadata call", bug)
 		}
+		p.w.freeSlots(p, 1)
 		p.readings <- r
 	}()
 	r = p.w.observer.read(ctx, project, from, c)

@@ -89,24 +89,6 @@ type observer struct {
 	fresh []scheduler.Observation // made since the last recent()
 }
 
-// A scan is how far the metadata of a project is read.
-type scan struct {
-	reading  map[target]bool
-	changed  chan struct{}                    // closed when a read of the project ends
-	last     int                              // page read last of a scan that is not at its end
-	pages    int                              // that the last whole scan had
-	ended    time.Time                        // when that was
-	begins   [3]time.Time                     // of the scan before the last whole one, of that, and of the one under way
-	latest   map[string]scheduler.Observation // by environment id, of this process
-	offPage  map[string]bool                  // environments that are not on their page any more
-	failures map[target]int                   // in a row
-	tried    map[target]time.Time
-	polled   polls // the last that were no call's need
-	retry    map[target]time.Time
-	failed   int       // refreshes in a row
-	wait     time.Time // no refresh before
-}
-
 // forgetTimes forgets when what was read: by a clock that was ahead, it may not have been yet.
 func (o *observer) forgetTimes() {
 	o.mu.Lock()
@@ -122,7 +104,7 @@ func (o *observer) forgetTimes() {
 func (o *observer) scanOf(project int64) *scan {
 	s := o.scans[project]
 	if s == nil {
-		s = &scan{reading: map[target]bool{}, changed: make(chan struct{}), latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, tried: map[target]time.Time{}, retry: map[target]time.Time{}}
+		s = &scan{reading: map[target]bool{}, changed: make(chan struct{}), latest: map[string]scheduler.Observation{}, offPage: map[string]bool{}, failures: map[target]int{}, tried: map[target]time.Time{}, retry: map[target]time.Time{}, rejected: map[target]rejection{}, odd: map[int]int{}}
 		o.scans[project] = s
 	}
 	return s
@@ -207,52 +189,6 @@ func (o *observer) next(project int64, needs []need, now time.Time) (t choice, o
 	return t, ok, at
 }
 
-// polls are the instants of the last half of LCS's limit.
-type polls []time.Time
-
-const halfOfLimit = 3
-
-// next returns the instant from which half of LCS's limit is free again.
-func (p polls) next(now time.Time) time.Time {
-	if len(p) < halfOfLimit {
-		return now
-	}
-	return p[0].Add(quota.Metadata.Window + quota.Guard)
-}
-
-// before reports whether a target goes before another that was asked for first: for calls,
-// one that failed less often; of polls, the one that was tried longest ago.
-func (s *scan) before(t, other target, poll bool) bool {
-	if poll {
-		return s.tried[key(t)].Before(s.tried[key(other)])
-	}
-	return s.failures[key(t)] < s.failures[key(other)]
-}
-
-// key is a target as failures are counted: by page, whoever asked for it.
-func key(t target) target {
-	if t.page > 0 {
-		return target{page: t.page}
-	}
-	return t
-}
-
-func (s *scan) busy(t target) bool { return s.reading[key(t)] }
-
-// target returns what to read for one environment.
-func (s *scan) target(n need, unknownPage int) target {
-	switch {
-	case s.offPage[n.seen.ID]:
-		return target{id: n.seen.ID}
-	case n.seen.Page > 0:
-		return target{page: n.seen.Page, id: n.seen.ID}
-	case unknownPage >= wholeProject && s.ended.IsZero():
-		return target{page: s.last + 1}
-	default:
-		return target{id: n.seen.ID}
-	}
-}
-
 // failing reports whether the target of an environment could not be read last, and when
 // it is tried again.
 func (o *observer) failing(project int64, n need, now time.Time) (until time.Time, failing bool) {
@@ -313,7 +249,7 @@ func (o *observer) read(ctx context.Context, p scheduler.Project, from choice, c
 	}
 	switch {
 	case err == nil:
-		o.succeeded(p.ID, t, c, page, r.seen)
+		o.succeeded(p, t, c, page, r.seen)
 		r.err = errors.Join(o.accounts.worked(lasting, c), o.silence.answered(lasting, p, c.Done))
 	case done(ctx): // this process has ended: metadata itself works
 		r.wait = scheduler.Wait{Until: c.Done.Add(stopping), Reason: scheduler.WaitMetadata, Detail: "curfew is stopping", QuotaOnly: true}
@@ -339,8 +275,14 @@ func (o *observer) ask(ctx context.Context, p scheduler.Project, account string,
 // that LCS throttles, or the target alone.
 func (o *observer) readFailed(ctx context.Context, p scheduler.Project, t target, c scheduler.Call, a answer) (scheduler.Wait, bool, error) {
 	n := o.failures(p.ID, t)
-	if a.signIn {
+	if a.kind == lcs.Forbidden {
+		a.oneProject = o.accounts.another(ctx, p, c)
+	}
+	if a.signIn || a.oneProject {
 		until, err := o.accounts.failed(ctx, c, a, backoff(firstAccount, n, 0.5))
+		if !a.signIn {
+			until = c.Done // another account reads it
+		}
 		return scheduler.Wait{Until: until, Reason: scheduler.WaitAccount, Detail: a.message}, false, err
 	}
 	until := c.Done.Add(min(backoff(readAgain, n, rand.Float64()), readAgainMost)) //nolint:gosec // jitter needs no secret randomness
@@ -352,19 +294,32 @@ func (o *observer) readFailed(ctx context.Context, p scheduler.Project, t target
 		err = o.silence.answered(ctx, p, c.Done)
 	}
 	if a.outcome == scheduler.OutcomeThrottled {
+		throttled := until
 		if a.retryAfter > 0 {
-			until = c.Done.Add(a.retryAfter)
+			throttled = c.Done.Add(a.retryAfter)
 		}
-		err = errors.Join(err, o.holdProject(ctx, p, c, until, a.message))
+		err = errors.Join(err, o.holdProject(ctx, p, c, throttled, a.message))
 	}
 	o.mu.Lock()
 	s := o.scanOf(p.ID)
 	s.retry[key(t)] = until
+	s.reject(t, c, a)
 	s.failed++
 	s.wait = c.Done.Add(max(until.Sub(c.Done), backoff(refreshAgain, s.failed, 0.5)))
 	o.mu.Unlock()
 	o.record.log.Warn("metadata not read", zap.String("project", p.Name), zap.Int("page", t.page), zap.Time("until", until), zap.String("message", a.message))
 	return scheduler.Wait{Until: until, Reason: scheduler.WaitMetadata, Detail: a.message}, true, err
+}
+
+// rejected returns what LCS rejected last of the metadata of an environment.
+func (o *observer) rejected(project int64, id string) rejection {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.scanOf(project)
+	if r := s.rejected[target{}]; !r.at.IsZero() {
+		return r
+	}
+	return s.rejected[target{id: id}]
 }
 
 func (o *observer) holdProject(ctx context.Context, p scheduler.Project, c scheduler.Call, until time.Time, message string) error {
@@ -409,37 +364,32 @@ func observationOf(env lcs.Environment, project int64, page int, at time.Time) s
 
 // succeeded moves the project's scan on. An environment that is not on its page any more
 // is asked for by id next.
-func (o *observer) succeeded(project int64, t target, c scheduler.Call, page lcs.Page, seen []scheduler.Observation) {
+func (o *observer) succeeded(p scheduler.Project, t target, c scheduler.Call, page lcs.Page, seen []scheduler.Observation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	s := o.scanOf(project)
+	s := o.scanOf(p.ID)
 	delete(s.failures, key(t))
 	delete(s.retry, key(t))
+	delete(s.rejected, target{})
 	s.failed, s.wait = 0, time.Time{}
 	if t.page > 0 && t.id != "" && !slices.ContainsFunc(seen, func(x scheduler.Observation) bool { return x.ID == t.id }) {
 		s.offPage[t.id] = true
 	}
 	for _, x := range seen {
 		s.latest[x.ID] = x
+		delete(s.rejected, target{id: x.ID})
 		if x.Misses == 0 {
 			delete(s.offPage, x.ID)
 		}
 	}
+	if t.page > 0 && page.Unreadable > s.odd[t.page] {
+		o.record.log.Warn("rows of metadata have no readable id; their environments are asked for by id", zap.String("project", p.Name), zap.Int("page", t.page), zap.Int("rows", page.Unreadable))
+	}
+	s.odd[t.page] = page.Unreadable
 	if t.page == s.last+1 { // the next page of the scan, whoever asked for it
 		s.advance(t.page, page.More, c)
 	}
 	o.fresh = append(o.fresh, seen...)
-}
-
-// advance moves a scan on by the page that is next.
-func (s *scan) advance(page int, more bool, c scheduler.Call) {
-	if page == 1 {
-		s.begins[2] = micros(c.At)
-	}
-	if s.last = page; !more {
-		s.last, s.ended, s.pages = 0, c.Done, page
-		s.begins[0], s.begins[1] = s.begins[1], s.begins[2]
-	}
 }
 
 // listed returns all that LCS lists of a project; ok is false until that is known. Of more

@@ -31,6 +31,7 @@ type pass struct {
 	newest  scheduler.Ticket // guarded by w.mu
 	woken   bool             // guarded by w.mu
 	rushing bool             // guarded by w.mu: it is about to make calls
+	slots   int              // guarded by w.mu: calls in flight, reads among them
 
 	steps      int  // of the shared time
 	loaded     bool // what follows is as in the database
@@ -40,7 +41,6 @@ type pass struct {
 	last       map[string]scheduler.Call        // by environment id
 	seen       map[string]scheduler.Observation // by environment id
 	calling    map[string]bool                  // runs with a call in flight
-	throttled  map[string]bool                  // runs whose last call LCS throttled
 	waits      map[string]scheduler.Wait        // runs that wait for LCS's quota
 	unobserved map[string]time.Time             // runs without a useful observation: since when
 	asked      time.Time                        // when the ledger was last asked for calls
@@ -53,7 +53,7 @@ type pass struct {
 func newPass(w *worker, t scheduler.Ticket) *pass {
 	return &pass{
 		w: w, name: t.Project, ticket: t, newest: t, wake: make(chan struct{}, 1), answers: make(chan answered), readings: make(chan reading),
-		calling: map[string]bool{}, throttled: map[string]bool{}, waits: map[string]scheduler.Wait{}, unobserved: map[string]time.Time{},
+		calling: map[string]bool{}, waits: map[string]scheduler.Wait{}, unobserved: map[string]time.Time{},
 	}
 }
 
@@ -150,7 +150,6 @@ func (p *pass) load(ctx context.Context) error {
 	for id := range p.unobserved {
 		if !known[id] {
 			delete(p.unobserved, id)
-			delete(p.throttled, id)
 		}
 	}
 	return nil
@@ -273,7 +272,6 @@ func (p *pass) drop(ended map[string]bool) {
 			continue
 		}
 		delete(p.unobserved, r.ID)
-		delete(p.throttled, r.ID)
 		delete(p.waits, r.ID)
 	}
 	p.runs = kept

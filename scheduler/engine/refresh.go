@@ -93,6 +93,10 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		share = 1
 	}
 	for i := range s.Projects {
+		if len(r.slots) == cap(r.slots) { // slow answers: the others have their turn first in the next beat
+			r.first = (start + i) % len(s.Projects)
+			return true
+		}
 		p := s.Projects[(start+i)%len(s.Projects)]
 		now := r.clock.Now()
 		t, ok, near := r.due(ctx, s, p, now, share > 0)
@@ -105,7 +109,7 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		}
 		c, wait, err := r.observer.reserve(ctx, p, t, now)
 		if c == nil {
-			r.notBefore[p.ID] = wait.Until
+			r.notBefore[p.ID] = earlier(wait.Until, now.Add(recheck)) // a hold can be released before its end
 			r.warn(ctx, p, err)
 			continue
 		}
@@ -119,6 +123,13 @@ func (r *refresher) beat(ctx context.Context, reads *sync.WaitGroup) (fast bool)
 		})
 	}
 	return fast
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // count notes whether LCS answers refreshes at all.

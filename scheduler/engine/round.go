@@ -150,11 +150,7 @@ func (o *round) look(m *move) {
 		seen = scheduler.Observation{Page: seen.Page, Name: seen.Name}
 	}
 	seen.Project, seen.ID = o.project.ID, m.id
-	since := micros(r.CreatedAt)
-	ahead := since.After(o.now) // a wrong clock wrote the run
-	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && (after.After(since) || ahead) {
-		since = after
-	}
+	since := o.conclusive(r, last)
 	switch {
 	case !seen.At.IsZero() && !seen.At.Before(since):
 		o.decided(m, seen)
@@ -179,6 +175,17 @@ func (o *round) look(m *move) {
 // fromFuture reports whether a clock that was ahead dated an observation: it says nothing
 // of when it was made.
 func fromFuture(o scheduler.Observation, now time.Time) bool { return o.At.Sub(now) > clock.Tolerance }
+
+// conclusive is the instant from which on an observation may conclude a run: it is newer
+// than the fire and the last call.
+func (o *round) conclusive(r *scheduler.Run, last scheduler.Call) time.Time {
+	since := micros(r.CreatedAt)
+	ahead := since.After(o.now) // a wrong clock wrote the run
+	if after := micros(last.Done).Add(time.Microsecond); !last.Done.IsZero() && (after.After(since) || ahead) {
+		since = after
+	}
+	return since
+}
 
 // enough reports whether an observation from before the fire will do for the first call.
 func enough(r *scheduler.Run, last scheduler.Call, seen scheduler.Observation, o *round) bool {
@@ -244,12 +251,8 @@ func (o *round) retryLater(m *move) {
 	if !r.NotBefore.After(o.now) {
 		return
 	}
-	reason := scheduler.WaitRetry
-	if o.throttled[r.ID] {
-		reason = scheduler.WaitThrottle
-	}
 	m.request, m.ready = false, false
-	m.wait = scheduler.Wait{Until: r.NotBefore, Reason: reason, Detail: r.Message}
+	m.wait = scheduler.Wait{Until: r.NotBefore, Reason: scheduler.WaitRetry, Detail: r.Message}
 	if m.need.seen.ID != "" {
 		m.need.at = r.NotBefore.Add(-o.good / 2)
 	}
@@ -260,6 +263,11 @@ func (o *round) retryLater(m *move) {
 // first. A run that verifies fails when nothing could be read until long after its timeout.
 func (o *round) withoutObservation(m *move, last scheduler.Call) {
 	r := m.run
+	if no := o.w.observer.rejected(o.project.ID, m.need.seen.ID); r.State != scheduler.Verifying && !no.at.Before(o.conclusive(r, last)) && no.at.After(m.need.seen.At) {
+		m.finish(scheduler.Failed, no.message)
+		m.request, m.need = false, need{}
+		return
+	}
 	m.wait = o.metadataWait(m)
 	if m.wait.Reason == scheduler.WaitAccount && r.State != scheduler.Verifying {
 		delete(o.unobserved, r.ID) // it waits for the account

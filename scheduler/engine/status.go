@@ -62,11 +62,6 @@ func (e *Engine) EnvironmentOf(project int64, id string) (scheduler.Environment,
 	return found, ok
 }
 
-// Accounts returns what is known of every account that a project uses.
-func (e *Engine) Accounts(ctx context.Context) ([]scheduler.AccountStatus, error) {
-	return e.accounts.statuses(ctx)
-}
-
 // Statuses returns what is known of every environment of the file, in file order.
 func (e *Engine) Statuses(ctx context.Context) ([]scheduler.EnvironmentStatus, error) {
 	now := e.clock.Now()

@@ -55,7 +55,7 @@ type ticker struct {
 	current *snapshots
 	clock   *clock.Clock
 	waker   *waker
-	holding holding
+	holding tickHold
 }
 
 // tick writes the runs of every fire since the last recorded tick, up to and including

@@ -15,7 +15,7 @@ import (
 
 const (
 	stopWait    = 6 * time.Second // calls in flight may take this long after a stop: the daemon must be gone after 10
-	callsAtOnce = 1024            // of all projects: each is a connection
+	callsAtOnce = 1024            // of all projects, reads among them: each is a connection
 	callsOfOne  = 150             // of one project, so that a slow one leaves room for others
 	fewSlots    = 64              // passes that wait for slots are woken when there are so many
 )
@@ -66,6 +66,7 @@ type worker struct {
 	mu      sync.Mutex // guards what follows; written by whoever starts a pass, and by passes
 	issued  []scheduler.Ticket
 	running map[string]*pass
+	most    int            // calls in flight of all projects
 	slots   int            // calls in flight
 	starved map[*pass]bool // passes that wait for a slot
 	wake    chan struct{}  // there are issued tickets
@@ -200,26 +201,31 @@ func (w *worker) leave(p *pass) bool {
 }
 
 // takeSlots returns how many calls a pass may make, n at most. It is woken when there are
-// more.
+// more. A pass never has more than are left for all others, but one in any case: however
+// slow LCS answers for some projects, there is room for the next.
 func (w *worker) takeSlots(p *pass, n int) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	got := max(min(n, callsAtOnce-w.slots), 0)
+	free := w.most - w.slots
+	own := min(callsOfOne, max((free+p.slots)/2, 1)) - p.slots
+	got := max(min(n, free, own), 0)
 	w.slots += got
+	p.slots += got
 	if got < n {
 		w.starved[p] = true
 	}
 	return got
 }
 
-// freeSlots returns slots.
-func (w *worker) freeSlots(n int) {
+// freeSlots returns slots of a pass.
+func (w *worker) freeSlots(p *pass, n int) {
 	if n == 0 {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.slots -= n; w.slots > callsAtOnce-fewSlots {
+	p.slots -= n
+	if w.slots -= n; w.slots > w.most-min(fewSlots, w.most/8+1) {
 		return
 	}
 	for p := range w.starved {

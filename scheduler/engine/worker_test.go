@@ -190,3 +190,60 @@ func TestSlowProjectDoesNotDelayTheCallsOfAnother(t *testing.T) {
 		}
 	}
 }
+
+// TestSlowProjectsLeaveRoomForAnother has LCS take a minute over each answer of some
+// projects that together have more to do than there may be calls in flight.
+func TestSlowProjectsLeaveRoomForAnother(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []lcssim.Verb{lcssim.Stop, lcssim.Any} {
+		t.Run(fmt.Sprintf("%q slow", verb), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const each, slow, atOnce, n = 20, 2, 20, 3
+				w := newWorld(t, each, lcssim.Options{})
+				w.atOnce = atOnce
+				for i := range each {
+					w.sim.Set(envID(i), lcssim.Finished)
+				}
+				add := func(project int64, name string, n int) {
+					w.others = append(w.others, scheduler.Project{Name: name, ID: project, Accounts: []scheduler.Account{{Name: name}}})
+					for range n {
+						i := len(w.setup.Environments)
+						w.sim.AddEnvironment(project, lcssim.Environment{ID: envID(i), Name: envName(i)})
+						w.setup.Environments = append(w.setup.Environments, scheduler.Environment{Name: envName(i), Project: name, ID: envID(i)})
+						w.schedule.Environments = append(w.schedule.Environments, envName(i))
+					}
+				}
+				for i := range slow - 1 {
+					add(int64(100+i), fmt.Sprint("slow-", i), each)
+				}
+				add(otherProject, "other", n)
+				for i := range slow {
+					w.sim.Inject(lcssim.Fault{Kind: lcssim.Slow, Project: []int64{project, 100}[i], Verb: verb, Delay: 50 * time.Second})
+				}
+				until("2000-01-03 18:30:00")
+				w.start()
+				until("2000-01-03 19:00:05")
+				called, flying := 0, 0
+				for _, r := range w.sim.Requests() {
+					switch {
+					case r.Project == otherProject && r.Accepted:
+						called++
+					case r.Accepted:
+						flying++
+					}
+				}
+				if called != n || flying > atOnce {
+					t.Errorf("%d calls of the other project within seconds of the fire, want %d; of the slow ones %d, want %d at most", called, n, flying, atOnce)
+				}
+				until("2000-01-03 19:45:00")
+				for _, r := range w.runs() {
+					if r.State != scheduler.Succeeded {
+						t.Errorf("the stop of %s is %s: %s", r.Environment, r.State, r.Message)
+					}
+				}
+				w.stop()
+			})
+		})
+	}
+}

@@ -50,6 +50,7 @@ type world struct {
 	others   []scheduler.Project // more projects; the names of their accounts are enough
 	long     bool                // days of simulated time: without River
 	clock    *clock.Clock        // of the process; a right one when nil
+	atOnce   int                 // calls in flight at most; the engine's own bound when 0
 	// file returns what build compiles, where it is more than the one schedule.
 	file func(environments []string) plan.Spec
 	// credential signs an account in; with a token that is always good by default.
@@ -184,7 +185,7 @@ func (w *world) runWith(ctx context.Context, s engine.Stores) {
 	w.build()
 	setup := w.setup
 	w.metrics, w.began = prometheus.NewRegistry(), time.Now()
-	e, err := engine.New(engine.Options{Stores: s, Logger: w.log, Registerer: w.metrics, Setup: &setup, Clock: w.store.Clock})
+	e, err := engine.New(engine.Options{Stores: s, Logger: w.log, Registerer: w.metrics, Setup: &setup, Clock: w.store.Clock, CallsAtOnce: w.atOnce})
 	if err != nil {
 		w.t.Fatal(err)
 	}

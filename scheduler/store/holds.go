@@ -78,12 +78,15 @@ func (s *Holds) Clear(ctx context.Context, scopes []string, events ...scheduler.
 
 // Free ends holds before their time and issues tickets for those of the projects that
 // have work. Where none of the scopes is held any more it does nothing: replicas that
-// all call it do it once.
-func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []string) ([]scheduler.Ticket, error) {
+// all call it do it once. The events are written only if a hold ended.
+func (s *Holds) Free(ctx context.Context, now time.Time, scopes, projects []string, events ...scheduler.Event) ([]scheduler.Ticket, error) {
 	var list []scheduler.Ticket
 	err := s.tx(ctx, func(q session) error {
 		ended, err := endHolds(ctx, q, now, scopes)
 		if err != nil || ended == 0 { // another replica was first, or there was nothing to wait for
+			return err
+		}
+		if err := addEvents(ctx, q, events); err != nil {
 			return err
 		}
 		list, err = s.tickets.wake(ctx, q, projects)

@@ -51,15 +51,18 @@ type Options struct {
 	// Open are routes for everybody: what they serve is nobody's secret, or they check
 	// themselves who asks.
 	Open map[string]http.HandlerFunc
+	// MostConnections is how many connections there are at most; 1024 when zero.
+	MostConnections int
 	// Problem shows a problem in the form of the pages. Nil: problems are documents.
 	Problem func(w http.ResponseWriter, r *http.Request, status int, title, detail string)
 }
 
 // A Server answers HTTP requests.
 type Server struct {
-	opts   Options
-	log    *zap.Logger
-	tokens *tokens
+	opts        Options
+	log         *zap.Logger
+	tokens      *tokens
+	connections *connections
 }
 
 // New makes a server.
@@ -68,7 +71,7 @@ func New(o Options) *Server {
 		o.Logger = zap.NewNop()
 	}
 	log := o.Logger.Named("web")
-	return &Server{opts: o, log: log, tokens: &tokens{
+	return &Server{opts: o, log: log, connections: newConnections(o.MostConnections, o.Registerer), tokens: &tokens{
 		token: o.Token, log: log, wrong: ratelimit.New(wrongEvery, wrongAtOnce),
 		count: promauto.With(o.Registerer).NewCounter(prometheus.CounterOpts{
 			Name: "curfew_http_unauthorized_total", Help: "Requests that were refused for a wrong API token.",
@@ -79,12 +82,12 @@ func New(o Options) *Server {
 // Serve answers on a listener until ctx ends, then lets requests under way finish.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	server := &http.Server{
-		Handler: s.Handler(l.Addr()), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		Handler: s.connections.bounded(s.Handler(l.Addr())), ConnContext: inContext, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: zap.NewStdLog(s.log),
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	go func() { ended <- server.Serve(&boundedListener{l, s.connections}) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve HTTP: %w", err)

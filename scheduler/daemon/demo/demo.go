@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"curfew/lcs/lcssim"
@@ -66,7 +68,9 @@ func Run(ctx context.Context, o daemon.Options) (err error) {
 		return past.keep(ctx, s, began)
 	}}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serveSim(ctx, listener, newSim(cfg, p, began)) })
+	g.Go(func() error {
+		return serveSim(ctx, listener, newSim(cfg, p, began), zap.NewStdLog(o.Logger.Named("simulator")))
+	})
 	g.Go(func() error { return daemon.Run(ctx, o) })
 	return daemon.UnlessStopped(ctx, g.Wait())
 }
@@ -99,8 +103,8 @@ func newSim(cfg *config.Config, p *plan.Plan, at time.Time) *lcssim.Sim {
 	return sim
 }
 
-func serveSim(ctx context.Context, l net.Listener, sim *lcssim.Sim) error {
-	server := &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: 5 * time.Second}
+func serveSim(ctx context.Context, l net.Listener, sim *lcssim.Sim, errorLog *log.Logger) error {
+	server := &http.Server{Handler: sim.Handler(), ReadHeaderTimeout: 5 * time.Second, ErrorLog: errorLog}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -17,6 +17,7 @@
 //	o, err := changes.Release(ctx, id)
 //	run, err := changes.Cancel(ctx, id)
 //	runs, err := changes.Approve(ctx, id)
+//	account, err := changes.ReleaseAccount(ctx, "main")
 //	budgets, err := changes.Budgets(ctx)                      // what is left of a requester's hours
 //
 // Each returns a *Denied when the identity may not do it. A link of a notice is an identity
@@ -112,6 +113,8 @@ const (
 	Cancel      Action = "cancel a run"
 	Approve     Action = "approve a run"
 	Reload      Action = "reload the schedule file"
+
+	ReleaseAccount Action = "release the holds of an account"
 )
 
 // RequestOf returns the action of a start or stop by hand.
@@ -210,7 +213,7 @@ func (i Identity) grant(environment string) int {
 // phrase is what an action does to environments, in words.
 func phrase(do Action, environments []string) string {
 	switch do {
-	case Read, Cancel, Approve, Reload:
+	case Read, Cancel, Approve, Reload, ReleaseAccount:
 		return string(do)
 	case KeepRunning, KeepStopped:
 		verb, state, _ := strings.Cut(string(do), " ")

@@ -41,6 +41,7 @@ func TestRolesMay(t *testing.T) {
 		{"only an operator cancels", access.Cancel, nil, "operator token"},
 		{"only an operator approves", access.Approve, nil, "operator token"},
 		{"only an operator reloads", access.Reload, nil, "operator token"},
+		{"only an operator releases the holds of an account", access.ReleaseAccount, nil, "operator token"},
 		{"an action that nobody knows is an operator's", "empty", []string{"dev-01"}, "operator token"},
 	}
 	for _, tt := range tests {
@@ -98,6 +99,7 @@ func TestDenialsSayWhyAndWhatToDo(t *testing.T) {
 		{access.Identity{Actor: nobody.Actor, Claims: access.Claims{NoGroups: true}}, access.Read, nil, "nina@contoso.com has no role here, and is in so many groups that the provider sends none: ask whoever keeps the schedule file for an app role in place of a group"},
 		{viewer, access.Start, []string{"dev-01"}, "vera@contoso.com may read only: to start dev-01, ask somebody with the role operator, or for a role in the access section of the schedule file"},
 		{asker, access.Start, []string{"dev-09"}, "rita@contoso.com may not start dev-09: want one of dev-01, dev-02, or ask somebody with the role operator"},
+		{asker, access.ReleaseAccount, nil, "rita@contoso.com may start environments, keep them running and skip their stops: to release the holds of an account, ask somebody with the role operator"},
 		{asker, access.Approve, nil, "rita@contoso.com may start environments, keep them running and skip their stops: to approve a run, ask somebody with the role operator"},
 		{asker, access.KeepStopped, []string{"dev-01"}, "rita@contoso.com may start environments, keep them running and skip their stops: to keep dev-01 stopped, ask somebody with the role operator"},
 	} {

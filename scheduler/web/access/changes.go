@@ -19,6 +19,7 @@ type Engine interface {
 	Overrides(ctx context.Context) ([]scheduler.OverrideStatus, error)
 	Skip(ctx context.Context, environment string, by scheduler.Actor) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string, by scheduler.Actor) (scheduler.Override, error)
+	ReleaseAccount(ctx context.Context, name string, by scheduler.Actor) (scheduler.AccountStatus, error)
 }
 
 // Changes carries out what the identity of a context may do, and nothing else.
@@ -128,4 +129,13 @@ func (c *Changes) Approve(ctx context.Context, id string) ([]scheduler.Run, erro
 		return nil, err
 	}
 	return c.engine.Approve(ctx, id, who.Actor)
+}
+
+// ReleaseAccount ends the holds of an account.
+func (c *Changes) ReleaseAccount(ctx context.Context, name string) (scheduler.AccountStatus, error) {
+	who := From(ctx)
+	if err := who.May(ReleaseAccount); err != nil {
+		return scheduler.AccountStatus{}, err
+	}
+	return c.engine.ReleaseAccount(ctx, name, who.Actor)
 }

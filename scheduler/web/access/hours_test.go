@@ -86,6 +86,10 @@ func (l *ledger) Skip(ctx context.Context, environment string, by scheduler.Acto
 	return l.Override(ctx, scheduler.Override{Environments: []string{environment}, Keep: plan.Running, From: s.From, Until: s.Until, By: by})
 }
 
+func (l *ledger) ReleaseAccount(context.Context, string, scheduler.Actor) (scheduler.AccountStatus, error) {
+	return scheduler.AccountStatus{}, nil
+}
+
 func (l *ledger) Release(_ context.Context, id string, _ scheduler.Actor) (scheduler.Override, error) {
 	for i := range l.overrides {
 		if l.overrides[i].ID == id {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -85,12 +86,17 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 		WriteProblem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays active", file.Message)
 	case errors.Is(err, scheduler.ErrNoEnvironment):
 		WriteProblem(w, http.StatusNotFound, "no such environment", "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
+	case errors.Is(err, scheduler.ErrNoAccount):
+		WriteProblem(w, http.StatusNotFound, "no such account", "no project of the active schedule file uses "+strings.TrimPrefix(err.Error(), scheduler.ErrNoAccount.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoOverride):
 		WriteProblem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
 	case errors.Is(err, scheduler.ErrOver):
 		WriteProblem(w, http.StatusConflict, "the override has ended", "there is nothing to release")
 	case errors.Is(err, scheduler.ErrFinished):
 		WriteProblem(w, http.StatusConflict, "the run does not wait for that", "GET /api/v1/runs/{id} shows its state")
+	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
+		w.Header().Set("Retry-After", "5")
+		WriteProblem(w, http.StatusServiceUnavailable, "the answer takes too long", "ask for a shorter time, or again when the daemon has less to do")
 	case r.Context().Err() != nil: // nobody listens any more
 	default:
 		a.log.Error("request not answered", zap.String("path", r.URL.Path), zap.Error(err))

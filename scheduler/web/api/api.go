@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -25,6 +26,7 @@ type Changes interface {
 	Override(ctx context.Context, o scheduler.Override) (kept scheduler.Override, made bool, err error)
 	Skip(ctx context.Context, environment string) (o scheduler.Override, made bool, err error)
 	Release(ctx context.Context, id string) (scheduler.Override, error)
+	ReleaseAccount(ctx context.Context, name string) (scheduler.AccountStatus, error)
 }
 
 // An Engine is what the API shows.
@@ -56,8 +58,9 @@ type Options struct {
 
 // An API answers its routes. Who may use them is decided before.
 type API struct {
-	opts Options
-	log  *zap.Logger
+	opts  Options
+	log   *zap.Logger
+	turns *semaphore.Weighted // of answers that take long to work out
 }
 
 // New makes the API.
@@ -65,7 +68,7 @@ func New(o Options) *API {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
-	return &API{opts: o, log: o.Logger.Named("api")}
+	return &API{opts: o, log: o.Logger.Named("api"), turns: semaphore.NewWeighted(atOnce)}
 }
 
 // A Route is an address that takes one method.
@@ -77,6 +80,27 @@ type Route struct {
 
 // EventsPath is the address of the only answer that has no end.
 const EventsPath = "/api/v1/events"
+
+const (
+	atOnce        = 4                // answers that take long to work out, at the same time
+	longestAnswer = 25 * time.Second // the server waits 30 s for an answer to be sent
+)
+
+// bounded is for answers that take long to work out: a few at a time, each for so long, and
+// no longer than somebody waits for it. The engine works on the same machine.
+func (a *API) bounded(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), longestAnswer)
+		defer cancel()
+		r = r.WithContext(ctx)
+		if err := a.turns.Acquire(ctx, 1); err != nil {
+			a.fail(w, r, err)
+			return
+		}
+		defer a.turns.Release(1)
+		next(w, r)
+	}
+}
 
 // Routes is the API; openapi.json is tested to name exactly these.
 func (a *API) Routes() []Route {
@@ -90,15 +114,16 @@ func (a *API) Routes() []Route {
 		{"GET", "/api/v1/runs/{id}", a.reply(http.StatusOK, a.run)},
 		{"POST", "/api/v1/runs/{id}/cancel", a.reply(http.StatusOK, a.cancel)},
 		{"POST", "/api/v1/runs/{id}/approve", a.reply(http.StatusOK, a.approve)},
-		{"GET", "/api/v1/fires", a.reply(http.StatusOK, a.fires)},
+		{"GET", "/api/v1/fires", a.bounded(a.reply(http.StatusOK, a.fires))},
 		{"GET", "/api/v1/overrides", a.reply(http.StatusOK, a.overrides)},
 		{"POST", "/api/v1/overrides", a.replyWith(a.override)},
 		{"DELETE", "/api/v1/overrides/{id}", a.reply(http.StatusOK, a.release)},
-		{"GET", "/api/v1/timeline", a.reply(http.StatusOK, a.timeline)},
-		{"GET", "/api/v1/savings", a.reply(http.StatusOK, a.savings)},
+		{"GET", "/api/v1/timeline", a.bounded(a.timeline)},
+		{"GET", "/api/v1/savings", a.bounded(a.reply(http.StatusOK, a.savings))},
 		{"GET", EventsPath, a.events},
 		{"GET", "/api/v1/audit", a.reply(http.StatusOK, a.audit)},
 		{"GET", "/api/v1/accounts", a.reply(http.StatusOK, a.accounts)},
+		{"POST", "/api/v1/accounts/{name}/release", a.reply(http.StatusOK, a.releaseAccount)},
 		{"GET", "/api/v1/receivers", a.reply(http.StatusOK, a.receivers)},
 		{"GET", "/api/v1/file", a.reply(http.StatusOK, a.file)},
 		{"POST", "/api/v1/reload", a.reply(http.StatusOK, a.reload)},

@@ -36,7 +36,10 @@ type fixed struct{ down error }
 func (fixed) Accounts(context.Context) ([]scheduler.AccountStatus, error) {
 	at := time.Date(2026, 11, 1, 7, 0, 0, 0, time.UTC)
 	return []scheduler.AccountStatus{
-		{Name: "main", Mode: "password", Projects: []string{"contoso"}, State: scheduler.AccountDown, Since: at, Message: "wrong user name or password", NextTry: at.Add(time.Hour)},
+		{
+			Name: "main", Mode: "password", Projects: []string{"contoso"}, State: scheduler.AccountDown, Since: at, Message: "wrong user name or password", NextTry: at.Add(time.Hour),
+			Holds: []scheduler.HoldStatus{{Subject: scheduler.HoldsCalls, Kind: lcs.CallStop, Until: at.Add(time.Hour), Reason: "LCS answered 429"}},
+		},
 		{Name: "second", Mode: "delegated", Projects: []string{"contoso"}, State: scheduler.AccountUp, Since: at, Login: &auth.Login{User: "svc@contoso.com", SignedInAt: at, RefreshedAt: at}},
 	}, nil
 }
@@ -131,6 +134,13 @@ func (f fixed) Release(_ context.Context, id string, _ scheduler.Actor) (schedul
 		return scheduler.Override{}, scheduler.ErrOver
 	}
 	return scheduler.Override{}, scheduler.ErrNoOverride
+}
+
+func (f fixed) ReleaseAccount(_ context.Context, name string, _ scheduler.Actor) (scheduler.AccountStatus, error) {
+	if name != "main" {
+		return scheduler.AccountStatus{}, fmt.Errorf("%w: %q", scheduler.ErrNoAccount, name)
+	}
+	return scheduler.AccountStatus{Name: name, Projects: []string{"contoso"}, State: scheduler.AccountUp}, nil
 }
 
 func (f fixed) Overrides(context.Context) ([]scheduler.OverrideStatus, error) {
@@ -338,6 +348,8 @@ func TestChanges(t *testing.T) {
 		{"an approval answers with the run that was named", "POST", "/api/v1/runs/8/approve", "", 200, `"id":"8"`},
 		{"of a run that waits for none", "POST", run + "/approve", "", 409, "does not wait for that"},
 		{"the short form of a run's id is as good", "POST", "/api/v1/runs/00000003/cancel", "", 409, "does not wait for that"},
+		{"a release of an account", "POST", "/api/v1/accounts/main/release", "", 200, `"state":"up"`},
+		{"of no account", "POST", "/api/v1/accounts/other/release", "", 404, `uses \"other\"`},
 		{"an override", "POST", "/api/v1/overrides", override, 201, `"id":"k3f9x2ab"`},
 		{"the same again", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"reason":"again",`, 1), 200, `"id":"k3f9x2ab"`},
 		{"an override without an end", "POST", "/api/v1/overrides", `{"environments":["dev-01"],"keep":"running"}`, 400, "must have an end"},

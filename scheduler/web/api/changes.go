@@ -140,6 +140,17 @@ func (a *API) release(r *http.Request) (any, error) {
 	return a.shown(r, o)
 }
 
+func (a *API) releaseAccount(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	account, err := a.opts.Changes.ReleaseAccount(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	return accountOf(account), nil
+}
+
 // shown returns an override as the listing shows it.
 func (a *API) shown(r *http.Request, o scheduler.Override) (any, error) {
 	all, err := a.opts.Engine.Overrides(r.Context())

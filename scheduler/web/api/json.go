@@ -162,6 +162,21 @@ type Account struct {
 	NextTry  *time.Time `json:"next_try"` // of an account that is down
 	Message  *string    `json:"message"`  // why it is down
 	Login    *Login     `json:"login"`    // of a delegated account
+	Holds    []Hold     `json:"holds"`
+}
+
+// A Hold keeps an account from some of its calls until an instant.
+type Hold struct {
+	Subject     string    `json:"subject"` // account, project, calls, metadata or environment
+	Project     *string   `json:"project"`
+	Environment *string   `json:"environment"`
+	Action      *string   `json:"action"` // start or stop
+	Until       time.Time `json:"until"`
+	Reason      string    `json:"reason"`
+}
+
+func holdOf(h scheduler.HoldStatus) Hold {
+	return Hold{Subject: string(h.Subject), Project: orNil(h.Project), Environment: orNil(h.Environment), Action: orNil(string(h.Kind)), Until: h.Until.UTC(), Reason: h.Reason}
 }
 
 // A Login is what is known of a delegated account's login.
@@ -175,7 +190,7 @@ type Login struct {
 func accountOf(a scheduler.AccountStatus) Account {
 	out := Account{
 		Name: a.Name, Mode: a.Mode, Projects: a.Projects, State: string(a.State), Since: moment(a.Since, time.UTC),
-		NextTry: moment(a.NextTry, time.UTC), Message: orNil(a.Message),
+		NextTry: moment(a.NextTry, time.UTC), Message: orNil(a.Message), Holds: items(a.Holds, holdOf),
 	}
 	if l := a.Login; l != nil {
 		out.Login = &Login{User: l.User, SignedInAt: l.SignedInAt, RefreshedAt: l.RefreshedAt, LapsesAt: l.LapsesAt()}

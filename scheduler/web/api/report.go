@@ -1,9 +1,14 @@
 package api
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"time"
+
+	"go.uber.org/zap"
 
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
@@ -61,30 +66,107 @@ type Mark struct {
 	Text string    `json:"text"`
 }
 
-func (a *API) timeline(r *http.Request) (any, error) {
+// timeline writes its answer row by row: memory does not grow with the environments, and
+// the work ends when nobody takes the rows any more.
+func (a *API) timeline(w http.ResponseWriter, r *http.Request) {
+	out, err := a.emptyTimeline(r)
+	if err != nil {
+		a.fail(w, r, err)
+		return
+	}
+	rows := &rowWriter{w: bufio.NewWriter(w), head: out}
+	w.Header().Set("Content-Type", "application/json")
+	zone := out.From.Location()
+	err = a.opts.Reports.Timeline(r.Context(), out.From, out.To, nil, func(row report.Row) error {
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
+		return rows.write(timelineRow(row, zone))
+	})
+	switch {
+	case err == nil:
+		err = rows.end()
+	case !rows.begun:
+		a.fail(w, r, err)
+		return
+	}
+	if err != nil {
+		if r.Context().Err() == nil {
+			a.log.Warn("timeline cut off", zap.Error(err))
+		}
+		panic(http.ErrAbortHandler) // the client is to see that it is not whole
+	}
+}
+
+// emptyTimeline returns the timeline that a request asks for, without its rows.
+func (a *API) emptyTimeline(r *http.Request) (Timeline, error) {
 	q, err := query(r, "from", "to")
 	if err != nil {
-		return nil, err
+		return Timeline{}, err
 	}
 	zone, _ := a.opts.Reports.Place()
 	today := plan.DateOf(time.Now().In(zone)).In(zone)
 	from, err := instant(q, "from", today)
 	if err != nil {
-		return nil, err
+		return Timeline{}, err
 	}
 	to, err := instant(q, "to", from.Add(timelineAbsent))
 	if err != nil {
-		return nil, err
+		return Timeline{}, err
 	}
 	if !from.Before(to) || to.Sub(from) > longestTimeline {
-		return nil, &badParameter{"to", "an instant after from, 62 days later at most"}
+		return Timeline{}, &badParameter{"to", "an instant after from, 62 days later at most"}
 	}
-	out := Timeline{From: from.In(zone), To: to.In(zone), Zone: zone.String(), Environments: []TimelineRow{}}
-	err = a.opts.Reports.Timeline(r.Context(), from, to, nil, func(row report.Row) error {
-		out.Environments = append(out.Environments, timelineRow(row, zone))
-		return r.Context().Err()
-	})
-	return out, err
+	return Timeline{From: from.In(zone), To: to.In(zone), Zone: zone.String(), Environments: []TimelineRow{}}, nil
+}
+
+// A rowWriter writes a timeline as its rows come.
+type rowWriter struct {
+	w     *bufio.Writer
+	head  Timeline
+	begun bool
+}
+
+const rowsEnd = "]}"
+
+// begin writes all that comes before the rows.
+func (o *rowWriter) begin() error {
+	o.begun = true
+	head, err := json.Marshal(o.head)
+	if err != nil {
+		return err
+	}
+	_, err = o.w.Write(bytes.TrimSuffix(head, []byte(rowsEnd)))
+	return err
+}
+
+func (o *rowWriter) write(row TimelineRow) error {
+	text, err := json.Marshal(row)
+	if err != nil {
+		return err
+	}
+	if o.begun {
+		err = o.w.WriteByte(',')
+	} else {
+		err = o.begin()
+	}
+	if err != nil {
+		return err
+	}
+	_, err = o.w.Write(text)
+	return err
+}
+
+func (o *rowWriter) end() error {
+	if !o.begun {
+		if err := o.begin(); err != nil {
+			return err
+		}
+	}
+	if _, err := o.w.WriteString(rowsEnd + "\n"); err != nil {
+		return err
+	}
+	return o.w.Flush()
 }
 
 func timelineRow(row report.Row, zone *time.Location) TimelineRow {

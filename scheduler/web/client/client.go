@@ -145,6 +145,13 @@ func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
 	return page.Items, err
 }
 
+// ReleaseAccount ends the holds of an account.
+func (c *Client) ReleaseAccount(ctx context.Context, name string) (api.Account, error) {
+	var a api.Account
+	err := c.send(ctx, http.MethodPost, "/api/v1/accounts/"+url.PathEscape(name)+"/release", nil, &a)
+	return a, err
+}
+
 // Receivers returns how deliveries to the receivers of notices go.
 func (c *Client) Receivers(ctx context.Context) ([]api.Receiver, error) {
 	var page api.List[api.Receiver]
