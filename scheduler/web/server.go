@@ -16,8 +16,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
 	"curfew/lcs/secret"
+	"curfew/scheduler"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/ratelimit"
 )
@@ -27,6 +29,7 @@ const (
 	requestTimeout = 30 * time.Second
 	idleTimeout    = 2 * time.Minute
 	stopTimeout    = 5 * time.Second
+	readyTimeout   = 5 * time.Second
 	maxHeader      = 64 << 10
 )
 
@@ -60,6 +63,7 @@ type Server struct {
 	opts   Options
 	log    *zap.Logger
 	tokens *tokens
+	checks singleflight.Group
 }
 
 // New makes a server.
@@ -165,13 +169,29 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
+// ready answers whether the daemon can work, and if not, why. One check at a time is under
+// way: of one that hangs, everybody hears at once.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if err := s.opts.Ready(r.Context()); err != nil {
-		s.log.Warn("not ready", zap.Error(err))
-		plain(w, http.StatusServiceUnavailable, "the database does not answer")
+	ctx := context.WithoutCancel(r.Context()) // whoever asks at the same time shares the answer
+	var err error
+	select {
+	case res := <-s.checks.DoChan("ready", func() (any, error) { return nil, s.opts.Ready(ctx) }):
+		err = res.Err
+	case <-time.After(readyTimeout):
+		err = &scheduler.UnreadyError{Reason: scheduler.UnreadyDatabase, Err: errors.New("the check hangs")}
+	case <-r.Context().Done():
 		return
 	}
-	plain(w, http.StatusOK, "ready")
+	if err == nil {
+		plain(w, http.StatusOK, "ready")
+		return
+	}
+	s.log.Warn("not ready", zap.Error(err))
+	reason := scheduler.UnreadyDatabase // what other errors say may name a host or a password
+	if e, ok := errors.AsType[*scheduler.UnreadyError](err); ok {
+		reason = e.Reason
+	}
+	plain(w, http.StatusServiceUnavailable, reason)
 }
 
 func plain(w http.ResponseWriter, status int, text string) {
