@@ -63,7 +63,7 @@ type session struct {
 func (q session) exec(ctx context.Context, query string, args ...any) (int, error) {
 	res, err := q.raw.ExecContext(ctx, q.bind(query), args...)
 	if q.tx == nil {
-		q.wrote(ctx, err)
+		q.health.wrote(ctx, err)
 	}
 	if err != nil {
 		return 0, err
@@ -160,7 +160,7 @@ const txTimeout = 30 * time.Second
 // tx runs f in one transaction, in which it has the locks.
 func (d *database) tx(ctx context.Context, f func(session) error, locks ...int64) error {
 	err := d.txOnce(ctx, f, locks...)
-	d.wrote(ctx, err)
+	d.health.wrote(ctx, err)
 	return err
 }
 

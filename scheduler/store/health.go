@@ -33,7 +33,8 @@ type health struct {
 	probe *sql.DB               // a connection to a SQLite file that nothing else waits for
 }
 
-func (d *database) openProbe(path string) error {
+// openProbe opens the probe of a SQLite file.
+func (h *health) openProbe(path string) error {
 	db, err := sql.Open("sqlite", sqliteDSN(path, url.Values{
 		"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {fmt.Sprintf("busy_timeout(%d)", probeWait.Milliseconds())},
 	}))
@@ -41,7 +42,7 @@ func (d *database) openProbe(path string) error {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
 	db.SetMaxOpenConns(1)
-	d.health.probe = db
+	h.probe = db
 	return nil
 }
 
@@ -122,12 +123,12 @@ func unreadyReason(err error, otherwise string) string {
 
 // wrote records how a write ended. What a caller no longer waited for says nothing, and
 // neither does a rule of ours that was not met.
-func (d *database) wrote(ctx context.Context, err error) {
+func (h *health) wrote(ctx context.Context, err error) {
 	switch {
 	case err == nil:
-		d.health.write.Store(nil)
+		h.write.Store(nil)
 	case ctx.Err() == nil && isFault(err):
-		d.health.write.Store(&err)
+		h.write.Store(&err)
 	}
 }
 

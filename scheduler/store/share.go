@@ -5,7 +5,10 @@ import "fmt"
 // refuseShare refuses the path of a database on a file system that several machines share, or
 // that a program serves: their locks may be held by two processes at a time.
 func refuseShare(path string) error {
-	kind := shareOf(path)
+	return shareError(path, shareOf(path))
+}
+
+func shareError(path, kind string) error {
 	if kind == "" {
 		return nil
 	}

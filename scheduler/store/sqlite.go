@@ -11,6 +11,7 @@ import (
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"go.uber.org/zap"
 	"modernc.org/sqlite" // and its driver "sqlite"
 )
 
@@ -33,10 +34,13 @@ func (d *database) openSQLite(ctx context.Context, o Options) (riverdriver.Drive
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", claim.path, err)
 	}
+	if claim.created {
+		d.log.Info("there was no database; an empty one was made", zap.String("file", claim.path))
+	}
 	d.file = claim
 	d.db = sql.OpenDB(keeper{connector})
 	d.db.SetMaxOpenConns(1) // SQLite has one writer; a second connection only gets SQLITE_BUSY
-	return riversqlite.New(d.db), d.openProbe(claim.path)
+	return riversqlite.New(d.db), d.health.openProbe(claim.path)
 }
 
 func (d *database) claim(o Options) (*Claim, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,13 +27,13 @@ func (s *Store) Watch(ctx context.Context) error {
 		return nil
 	}
 	lost := make(chan error, 1)
-	go d.checkFile(ctx, lost) // not waited for: a disk that hangs may keep it
+	go d.file.watch(ctx, d.log, lost) // not waited for: a disk that hangs may keep it
 	select {
 	case <-ctx.Done():
 		return nil
 	case err := <-lost:
 		d.health.moved.Store(&err)
-		saved, serr := d.save(ctx)
+		saved, serr := d.file.save(ctx, d.db)
 		if serr != nil {
 			d.log.Error("what the lost file of the database holds could not be saved", zap.Error(serr))
 			return fmt.Errorf("%w; curfew stops, as what it writes would be lost: put the file back, restore a back-up with curfew backup --restore, or start with an empty database", err)
@@ -41,8 +42,8 @@ func (s *Store) Watch(ctx context.Context) error {
 	}
 }
 
-// checkFile sends the error of the first check that fails.
-func (d *database) checkFile(ctx context.Context, lost chan<- error) {
+// watch sends the error of the first check that finds another file.
+func (c *Claim) watch(ctx context.Context, log *zap.Logger, lost chan<- error) {
 	t := time.NewTicker(watchEvery)
 	defer t.Stop()
 	missing := 0
@@ -52,43 +53,43 @@ func (d *database) checkFile(ctx context.Context, lost chan<- error) {
 			return
 		case <-t.C:
 		}
-		err := d.file.Check()
+		err := c.Check()
 		if err == nil {
-			err = d.checkWAL(&missing)
+			err = c.checkWAL(&missing)
 		}
 		if errors.Is(err, ErrMoved) {
 			lost <- err
 			return
 		}
 		if err != nil {
-			d.log.Warn("the file of the database was not checked; trying again", zap.Error(err))
+			log.Warn("the file of the database was not checked; trying again", zap.Error(err))
 		}
 	}
 }
 
 // checkWAL returns an ErrMoved when the -wal file, which holds the latest changes, is missing
 // twice running: SQLite removes and makes it only when it closes and opens the database.
-func (d *database) checkWAL(missing *int) error {
-	if _, err := os.Stat(d.file.path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
+func (c *Claim) checkWAL(missing *int) error {
+	if _, err := os.Stat(c.path + "-wal"); !errors.Is(err, fs.ErrNotExist) {
 		*missing = 0
 		return nil
 	}
 	if *missing++; *missing < 2 {
 		return nil
 	}
-	return fmt.Errorf("the file %s-wal, which holds the latest changes of the database, was deleted or moved away while it was in use: %w", d.file.path, ErrMoved)
+	return fmt.Errorf("the file %s-wal, which holds the latest changes of the database, was deleted or moved away while it was in use: %w", c.path, ErrMoved)
 }
 
 // save copies what the open file holds, whatever its name stands for now.
-func (d *database) save(ctx context.Context) (string, error) {
+func (c *Claim) save(ctx context.Context, db *sql.DB) (string, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
 	defer cancel()
-	saved := d.file.path + ".saved-" + time.Now().UTC().Format("20060102T150405Z")
+	saved := c.path + ".saved-" + time.Now().UTC().Format("20060102T150405Z")
 	f, err := os.OpenFile(saved, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return "", err
 	}
-	if _, err := d.db.ExecContext(ctx, `VACUUM INTO ?`, saved); err != nil {
+	if _, err := db.ExecContext(ctx, `VACUUM INTO ?`, saved); err != nil {
 		return "", errors.Join(err, f.Close(), removed(saved))
 	}
 	return saved, errors.Join(f.Sync(), f.Close())
