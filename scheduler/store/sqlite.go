@@ -21,6 +21,9 @@ func (d *database) openSQLite(ctx context.Context, o Options) (riverdriver.Drive
 	if err != nil {
 		return nil, err
 	}
+	if o.ReadOnly {
+		return d.openReadOnly(claim)
+	}
 	if !o.Checked {
 		if err := claim.QuickCheck(ctx); err != nil {
 			return nil, err
@@ -42,6 +45,20 @@ func (d *database) openSQLite(ctx context.Context, o Options) (riverdriver.Drive
 	d.db.SetMaxOpenConns(1) // SQLite has one writer; a second connection only gets SQLITE_BUSY
 	return riversqlite.New(d.db), d.health.openProbe(claim.path)
 }
+
+// openReadOnly opens a file that another process has.
+func (d *database) openReadOnly(claim *Claim) (riverdriver.Driver[*sql.Tx], error) {
+	db, err := sql.Open("sqlite", sqliteDSN(claim.path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}}))
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", claim.path, err)
+	}
+	db.SetMaxOpenConns(readers)
+	d.db = db
+	return riversqlite.New(d.db), nil
+}
+
+// readers is how many requests to a process that stands by read at a time.
+const readers = 4
 
 func (d *database) claim(o Options) (*Claim, error) {
 	if o.Claim != nil {

@@ -33,7 +33,10 @@ type Options struct {
 	Claim *Claim
 	// Checked says that the caller has done the claim's QuickCheck.
 	Checked bool
-	Logger  *zap.Logger
+	// ReadOnly reads the file of Claim while another process has it, and writes nothing. Its
+	// tables must be those of this version.
+	ReadOnly bool
+	Logger   *zap.Logger
 	// Poll is how often to read the tickets that nobody was notified of; 5 s when zero.
 	// A change by this process starts its passes without them, and PostgreSQL notifies
 	// of those of others.
@@ -101,7 +104,11 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 		return nil, err
 	}
 	logger := slogTo(o.Logger)
-	if err := d.migrateAll(ctx, driver, logger); err != nil {
+	prepare := d.migrateAll
+	if o.ReadOnly {
+		prepare = d.sameSchema
+	}
+	if err := prepare(ctx, driver, logger); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Place(o.DSN), err)
 	}
 	queue, err := newQueue(d, driver, logger, o.Poll)

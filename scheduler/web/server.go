@@ -5,7 +5,6 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -35,8 +34,11 @@ const (
 
 // Options are what a Server is made of.
 type Options struct {
-	API      *api.API
-	Ready    func(ctx context.Context) error // why the daemon cannot work, nil when it can
+	API   *api.API
+	Ready func(ctx context.Context) error // why the daemon cannot work, nil when it can
+	// Standby says which process is active while this one stands by, in words. Nil: this one
+	// is active.
+	Standby  func() string
 	Gatherer prometheus.Gatherer
 	// Registerer takes the metrics of the server itself. Nil: they are nowhere.
 	Registerer prometheus.Registerer
@@ -80,35 +82,6 @@ func New(o Options) *Server {
 	}}
 }
 
-// Serve answers on a listener until ctx ends, then lets requests under way finish.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
-		Handler: s.Handler(l.Addr()), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: zap.NewStdLog(s.log),
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve HTTP: %w", err)
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err := server.Shutdown(stop)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close()
-	}
-	if serr := <-ended; err == nil && !errors.Is(serr, http.ErrServerClosed) {
-		err = serr
-	}
-	if err != nil {
-		return fmt.Errorf("stop serving HTTP: %w", err)
-	}
-	return nil
-}
-
 // Handler returns the routes for a listener's address.
 func (s *Server) Handler(addr net.Addr) http.Handler {
 	mux := http.NewServeMux()
@@ -125,7 +98,7 @@ func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes(f
 func (s *Server) routes(local bool) map[string]http.Handler {
 	read, change, shown := gate{s, apiRead, local}, gate{s, apiChange, local}, gate{s, page, local}
 	all := map[string]http.Handler{
-		"GET /healthz":   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }),
+		"GET /healthz":   http.HandlerFunc(s.healthy),
 		"GET /readyz":    http.HandlerFunc(s.ready),
 		"GET /metrics":   promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}),
 		"POST /-/reload": change.guard(s.opts.API.Reload()),
@@ -150,10 +123,24 @@ func (s *Server) routes(local bool) map[string]http.Handler {
 	}
 	if s.opts.SignIn != nil {
 		for pattern, handler := range s.opts.SignIn.Routes() {
+			if s.opts.Standby != nil {
+				handler = standbyUnnamed // it keeps sessions
+			}
 			all[pattern] = handler
 		}
 	}
+	if s.opts.Standby != nil {
+		all["/link/{token}"] = http.HandlerFunc(standbyUnnamed)
+	}
 	return all
+}
+
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
+	if s.opts.Standby != nil {
+		plain(w, http.StatusOK, "standby")
+		return
+	}
+	plain(w, http.StatusOK, "ok")
 }
 
 // secured sets the headers that every answer has.
@@ -172,6 +159,10 @@ func secured(next http.Handler) http.Handler {
 // ready answers whether the daemon can work, and if not, why. One check at a time is under
 // way: of one that hangs, everybody hears at once.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	if s.opts.Standby != nil {
+		plain(w, http.StatusOK, "standby")
+		return
+	}
 	ctx := context.WithoutCancel(r.Context()) // whoever asks at the same time shares the answer
 	var err error
 	select {
