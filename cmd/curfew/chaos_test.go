@@ -44,6 +44,7 @@ func stormOf() storm {
 
 const (
 	replicas   = 3
+	firstPort  = 20500
 	inProject  = 10
 	roundTrip  = 10 // minutes in which each environment is stopped and started once
 	pgLatency  = 15 // ms, each way
@@ -58,6 +59,8 @@ type fleet struct {
 	rand   *rand.Rand
 	sim    *lcssim.Sim
 	pg     *pgtest.Server
+	toxics *toxiproxy.ApiServer
+	port   int // of the first process
 	toLCS  *toxiproxy.Proxy
 	toPG   *toxiproxy.Proxy
 	config string
@@ -99,9 +102,21 @@ func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 
 func newFleet(t *testing.T, s storm) *fleet {
 	t.Helper()
-	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, replicas)}
+	f := newStorm(t, s, replicas)
 	pg, database := newPostgres(t)
 	f.pg = pg
+	f.toPG = f.proxy("postgres", pg.Addr())
+	f.dsn = pg.URL(database, f.toPG.Listen)
+	f.toxic(f.toPG, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, pgLatency, pgLatency/2))
+	return f
+}
+
+// newStorm has the simulated LCS, the unreliable way to it, and the schedule file of n
+// processes that have no database yet.
+func newStorm(t *testing.T, s storm, n int) *fleet {
+	t.Helper()
+	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, n), port: firstPort}
+	f.toxics = toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	var tokens []string
 	for i := range s.environments / inProject {
 		tokens = append(tokens, fmt.Sprintf("%s-%d", e2eToken, i))
@@ -109,12 +124,8 @@ func newFleet(t *testing.T, s storm) *fleet {
 	f.sim = lcssim.New(lcssim.Options{StartTime: 5 * time.Second, StopTime: 5 * time.Second, Tokens: tokens, Keep: 1_000_000})
 	server := httptest.NewServer(f.sim.Handler())
 	t.Cleanup(server.Close)
-	toxics := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	f.toLCS = f.proxy(toxics, "lcs", strings.TrimPrefix(server.URL, "http://"))
-	f.toPG = f.proxy(toxics, "postgres", pg.Addr())
-	f.dsn = pg.URL(database, f.toPG.Listen)
+	f.toLCS = f.proxy("lcs", strings.TrimPrefix(server.URL, "http://"))
 	f.writeFile(tokens)
-	f.toxic(f.toPG, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, pgLatency, pgLatency/2))
 	f.toxic(f.toLCS, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, lcsLatency, lcsLatency))
 	t.Cleanup(func() {
 		for i := range f.each {
@@ -124,9 +135,9 @@ func newFleet(t *testing.T, s storm) *fleet {
 	return f
 }
 
-func (f *fleet) proxy(server *toxiproxy.ApiServer, name, upstream string) *toxiproxy.Proxy {
+func (f *fleet) proxy(name, upstream string) *toxiproxy.Proxy {
 	f.t.Helper()
-	p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
+	p := toxiproxy.NewProxy(f.toxics, name, "127.0.0.1:0", upstream)
 	if err := p.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -188,7 +199,7 @@ func (f *fleet) start(i int) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", 20500+i)}
+	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", f.port+i)}
 	r.cmd = exec.Command(path, "--config", f.config, "serve", "--listen", r.addr, "--database", f.dsn, "--log-format", "json")
 	r.cmd.Stderr = log
 	if err := r.cmd.Start(); err != nil {

@@ -56,9 +56,9 @@ func (p *process) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.front.Show(parts.site.Handler(p.addr))
 	p.announce(p.addr)
 	announceSchedules(p.Logger, p.cfg, p.plan, time.Now())
-	p.front.Show(parts.site.Handler(p.addr))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return st.Watch(ctx) })

@@ -90,7 +90,12 @@ func (p *process) standBy(ctx context.Context, held *store.HeldError) (*standby,
 			seen = ""
 		case <-file.C:
 		}
-		if now := config.Digest(p.cfg.Files); now != seen {
+		names := p.cfg.Files
+		now, err := unlessEnded(ctx, func() string { return config.Digest(names) })
+		if err != nil {
+			continue // and ends
+		}
+		if now != seen {
 			seen = now
 			p.loadAgain()
 		} else if s.store != nil {

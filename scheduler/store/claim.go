@@ -14,6 +14,8 @@ import (
 	"unicode"
 
 	"github.com/gofrs/flock"
+
+	"curfew/internal/files"
 )
 
 // A HeldError says that another process uses a SQLite file.
@@ -72,7 +74,7 @@ func newClaim(dsn string) (*Claim, error) {
 	if err := refuseShare(path); err != nil {
 		return nil, err
 	}
-	c := &Claim{path: path, legacy: flock.New(path + ".lock"), waiting: flock.New(path + ".standby")}
+	c := &Claim{path: path, legacy: newFlock(path + ".lock"), waiting: newFlock(path + ".standby")}
 	if c.name, err = filepath.Abs(dsn); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", dsn, err)
 	}
@@ -80,6 +82,11 @@ func newClaim(dsn string) (*Claim, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// newFlock is a lock file; a named pipe in its place keeps nobody.
+func newFlock(path string) *flock.Flock {
+	return flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDONLY|nonBlocking))
 }
 
 // open opens the file. It is created so that nobody else may read it.
@@ -146,7 +153,7 @@ func (c *Claim) sign() {
 
 func (c *Claim) held() *HeldError {
 	e := &HeldError{Path: c.path}
-	b, err := os.ReadFile(c.legacy.Path())
+	b, err := files.Read(c.legacy.Path(), mostWho)
 	if err != nil || len(b) > mostWho {
 		return e
 	}
@@ -197,7 +204,7 @@ func (c *Claim) keepLegacy() {
 	if now, err := os.Stat(c.legacy.Path()); err == nil && os.SameFile(mine, now) {
 		return
 	}
-	again := flock.New(c.legacy.Path())
+	again := newFlock(c.legacy.Path())
 	if got, err := tryFlock(again.TryLock); err == nil && got {
 		_ = c.legacy.Close()
 		c.legacy = again
