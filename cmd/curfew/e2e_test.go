@@ -54,6 +54,7 @@ type site struct {
 	env      []string // in addition to its own environment
 	api      string   // the token that commands send, when it is not the first one
 	listen   string
+	started  string // how the line of the log begins by which it is known to listen; "curfew started" when ""
 	endpoint string
 	cmd      *exec.Cmd
 	wait     func() error
@@ -185,8 +186,11 @@ func (s *site) follow(r io.Reader, listening chan<- string) {
 	for lines.Scan() {
 		_, _ = s.log.Write(append(lines.Bytes(), '\n'))
 		var line struct{ Msg, Listen string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "curfew started" {
-			listening <- line.Listen
+		if json.Unmarshal(lines.Bytes(), &line) == nil && strings.HasPrefix(line.Msg, cmp.Or(s.started, "curfew started")) {
+			select {
+			case listening <- line.Listen:
+			default: // it is known already
+			}
 		}
 	}
 }

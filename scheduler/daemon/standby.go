@@ -59,14 +59,14 @@ func (s *standby) closeLater(ctx context.Context) error {
 // The schedule file is loaded again when it changes: the last one that is good is active then.
 func (p *process) standBy(ctx context.Context, held *store.HeldError) (*standby, error) {
 	p.claim.Wait()
-	p.Logger.Warn("another process uses the database; this one stands by and takes over when that one ends. If no upgrade is under way, two were started by mistake",
-		zap.String("database", held.Path), zap.String("active", held.By), zap.String("listen", p.addr.String()))
-	if err := p.claim.QuickCheck(ctx); err != nil && !store.Unavailable(err) {
-		return nil, err
-	}
 	s, err := p.show(ctx, held.By)
 	if err != nil {
 		return nil, err
+	}
+	p.Logger.Warn("another process uses the database; this one stands by and takes over when that one ends. If no upgrade is under way, two were started by mistake",
+		zap.String("database", held.Path), zap.String("active", held.By), zap.String("listen", p.addr.String()))
+	if err := p.claim.QuickCheck(ctx); err != nil && !store.Unavailable(err) {
+		return nil, errors.Join(err, s.end())
 	}
 	seen := config.Digest(p.cfg.Files)
 	take, file := time.NewTicker(takeEvery), time.NewTicker(reloadEvery)
