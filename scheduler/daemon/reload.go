@@ -218,7 +218,7 @@ func (r *reloader) warn(ctx context.Context) error {
 			return diags.Warnings()
 		})
 		if err != nil {
-			return nil //nolint:nilerr // ctx has ended
+			return nil // ctx has ended
 		}
 		for _, d := range list {
 			r.log.Warn("schedule file", placed(d)...)

@@ -11,7 +11,7 @@ import (
 // lockFile locks a file for this process and reports whether it could. Linux keeps these locks
 // apart from those that SQLite takes and loses at each close of a descriptor.
 func lockFile(f *os.File) (bool, error) {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor fits
+	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EACCES) {
 		return false, nil
 	}
@@ -19,5 +19,5 @@ func lockFile(f *os.File) (bool, error) {
 }
 
 func unlockFile(f *os.File) error {
-	return unix.Flock(int(f.Fd()), unix.LOCK_UN) //nolint:gosec // a descriptor fits
+	return unix.Flock(int(f.Fd()), unix.LOCK_UN)
 }
