@@ -55,10 +55,10 @@ func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		".":          {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"engine":     {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/clock", "curfew/scheduler/plan", "curfew/scheduler/quota"},
-		"store":      {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/clock", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
+		"store":      {"curfew/internal/files", "curfew/lcs", "curfew/scheduler", "curfew/scheduler/clock", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 		"report":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
 		"notify":     {"curfew/internal/wording", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
-		"web":        {"curfew/lcs/secret", "curfew/scheduler/web/access", "curfew/scheduler/web/api", "curfew/scheduler/web/ratelimit"},
+		"web":        {"curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/api", "curfew/scheduler/web/ratelimit"},
 		"web/signin": {"curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/ratelimit"},
 		"web/access": {"curfew/scheduler", "curfew/scheduler/plan"},
 		"web/api":    {"curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer"},
@@ -69,7 +69,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"review":     {"curfew/scheduler/plan"},
 		"quota":      {"curfew/lcs"},
 		"zone":       {},
-		"config":     {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
+		"config":     {"curfew/internal/files", "curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 	}
 	for dir, list := range allowed {
 		may := map[string]bool{}

@@ -21,6 +21,7 @@ import (
 
 	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
+	"curfew/scheduler"
 	"curfew/scheduler/store/pgtest"
 	"curfew/scheduler/web/api"
 )
@@ -48,6 +49,7 @@ var clocks = []time.Duration{0, 90 * time.Second, 0, -400 * time.Second}
 const (
 	replicas   = 4
 	slowFile   = 20 * time.Second // that the replicas but the first get a new schedule file later
+	firstPort  = 20500
 	inProject  = 10
 	roundTrip  = 10 // minutes in which each environment is stopped and started once
 	pgLatency  = 15 // ms, each way
@@ -62,12 +64,15 @@ type fleet struct {
 	rand   *rand.Rand
 	sim    *lcssim.Sim
 	pg     *pgtest.Server
+	toxics *toxiproxy.ApiServer
+	port   int // of the first process
 	toLCS  *toxiproxy.Proxy
 	toPG   *toxiproxy.Proxy
 	config string // of the first replica; the others have their own
 	dsn    string
 	each   []*replica
-	files  [2]string // the schedule file, and the newer one
+	files  [2]string       // the schedule file, and the newer one
+	ahead  []time.Duration // of the replicas' clocks
 }
 
 type replica struct {
@@ -112,9 +117,22 @@ func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 
 func newFleet(t *testing.T, s storm) *fleet {
 	t.Helper()
-	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, replicas)}
+	f := newStorm(t, s, replicas)
+	f.ahead = clocks
 	pg, database := newPostgres(t)
 	f.pg = pg
+	f.toPG = f.proxy("postgres", pg.Addr())
+	f.dsn = pg.URL(database, f.toPG.Listen)
+	f.toxic(f.toPG, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, pgLatency, pgLatency/2))
+	return f
+}
+
+// newStorm has the simulated LCS, the unreliable way to it, and the schedule file of n
+// processes that have no database yet.
+func newStorm(t *testing.T, s storm, n int) *fleet {
+	t.Helper()
+	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, n), port: firstPort, ahead: make([]time.Duration, n)}
+	f.toxics = toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	var tokens []string
 	for i := range s.environments / inProject {
 		tokens = append(tokens, fmt.Sprintf("%s-%d", e2eToken, i))
@@ -122,12 +140,8 @@ func newFleet(t *testing.T, s storm) *fleet {
 	f.sim = lcssim.New(lcssim.Options{StartTime: 5 * time.Second, StopTime: 5 * time.Second, Tokens: tokens, Keep: 1_000_000})
 	server := httptest.NewServer(f.sim.Handler())
 	t.Cleanup(server.Close)
-	toxics := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	f.toLCS = f.proxy(toxics, "lcs", strings.TrimPrefix(server.URL, "http://"))
-	f.toPG = f.proxy(toxics, "postgres", pg.Addr())
-	f.dsn = pg.URL(database, f.toPG.Listen)
+	f.toLCS = f.proxy("lcs", strings.TrimPrefix(server.URL, "http://"))
 	f.writeFiles(tokens)
-	f.toxic(f.toPG, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, pgLatency, pgLatency/2))
 	f.toxic(f.toLCS, "latency", "slow", fmt.Sprintf(`{"latency":%d,"jitter":%d}`, lcsLatency, lcsLatency))
 	t.Cleanup(func() {
 		for i := range f.each {
@@ -137,9 +151,9 @@ func newFleet(t *testing.T, s storm) *fleet {
 	return f
 }
 
-func (f *fleet) proxy(server *toxiproxy.ApiServer, name, upstream string) *toxiproxy.Proxy {
+func (f *fleet) proxy(name, upstream string) *toxiproxy.Proxy {
 	f.t.Helper()
-	p := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
+	p := toxiproxy.NewProxy(f.toxics, name, "127.0.0.1:0", upstream)
 	if err := p.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -231,10 +245,10 @@ func (f *fleet) start(i int) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", 20500+i)}
+	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", f.port+i)}
 	r.cmd = exec.Command(path, "--config", f.configOf(i), "serve", "--listen", r.addr, "--database", f.dsn, "--log-format", "json")
 	r.cmd.Stderr = log
-	r.cmd.Env = append(os.Environ(), clockAhead(clocks[i], 0, always))
+	r.cmd.Env = append(os.Environ(), clockAhead(f.ahead[i], 0, always))
 	if err := r.cmd.Start(); err != nil {
 		f.t.Fatal(err)
 	}
@@ -254,7 +268,7 @@ func (f *fleet) kill(i int) {
 	}
 }
 
-// ready waits until each replica answers.
+// ready waits until each replica is ready, or says that its clock is wrong.
 func (f *fleet) ready(within time.Duration) {
 	f.t.Helper()
 	for i := range f.each {
@@ -268,7 +282,8 @@ func (f *fleet) isReady(i int) bool {
 		return false
 	}
 	defer res.Body.Close()
-	return res.StatusCode == http.StatusOK
+	said, err := io.ReadAll(res.Body)
+	return err == nil && (res.StatusCode == http.StatusOK || f.ahead[i] != 0 && strings.Contains(string(said), scheduler.UnreadyClock))
 }
 
 func (f *fleet) eventually(within time.Duration, what string, is func() bool) {

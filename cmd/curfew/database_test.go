@@ -121,7 +121,7 @@ func refused(t *testing.T, database string, runAs func(*exec.Cmd)) string {
 	s := newSite(t, "  - {name: evening, environments: [dev-00], stop: \"19:00\"}\n")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0", "--database", database)
+	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(s.dir, "schedules.yaml"), "serve", "--listen", "127.0.0.1:0", "--database", database, "--standby=false")
 	if runAs != nil {
 		runAs(cmd)
 		for _, place := range []string{filepath.Dir(path), path, s.dir, filepath.Join(s.dir, "schedules.yaml"), filepath.Dir(s.dir)} {

@@ -70,6 +70,9 @@ func TestFullDiskHoldsFiresUntilThereIsRoom(t *testing.T) {
 	s.ticked()
 	free := fill(t, dir)
 	s.logged("tick failed; the next tick will pick up its fires")
+	if status, said := s.within("GET", "/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(said, "the disk of the database is full") {
+		t.Errorf("/readyz = %d %s, want 503 and the reason", status, said)
+	}
 	s.until("the fire was five seconds ago", func() bool { return time.Since(at) > 5*time.Second })
 	if n := s.sim.Accepted("", lcssim.Any); n != 0 {
 		t.Errorf("LCS carried out %d operations that could not be written before, want none", n)

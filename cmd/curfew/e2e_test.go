@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -55,6 +56,7 @@ type site struct {
 	env      []string // in addition to its own environment
 	api      string   // the token that commands send, when it is not the first one
 	listen   string
+	started  string // how the line of the log begins by which it is known to listen; "curfew started" when ""
 	endpoint string
 	cmd      *exec.Cmd
 	wait     func() error
@@ -186,8 +188,11 @@ func (s *site) follow(r io.Reader, listening chan<- string) {
 	for lines.Scan() {
 		_, _ = s.log.Write(append(lines.Bytes(), '\n'))
 		var line struct{ Msg, Listen string }
-		if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "curfew started" {
-			listening <- line.Listen
+		if json.Unmarshal(lines.Bytes(), &line) == nil && strings.HasPrefix(line.Msg, cmp.Or(s.started, "curfew started")) {
+			select {
+			case listening <- line.Listen:
+			default: // it is known already
+			}
 		}
 	}
 }
@@ -228,6 +233,28 @@ func (s *site) get(path string) string {
 		s.t.Fatalf("GET %s = %d, %v: %s\n%s", path, res.StatusCode, err, b, s.log)
 	}
 	return string(b)
+}
+
+// within makes a request with the token, which must be answered soon.
+func (s *site) within(method, path string) (status int, said string) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+s.listen+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+e2eAPI)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(b)
 }
 
 func (s *site) runs() []api.Run {

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +18,8 @@ const defaultListen = "127.0.0.1:8080"
 
 type serveOptions struct {
 	config, listen, publicURL, logFormat, logLevel, retention string
+
+	standby bool
 
 	database daemon.Database
 }
@@ -39,6 +43,7 @@ func newServe(e env, path *string) *cobra.Command {
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
 	f.StringVar(&o.publicURL, "public-url", e.getenv("CURFEW_PUBLIC_URL"), "`address` that people use, for links and sign-in, such as https://curfew.contoso.com (CURFEW_PUBLIC_URL)")
 	f.StringVar(&o.retention, "retention", cmp.Or(e.getenv("CURFEW_RETENTION"), "400d"), "how long runs and calls are kept after their end (CURFEW_RETENTION)")
+	f.BoolVar(&o.standby, "standby", !slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(e.getenv("CURFEW_STANDBY"))), "while another process uses the SQLite database, serve what can be read and take over when it ends (CURFEW_STANDBY; false: end at once)")
 	logFlags(c, e, &o)
 	return c
 }
@@ -60,7 +65,7 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 		return usage("--retention: cannot keep history for %q; want a duration such as 400d, of %s at least", o.retention, plan.FormatDuration(shortestRetention))
 	}
 	err = daemon.Run(ctx, daemon.Options{
-		Path: o.config, Listen: o.listen, PublicURL: o.publicURL, Database: o.database, Retention: retention, Getenv: e.getenv, Logger: log.Logger, LogDropped: log.queue.Count, Version: version,
+		Path: o.config, Listen: o.listen, PublicURL: o.publicURL, Database: o.database, Standby: o.standby, Retention: retention, Getenv: e.getenv, Logger: log.Logger, LogDropped: log.queue.Count, Version: version,
 	})
 	return printed(err, log.queue)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -26,14 +27,16 @@ type statusFilter struct{ tag, project, state string }
 func newStatus(e env) *cobra.Command {
 	var f statusFilter
 	var receivers []api.Receiver
+	var daemon api.Daemon
 	c := lister[api.Environment]{
 		"status", "Shows every environment: what is wanted, what LCS shows, the next fire",
 		func(ctx context.Context, c *client.Client) ([]api.Environment, error) {
 			all, err := c.Environments(ctx)
 			receivers, _ = c.Receivers(ctx) // a daemon of an older version has none
+			daemon, _ = c.Daemon(ctx)
 			return slices.DeleteFunc(all, func(env api.Environment) bool { return !f.match(env) }), err
 		}, func(s *screen, file api.File, list []api.Environment) error {
-			if err := printStatus(s, file, list); err != nil {
+			if err := errors.Join(printDaemon(s, daemon), printStatus(s, file, list)); err != nil {
 				return err
 			}
 			return printReceivers(s, receivers)
@@ -209,6 +212,21 @@ func held(m *api.Manual) scheduler.Manual {
 		out.Until = *m.Until
 	}
 	return out
+}
+
+// printDaemon says that two processes use one database.
+func printDaemon(s *screen, d api.Daemon) error {
+	line := ""
+	switch {
+	case d.State == api.StateStandby:
+		line = "This process stands by: " + cmp.Or(cell(text(d.Active)), "another process") + " is active, and takes the changes. This one takes over when that one ends."
+	case d.Awaited:
+		line = "Another process stands by for the database. If no upgrade is under way, it was started by mistake."
+	default:
+		return nil
+	}
+	_, err := io.WriteString(s.w, s.paragraph(line)+"\n")
+	return err
 }
 
 // printReceivers names the receivers that take no notices.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"curfew/internal/files"
 )
 
 // LoginFiles keep logins in a directory, a file for each account that only its
@@ -19,7 +21,10 @@ type LoginFiles struct{ Dir string }
 
 var _ Logins = LoginFiles{}
 
-const lockRetry = 20 * time.Millisecond
+const (
+	lockRetry = 20 * time.Millisecond
+	maxLogin  = 16 << 20 // bytes of a login: some kilobytes for each person who signed in
+)
 
 func (l LoginFiles) path(account string) string { return filepath.Join(l.Dir, account+".json") }
 
@@ -49,7 +54,7 @@ const asDaemon = "run curfew login as the user that the daemon runs as"
 
 // Load reads an account's file.
 func (l LoginFiles) Load(_ context.Context, account string) (data []byte, revision string, err error) {
-	data, err = os.ReadFile(l.path(account))
+	data, err = files.Read(l.path(account), maxLogin)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, "", nil

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"curfew/internal/files"
 )
 
 // maxSecret bounds a secret's file: a token is some kilobytes.
@@ -66,12 +68,7 @@ func (s Source) Read() (Secret, error) {
 }
 
 func (s Source) readFile() (Secret, error) {
-	f, err := os.Open(s.File)
-	if err != nil {
-		return Secret{}, fmt.Errorf("read a secret: %w", err)
-	}
-	defer func() { _ = f.Close() }()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	b, err := files.Read(s.File, maxSecret)
 	if err != nil {
 		return Secret{}, fmt.Errorf("read a secret: %w", err)
 	}
@@ -129,14 +126,15 @@ func NewRotating(s Source) (*Rotating, error) {
 	return &Rotating{source: s, last: first}, nil
 }
 
-// Current returns the current secret.
+// Current returns the current secret. Nobody waits for a file that another one reads.
 func (r *Rotating) Current() Secret {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.source.File == "" && r.source.Env == "" {
 		return Secret{}
 	}
-	if now, err := r.source.Read(); err == nil {
+	now, err := r.source.Read()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
 		r.last = now
 	}
 	return r.last

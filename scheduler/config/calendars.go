@@ -8,6 +8,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"curfew/internal/files"
 	"curfew/scheduler/calendar"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/zone"
@@ -186,7 +187,7 @@ func (d *decoder) icsFile(n *yaml.Node, name string) *calendar.ICS {
 	}
 	d.icsFiles[path] = nil
 	d.cfg.Files = append(d.cfg.Files, path)
-	src, err := readFile(path, calendar.MaxICS)
+	src, err := files.Read(path, calendar.MaxICS)
 	if err != nil {
 		d.errorf(n, msgICSRead, name, cause(err))
 		return nil

@@ -4,14 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
+
+	"curfew/internal/files"
+	"curfew/scheduler/calendar"
 )
 
 // Digest changes when the content of a file does, or that it cannot be read.
-func Digest(files []string) string {
+func Digest(names []string) string {
 	h := sha256.New()
-	for _, name := range files {
+	for _, name := range names {
 		_, _ = fmt.Fprintf(h, "%s\n", digestOf(name))
 	}
 	return hex.EncodeToString(h.Sum(nil))
@@ -20,14 +21,10 @@ func Digest(files []string) string {
 // digestOf is that of one file: its name is no part of it, since a container has the same
 // file elsewhere.
 func digestOf(name string) string {
-	f, err := os.Open(name)
+	b, err := files.Read(name, max(maxBytes, calendar.MaxICS))
 	if err != nil {
 		return "unreadable"
 	}
-	defer func() { _ = f.Close() }()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "unreadable"
-	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"curfew/internal/files"
 	"curfew/scheduler/calendar"
 	"curfew/scheduler/plan"
 )
@@ -18,9 +18,9 @@ import (
 // Load reads the schedule file at path. The Config is nil when there are errors.
 func Load(path string, opts Options) (*Config, Diagnostics) {
 	d := newDecoder(path, filepath.Dir(path), opts)
-	src, err := readFile(path, maxBytes)
+	src, err := files.Read(path, maxBytes)
 	switch {
-	case errors.Is(err, errDirectory):
+	case errors.Is(err, files.ErrDirectory):
 		d.fileError(msgDirectory)
 	case err != nil:
 		d.fileError(msgCannotRead, cause(err))
@@ -37,23 +37,6 @@ func Parse(name string, src []byte, dir string, opts Options) (*Config, Diagnost
 	d := newDecoder(name, dir, opts)
 	d.decode(src)
 	return d.result()
-}
-
-var errDirectory = errors.New("is a directory")
-
-// readFile reads at most one byte more than limit, so that whoever is given the
-// content sees that it is too large.
-func readFile(path string, limit int64) (src []byte, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }()
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		return nil, errDirectory
-	}
-	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // cause is what the system says of a file, without its path, which is known.

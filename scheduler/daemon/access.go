@@ -101,11 +101,11 @@ func (a *accessOf) address() string {
 }
 
 // signIn makes the sign-in, nil without the address that people use.
-func (a *accessOf) signIn(st *store.Store, problem func(w http.ResponseWriter, r *http.Request, status int, what, next string)) *signin.SignIn {
+func (a *accessOf) signIn(st *store.Store, problem func(w http.ResponseWriter, r *http.Request, status int, what, next string), readOnly bool) *signin.SignIn {
 	if a.publicURL == nil {
 		return nil
 	}
 	return signin.New(signin.Options{
-		PublicURL: a.publicURL, Settings: a.settings, Policy: access.NewPolicy(a.rules), Store: st.Sessions, Problem: problem, Logger: a.log,
+		PublicURL: a.publicURL, Settings: a.settings, Policy: access.NewPolicy(a.rules), Store: st.Sessions, Problem: problem, ReadOnly: readOnly, Logger: a.log,
 	})
 }

@@ -87,6 +87,7 @@ var needs = map[string]struct {
 	"GET /api/v1/accounts":                   {viewing, []int{200}},
 	"GET /api/v1/receivers":                  {viewing, []int{200}},
 	"GET /api/v1/file":                       {viewing, []int{200}},
+	"GET /api/v1/daemon":                     {viewing, []int{200}},
 	"GET /api/v1/openapi.json":               {viewing, []int{200}},
 	"POST /api/v1/environments/{name}/start": {asking, []int{202}},
 	"POST /api/v1/environments/{name}/skip":  {asking, []int{200, 201}},
@@ -171,11 +172,11 @@ func newSite(t *testing.T, addr net.Addr) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.store, err = o.Database.open(t.Context(), o.Logger); err != nil {
+	if s.store, err = store.Open(t.Context(), store.Options{DSN: o.Database.DSN}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.store.Close() })
-	if s.parts, err = d.build(t.Context(), s.store); err != nil {
+	if s.parts, err = d.build(t.Context(), s.store, nil); err != nil {
 		t.Fatal(err)
 	}
 	stopped, stop := context.WithCancel(t.Context())

@@ -36,6 +36,7 @@ type Options struct {
 	Listen    string // the address to serve HTTP on
 	PublicURL string // the address that people use, "" when it is not known
 	Database  Database
+	Standby   bool          // wait for a SQLite file that another process has
 	Retention time.Duration // of runs and calls after their end
 	Getenv    func(string) string
 	Logger    *zap.Logger
@@ -58,6 +59,8 @@ type daemon struct {
 	Options
 	loaded
 	access *accessOf
+	front  *web.Front
+	claim  *store.Claim // of a SQLite file; nil for another database
 }
 
 // Run builds everything, then runs it until ctx ends. A schedule file with errors is a
@@ -80,7 +83,7 @@ func newDaemon(o Options, l loaded) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{o, l, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
+	d := &daemon{Options: o, loaded: l, access: &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}, front: web.NewFront(o.Logger, shareOut(openFiles()).http)}
 	if err := d.access.check(l.cfg); err != nil {
 		return nil, &SettingError{err}
 	}
@@ -104,28 +107,11 @@ func (d *daemon) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w; give another address with --listen", d.Listen, err)
 	}
-	defer func() { _ = listener.Close() }()
-	st, err := d.Database.open(ctx, d.Logger)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, st.Close()) }()
-	parts, err := d.build(ctx, st)
-	if err != nil {
-		return err
-	}
-	d.announce(listener.Addr())
-	announceSchedules(d.Logger, d.cfg, d.plan, time.Now())
+	p := &process{daemon: d, addr: listener.Addr(), hup: hup}
+	defer func() { err = errors.Join(err, p.close()) }()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return parts.engine.Run(ctx) })
-	g.Go(func() error { return parts.site.Serve(ctx, listener) })
-	g.Go(func() error { return parts.events.Run(ctx) })
-	g.Go(func() error { return parts.reload.watch(ctx, hup) })
-	g.Go(func() error { return parts.notices.Run(ctx) })
-	g.Go(func() error { return parts.past.sum(ctx, parts.saved, d.Logger) })
-	if d.Demo == nil { // its fires are dense on purpose
-		g.Go(func() error { return parts.reload.warn(ctx) })
-	}
+	g.Go(func() error { return p.front.Serve(ctx, listener) })
+	g.Go(func() error { return p.work(ctx) })
 	if err := g.Wait(); err != nil {
 		return err
 	}
@@ -135,6 +121,8 @@ func (d *daemon) run(ctx context.Context) (err error) {
 
 // parts are what runs side by side.
 type parts struct {
+	standby *standby // nil in the active process
+	gauges  *standbyMetrics
 	engine  *engine.Engine
 	site    *web.Server
 	events  *api.Events
@@ -144,45 +132,49 @@ type parts struct {
 	notices *notify.Deliverer
 }
 
-func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
+// build makes the parts that work on a database; standby is nil for the active process.
+func (d *daemon) build(ctx context.Context, st *store.Store, standby *standby) (parts, error) {
 	clients, setup, err := d.setUp(ctx, st)
 	if err != nil {
 		return parts{}, err
-	}
-	share := shareOut(openFiles())
-	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Setup: setup, Retention: d.Retention, Clock: st.Clock, CallsAtOnce: share.calls}
-	if d.Demo != nil {
-		o.VerifyInterval = d.Demo.Interval
-		if err := d.Demo.Prepare(ctx, st, setup.Rules); err != nil {
-			return parts{}, err
-		}
 	}
 	reg, err := d.registry()
 	if err != nil {
 		return parts{}, err
 	}
-	o.Registerer = reg
+	share := shareOut(openFiles())
+	o := engine.Options{Stores: storesOf(st), Logger: d.Logger, Registerer: reg, Setup: setup, Retention: d.Retention, Clock: st.Clock, CallsAtOnce: share.calls}
+	if standby != nil {
+		o.Registerer = nil // it does nothing that counts
+	} else if d.Demo != nil {
+		o.VerifyInterval = d.Demo.Interval
+		if err := d.Demo.Prepare(ctx, st, setup.Rules); err != nil {
+			return parts{}, err
+		}
+	}
 	acting, err := engine.New(o)
 	if err != nil {
 		return parts{}, err
 	}
-	saved, err := newSavedMetrics(reg)
+	p := parts{engine: acting, past: reports{acting, st, d.Retention}, standby: standby}
+	if p.gauges, err = newStandbyMetrics(reg, standby); err != nil {
+		return parts{}, err
+	}
+	if p.saved, err = newSavedMetrics(reg); err != nil {
+		return parts{}, err
+	}
+	told, err := d.notices(ctx, p, reg)
 	if err != nil {
 		return parts{}, err
 	}
-	told, err := d.notices(ctx, st, acting, reg)
-	if err != nil {
+	p.notices = told.deliverer
+	if p.reload, err = newReloader(d, acting, clients, reg); err != nil {
 		return parts{}, err
 	}
-	reload, err := newReloader(d, acting, clients, reg)
-	if err != nil {
-		return parts{}, err
-	}
-	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
-	p := parts{
-		engine: acting, past: reports{acting, st, d.Retention}, reload: reload, saved: saved, notices: told.deliverer,
-		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN), MostListeners: share.listeners}),
-	}
+	p.reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
+	p.events = api.NewEvents(api.EventsOptions{
+		Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN) || standby != nil, MostListeners: share.listeners,
+	})
 	p.site, err = d.site(p, told, reg)
 	return p, err
 }
@@ -201,18 +193,24 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 	if told.links != nil {
 		o.Links = told.links
 	}
+	if p.standby != nil {
+		o.Standby = p.standby.active
+	}
 	shown, err := pages.New(o)
 	if err != nil {
 		return nil, err
 	}
 	answers := api.New(api.Options{
-		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.file, Events: p.events,
+		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.file, Events: p.events, Daemon: func() api.Daemon { return d.status(p.standby) },
 	})
 	site := web.Options{
 		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
-		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(), MostConnections: shareOut(openFiles()).http,
+		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
 	}
-	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {
+	if p.standby != nil {
+		site.Standby = p.standby.active
+	}
+	if people := d.access.signIn(p.past.store, shown.Problem, p.standby != nil); people != nil {
 		site.SignIn = people
 	}
 	return web.New(site), nil
@@ -264,7 +262,7 @@ func (d *daemon) registry() (*prometheus.Registry, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	return reg, nil
+	return reg, d.front.Register(reg)
 }
 
 // A loaded file, with its plan.

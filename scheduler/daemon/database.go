@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-
-	"go.uber.org/zap"
+	"strings"
 
 	"curfew/lcs/auth"
 	"curfew/lcs/secret"
@@ -22,10 +21,8 @@ type Database struct {
 	Renew func() (string, error)
 }
 
-// open opens the database for the daemon.
-func (d Database) open(ctx context.Context, log *zap.Logger) (*store.Store, error) {
-	return store.Open(ctx, store.Options{DSN: d.DSN, Renew: d.Renew, Logger: log})
-}
+// isFile reports whether the database is a SQLite file.
+func (d Database) isFile() bool { return !strings.Contains(d.DSN, "://") }
 
 // Logins returns the place where the logins of delegated accounts are kept: files
 // next to a SQLite database, encrypted rows of a shared one. The rows are reached
@@ -52,7 +49,7 @@ func (d Database) Logins(ctx context.Context, getenv func(string) string, st *st
 	}
 	var closer io.Closer = io.NopCloser(nil)
 	if st == nil {
-		if st, err = d.open(ctx, zap.NewNop()); err != nil {
+		if st, err = store.Open(ctx, store.Options{DSN: d.DSN, Renew: d.Renew}); err != nil {
 			return nil, nil, err
 		}
 		closer = st

@@ -9,7 +9,6 @@ import (
 	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
-	"curfew/scheduler/engine"
 	"curfew/scheduler/notify"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
@@ -45,21 +44,22 @@ func NoticesOf(cfg *config.Config, getenv func(string) string) notify.File {
 	return f
 }
 
-// notices are what delivers them, and their links; nil without a public address.
+// notices are what delivers them, and their links; nil without a public address, and in a
+// process that stands by.
 type notices struct {
 	deliverer *notify.Deliverer
 	links     *notify.Links
 }
 
-func (d *daemon) notices(ctx context.Context, st *store.Store, acting *engine.Engine, reg prometheus.Registerer) (notices, error) {
-	public := d.access.address()
+func (d *daemon) notices(ctx context.Context, p parts, reg prometheus.Registerer) (notices, error) {
+	public, st := d.access.address(), p.past.store
 	o := notify.Options{
 		Store: st.Deliveries, Now: st.Clock.Now, Logger: d.Logger, Registerer: reg, File: NoticesOf(d.cfg, d.Getenv), PublicURL: public,
-		Summarize: summaries{reports{acting, st, d.Retention}, public}.of,
+		Summarize: summaries{p.past, public}.of,
 	}
-	if public != "" {
+	if public != "" && p.standby == nil {
 		var err error
-		if o.Links, err = notify.NewLinks(ctx, linkStore{st.Links, st.Deliveries}, acting, public); err != nil {
+		if o.Links, err = notify.NewLinks(ctx, linkStore{st.Links, st.Deliveries}, p.engine, public); err != nil {
 			return notices{}, err
 		}
 	}

@@ -119,12 +119,12 @@ func BenchmarkFirstPage(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	st, err := d.Database.open(b.Context(), d.Logger)
+	st, err := store.Open(b.Context(), store.Options{DSN: d.Database.DSN})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = st.Close() }()
-	parts, err := d.build(b.Context(), st)
+	parts, err := d.build(b.Context(), st, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

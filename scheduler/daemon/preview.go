@@ -20,9 +20,7 @@ const pastedName = "pasted"
 // preview checks a pasted file and compares it with the active one. Files that it names,
 // such as calendars, are read where the active one has them.
 func (r *reloader) preview(ctx context.Context, text string) (pages.Preview, error) {
-	r.mu.Lock()
-	active := loaded{r.cfg, r.plan}
-	r.mu.Unlock()
+	active, _, _ := r.current()
 	found := pages.Preview{Days: previewDays}
 	now := time.Now()
 	cfg, diags := config.Parse(pastedName, []byte(text), filepath.Dir(active.cfg.Path), config.Options{Now: now})

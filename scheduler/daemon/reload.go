@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"curfew/internal/files"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
@@ -40,8 +41,9 @@ type reloader struct {
 	active func(*config.Config) // is called with each file that becomes active
 	access *accessOf
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
+	turn   chan struct{} // holds one while a reload is under way
 
-	mu      sync.Mutex // guards what follows; one reload at a time
+	mu      sync.Mutex // guards what follows, and is not held while anything is read; written by the reload under way
 	clients *Clients
 	cfg     *config.Config
 	plan    *plan.Plan
@@ -50,7 +52,7 @@ type reloader struct {
 
 func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registerer) (*reloader, error) {
 	r := &reloader{
-		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
+		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), turn: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
 	}
 	if r.links = config.LinksOn; d.PublicURL == "" {
 		r.links = config.LinksOff
@@ -74,13 +76,19 @@ func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registe
 // reload builds everything again from the file and swaps it in, and returns what changed.
 // A file with errors changes nothing; it is a *api.BadFile that lists them.
 func (r *reloader) reload(ctx context.Context, by scheduler.Actor) (api.Reloaded, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.seen = config.Digest(r.cfg.Files)
+	select {
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
+	case <-ctx.Done():
+		return api.Reloaded{}, fmt.Errorf("wait for the reload under way: %w", ctx.Err())
+	}
 	changes, err := r.load(ctx, by)
+	if err != nil && ctx.Err() != nil {
+		return changes, err // nobody waits for it, which says nothing of the file
+	}
 	var bad *api.BadFile
 	if err != nil && !errors.As(err, &bad) {
-		r.seen = "" // the database was down, say: the next check tries again
+		r.sawDigest("") // the database was down, say: the next check tries again
 	}
 	if err != nil {
 		r.ok.Set(0)
@@ -94,8 +102,57 @@ func (r *reloader) reload(ctx context.Context, by scheduler.Actor) (api.Reloaded
 	return changes, nil
 }
 
+// current returns the active file, its clients, and the digest of its files as last read.
+func (r *reloader) current() (active loaded, clients *Clients, seen string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return loaded{r.cfg, r.plan}, r.clients, r.seen
+}
+
+func (r *reloader) sawDigest(digest string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = digest
+}
+
+// A readFile is a schedule file as it was read.
+type readFile struct {
+	cfg    *config.Config
+	diags  config.Diagnostics
+	digest string // of the files of the active one, taken before
+}
+
+// read reads the file again.
+func read(ctx context.Context, active *config.Config) (readFile, error) {
+	return unlessEnded(ctx, func() readFile {
+		f := readFile{digest: config.Digest(active.Files)}
+		f.cfg, f.diags = config.Load(active.Path, config.Options{})
+		return f
+	})
+}
+
+// unlessEnded returns what f reads, or an error once ctx ends: a shutdown does not wait for
+// what reads files and changes nothing.
+func unlessEnded[T any](ctx context.Context, f func() T) (T, error) {
+	found := make(chan T, 1)
+	go func() { found <- f() }()
+	select {
+	case v := <-found:
+		return v, nil
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
 func (r *reloader) load(ctx context.Context, by scheduler.Actor) (api.Reloaded, error) {
-	cfg, diags := config.Load(r.cfg.Path, config.Options{})
+	active, clients, _ := r.current()
+	f, err := read(ctx, active.cfg)
+	if err != nil {
+		return api.Reloaded{}, fmt.Errorf("read the schedule file: %w", err)
+	}
+	r.sawDigest(f.digest)
+	cfg, diags := f.cfg, f.diags
 	var lines []string
 	for _, d := range diags.Errors() {
 		r.log.Error("schedule file", placed(d)...)
@@ -111,17 +168,23 @@ func (r *reloader) load(ctx context.Context, by scheduler.Actor) (api.Reloaded, 
 	if err := r.access.check(cfg); err != nil {
 		return api.Reloaded{}, &api.BadFile{Message: err.Error()}
 	}
-	next := r.clients.with(cfg)
+	next := clients.with(cfg)
 	setup, err := newSetup(cfg, p, next)
 	if err != nil {
 		return api.Reloaded{}, &api.BadFile{Message: err.Error()}
 	}
-	changes := changesOf(loaded{r.cfg, r.plan}, loaded{cfg, p}, time.Now())
+	changes := changesOf(active, loaded{cfg, p}, time.Now())
 	why := engine.Reloading{By: by, Environments: changes.Environments.All(), Changes: changes.Summary}
 	if err := r.engine.Reload(ctx, setup, why); err != nil {
 		return api.Reloaded{}, fmt.Errorf("activate the schedule file: %w", err)
 	}
-	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, config.Digest(cfg.Files)
+	digest, err := unlessEnded(ctx, func() string { return config.Digest(cfg.Files) })
+	if err != nil {
+		digest = "" // the next check reads it again
+	}
+	r.mu.Lock()
+	r.clients, r.cfg, r.plan, r.seen = next, cfg, p, digest
+	r.mu.Unlock()
 	r.access.set(cfg)
 	r.file.loaded(cfg, time.Now())
 	r.active(cfg)
@@ -146,25 +209,21 @@ func (r *reloader) warn(ctx context.Context) error {
 		case <-r.loaded:
 			start.Stop()
 		}
-		r.mu.Lock()
-		path := r.cfg.Path
-		r.mu.Unlock()
-		warnings := make(chan config.Diagnostics, 1)
-		go func() {
-			defer close(warnings)
-			if _, diags := config.Load(path, config.Options{Now: time.Now(), Links: r.links}); !diags.HasErrors() { // else it changed: a reload reports it
-				warnings <- diags.Warnings()
+		active, _, _ := r.current()
+		list, err := unlessEnded(ctx, func() config.Diagnostics {
+			_, diags := config.Load(active.cfg.Path, config.Options{Now: time.Now(), Links: r.links})
+			if diags.HasErrors() { // it changed: a reload reports it
+				return nil
 			}
-		}()
-		select {
-		case <-ctx.Done():
-			return nil // the shutdown does not wait for what reads one file and changes nothing
-		case list := <-warnings:
-			for _, d := range list {
-				r.log.Warn("schedule file", placed(d)...)
-			}
-			debug.FreeOSMemory()
+			return diags.Warnings()
+		})
+		if err != nil {
+			return nil // ctx has ended
 		}
+		for _, d := range list {
+			r.log.Warn("schedule file", placed(d)...)
+		}
+		debug.FreeOSMemory()
 	}
 }
 
@@ -205,20 +264,19 @@ func (r *reloader) watch(ctx context.Context, hup <-chan os.Signal) error {
 // follow watches the directories of the files: a file that is replaced, as editors
 // and Kubernetes do, would be lost by itself.
 func (r *reloader) follow(events *fsnotify.Watcher) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, file := range r.cfg.Files {
-		if err := events.Add(filepath.Dir(file)); err != nil {
+	active, _, _ := r.current()
+	for _, file := range active.cfg.Files {
+		dir := filepath.Dir(file)
+		if err := files.Do(dir, func() error { return events.Add(dir) }); err != nil {
 			r.log.Debug("directory not watched", zap.String("file", file), zap.Error(err))
 		}
 	}
 }
 
 func (r *reloader) reloadChanged(ctx context.Context) {
-	r.mu.Lock()
-	same := config.Digest(r.cfg.Files) == r.seen
-	r.mu.Unlock()
-	if !same {
+	active, _, seen := r.current()
+	now, err := unlessEnded(ctx, func() string { return config.Digest(active.cfg.Files) })
+	if err == nil && now != seen {
 		_, _ = r.reload(ctx, from("file")) // it logs
 	}
 }

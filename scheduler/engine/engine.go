@@ -63,8 +63,9 @@ type QueueStore interface {
 	Reissue(ctx context.Context) ([]scheduler.Ticket, error)
 }
 
-// UpkeepStore keeps the database small and reports whether it answers.
+// UpkeepStore keeps the database small and reports whether it can be worked with.
 type UpkeepStore interface {
+	// Ping returns a *scheduler.UnreadyError that says why not.
 	Ping(ctx context.Context) error
 	// Prune removes metadata calls and holds that ended before an instant.
 	Prune(ctx context.Context, before time.Time) error
@@ -119,6 +120,7 @@ type Engine struct {
 	accounts  *accounts
 	house     *housekeeper
 	draining  *atomic.Bool // no new calls
+	ticked    atomic.Int64 // microseconds since 1970 of the last tick that was made
 }
 
 // New makes an engine. It does nothing until Run.
@@ -293,6 +295,7 @@ func (e *Engine) Tick(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	e.ticked.Store(now.UnixMicro())
 	e.worker.start(w.Tickets...)
 	e.forecasts.later(w, micros(now))
 	return nil

@@ -16,9 +16,6 @@ const horizon = 14 * 24 * time.Hour
 // pastFires is how far back the last fire of an environment is looked for.
 const pastFires = 35 * 24 * time.Hour
 
-// Ready reports whether the database answers.
-func (e *Engine) Ready(ctx context.Context) error { return e.stores.Upkeep.Ping(ctx) }
-
 // Runs returns the runs that match, newest first, and the cursor of the next page.
 func (e *Engine) Runs(ctx context.Context, f scheduler.RunFilter) ([]scheduler.Run, string, error) {
 	return e.stores.Runs.List(ctx, f)

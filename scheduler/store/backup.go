@@ -50,15 +50,24 @@ func Restore(ctx context.Context, dsn, file string, now time.Time) (old string, 
 	if Shared(dsn) {
 		return "", ErrShared
 	}
-	path, err := ownName(dsn)
+	claim, err := newClaim(dsn)
 	if err != nil {
 		return "", err
 	}
-	lock, err := acquire(path)
-	if err != nil {
+	defer func() { err = errors.Join(err, claim.Close()) }()
+	if err := claim.Take("curfew backup --restore"); err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	// NAME.lock keeps daemons out; Windows would not have an open file replaced.
+	if err := claim.closeFile(); err != nil {
+		return "", err
+	}
+	path := claim.path
+	if claim.created { // for its lock alone
+		if err := removed(path); err != nil {
+			return "", err
+		}
+	}
 	if err := checkCopy(ctx, file); err != nil {
 		return "", fmt.Errorf("restore %s: %w; nothing was changed", file, err)
 	}

@@ -23,6 +23,7 @@ import (
 type database struct {
 	db       *sql.DB
 	postgres bool
+	file     *Claim      // nil for PostgreSQL
 	closers  []io.Closer // what is closed after db
 	log      *zap.Logger
 	replica  string // of this process, in River's tables and in ours
@@ -31,30 +32,20 @@ type database struct {
 
 	bound    sync.Map // query as it is written here → as PostgreSQL wants it
 	watchers watchers
+	health   health
 }
 
 func (d *database) close() error {
 	var errs []error
-	if d.db != nil {
-		errs = append(errs, d.db.Close())
+	for _, db := range []*sql.DB{d.health.probe, d.db} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
 	}
 	for _, c := range d.closers {
 		errs = append(errs, c.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// pingTimeout is how long a database may take before the daemon is not ready.
-const pingTimeout = 3 * time.Second
-
-func (d *database) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	var one int
-	if err := d.read().row(ctx, `SELECT 1`).Scan(&one); err != nil {
-		return fmt.Errorf("query the database: %w", err)
-	}
-	return nil
 }
 
 // A session runs statements, in a transaction or outside of one. Queries are
@@ -72,6 +63,9 @@ type session struct {
 // exec returns the number of rows that changed.
 func (q session) exec(ctx context.Context, query string, args ...any) (int, error) {
 	res, err := q.raw.ExecContext(ctx, q.bind(query), args...)
+	if q.tx == nil {
+		q.health.wrote(ctx, err)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -166,6 +160,12 @@ const txTimeout = 30 * time.Second
 
 // tx runs f in one transaction, in which it has the locks.
 func (d *database) tx(ctx context.Context, f func(session) error, locks ...int64) error {
+	err := d.txOnce(ctx, f, locks...)
+	d.health.wrote(ctx, err)
+	return err
+}
+
+func (d *database) txOnce(ctx context.Context, f func(session) error, locks ...int64) error {
 	if d.postgres {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, txTimeout)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"strconv"
 	"strings"
+	"testing"
 
 	"github.com/google/uuid"
 
@@ -67,4 +68,21 @@ func (s *Store) Rehearse(ctx context.Context) error {
 	}
 	defer func() { _ = conn.Close() }()
 	return s.Queue.warmOne(ctx, conn)
+}
+
+// TakeConnections takes every connection that there may be, until the function is called.
+func (s *Store) TakeConnections(t testing.TB) (release func()) {
+	var taken []*sql.Conn
+	for range s.db.db.Stats().MaxOpenConnections {
+		conn, err := s.db.db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, conn)
+	}
+	return func() {
+		for _, conn := range taken {
+			_ = conn.Close()
+		}
+	}
 }

@@ -65,6 +65,18 @@ func (d *database) migrate(ctx context.Context) (from int, err error) {
 	return from, nil
 }
 
+// sameSchema refuses tables that this version cannot read.
+func (d *database) sameSchema(ctx context.Context, _ riverdriver.Driver[*sql.Tx], _ *slog.Logger) error {
+	var schema int
+	if err := d.read().row(ctx, `SELECT COALESCE(MAX(version), 0) FROM curfew_schema`).Scan(&schema); err != nil {
+		return fmt.Errorf("read the schema's version: %w", err)
+	}
+	if known := len(migrations); schema < known {
+		return fmt.Errorf("the tables are those of a version before (schema %d, this one reads %d)", schema, known)
+	}
+	return checkVersion(schema)
+}
+
 // checkVersion refuses a schema that is more than one version ahead of this one.
 func checkVersion(schema int) error {
 	if known := len(migrations); schema > known+1 {

@@ -203,9 +203,11 @@ func (s *Queue) startRiver(ctx, life context.Context) bool {
 	for {
 		err := s.tickets.river.Start(life)
 		if err == nil {
+			s.health.queue.Store(nil)
 			return true
 		}
 		if ctx.Err() == nil {
+			s.health.queue.Store(&err)
 			s.log.Error("queue start failed; retrying", zap.Error(err), zap.Duration("in", startDelay))
 		}
 		select {

@@ -29,8 +29,16 @@ type Options struct {
 	// password that was rotated is used without a restart. Only its user and its
 	// password are taken. An error of it is logged, and the last ones are used. Nil:
 	// they never change.
-	Renew  func() (dsn string, err error)
-	Logger *zap.Logger
+	Renew func() (dsn string, err error)
+	// Claim is a SQLite file that the caller has taken for this process, and gives up after
+	// Close. Nil: Open takes it.
+	Claim *Claim
+	// Checked says that the caller has done the claim's QuickCheck.
+	Checked bool
+	// ReadOnly reads the file of Claim while another process has it, and writes nothing. Its
+	// tables must be those of this version.
+	ReadOnly bool
+	Logger   *zap.Logger
 	// Poll is how often to read the tickets that nobody was notified of; 5 s when zero.
 	// A change by this process starts its passes without them, and PostgreSQL notifies
 	// of those of others.
@@ -92,7 +100,7 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	scheme, _, isURL := strings.Cut(o.DSN, "://")
 	switch {
 	case !isURL:
-		driver, err = d.openSQLite(ctx, o.DSN)
+		driver, err = d.openSQLite(ctx, o)
 	case Shared(o.DSN):
 		driver, err = d.openPostgres(ctx, o)
 	default:
@@ -102,7 +110,11 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 		return nil, err
 	}
 	logger := slogTo(o.Logger)
-	if err := d.migrateAll(ctx, driver, logger); err != nil {
+	prepare := d.migrateAll
+	if o.ReadOnly {
+		prepare = d.sameSchema
+	}
+	if err := prepare(ctx, driver, logger); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", Place(o.DSN), err)
 	}
 	if err := d.setClock(ctx); err != nil {
@@ -123,5 +135,5 @@ func open(ctx context.Context, d *database, o Options) (*Store, error) {
 // Close closes the database and lets its lock go. Queue.Work must have returned.
 func (s *Store) Close() error { return s.db.close() }
 
-// Ping reports whether the database answers.
+// Ping returns a *scheduler.UnreadyError when the database cannot be worked with.
 func (s *Store) Ping(ctx context.Context) error { return s.db.ping(ctx) }

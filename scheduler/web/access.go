@@ -61,6 +61,12 @@ func (g gate) guard(next http.HandlerFunc) http.Handler {
 			g.problem(w, r, http.StatusForbidden, "you may not see this", err.Error())
 			return
 		}
+		if g.opts.Standby != nil && changes(r) {
+			w.Header().Set("Retry-After", retryStandby)
+			title, detail := standbyProblem(g.opts.Standby())
+			g.problem(w, r, http.StatusServiceUnavailable, title, detail)
+			return
+		}
 		next(w, r)
 	})
 }

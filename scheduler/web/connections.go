@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"curfew/scheduler/web/api"
 )
@@ -27,24 +26,25 @@ const (
 type connections struct {
 	most    int
 	limited *prometheus.CounterVec
+	number  prometheus.GaugeFunc
 
 	mu      sync.Mutex // guards what follows
 	open    map[*connection]bool
 	serving int
 }
 
-func newConnections(most int, reg prometheus.Registerer) *connections {
+func newConnections(most int) *connections {
 	if most <= 0 {
 		most = mostConnections
 	}
 	c := &connections{most: most, open: map[*connection]bool{}}
-	c.limited = promauto.With(reg).NewCounterVec(prometheus.CounterOpts{
+	c.limited = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "curfew_http_limited_total", Help: "What was ended or refused since there were too many HTTP connections.",
 	}, []string{"what"})
 	for _, what := range []string{waitingClosed, newClosed, requestRefused} {
 		c.limited.WithLabelValues(what)
 	}
-	promauto.With(reg).NewGaugeFunc(prometheus.GaugeOpts{
+	c.number = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "curfew_http_connections", Help: "HTTP connections that are open.",
 	}, func() float64 {
 		c.mu.Lock()

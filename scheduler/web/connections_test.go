@@ -31,7 +31,7 @@ func serve(t *testing.T) *serving {
 	s := &serving{t: t, arrived: make(chan struct{}, 1000), release: make(chan struct{})}
 	reg := prometheus.NewRegistry()
 	server := web.New(web.Options{
-		API: api.New(api.Options{}), Gatherer: reg, Registerer: reg, MostConnections: mostConnections, Ready: func(context.Context) error { return nil },
+		API: api.New(api.Options{}), Gatherer: reg, Registerer: reg, Ready: func(context.Context) error { return nil },
 		Open: map[string]http.HandlerFunc{"GET /slow": func(http.ResponseWriter, *http.Request) { s.arrived <- struct{}{}; <-s.release }},
 	})
 	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -39,9 +39,14 @@ func serve(t *testing.T) *serving {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
+	front := web.NewFront(nil, mostConnections)
+	if err := front.Register(reg); err != nil {
+		t.Fatal(err)
+	}
+	front.Show(server.Handler(l.Addr()))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- server.Serve(ctx, l) }()
+	go func() { done <- front.Serve(ctx, l) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-done; err != nil {

@@ -5,7 +5,6 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
@@ -16,8 +15,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
 	"curfew/lcs/secret"
+	"curfew/scheduler"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/ratelimit"
 )
@@ -27,13 +28,17 @@ const (
 	requestTimeout = 30 * time.Second
 	idleTimeout    = 2 * time.Minute
 	stopTimeout    = 5 * time.Second
+	readyTimeout   = 5 * time.Second
 	maxHeader      = 64 << 10
 )
 
 // Options are what a Server is made of.
 type Options struct {
-	API      *api.API
-	Ready    func(ctx context.Context) error // why the daemon cannot work, nil when it can
+	API   *api.API
+	Ready func(ctx context.Context) error // why the daemon cannot work, nil when it can
+	// Standby says which process is active while this one stands by, in words. Nil: this one
+	// is active.
+	Standby  func() string
 	Gatherer prometheus.Gatherer
 	// Registerer takes the metrics of the server itself. Nil: they are nowhere.
 	Registerer prometheus.Registerer
@@ -51,18 +56,16 @@ type Options struct {
 	// Open are routes for everybody: what they serve is nobody's secret, or they check
 	// themselves who asks.
 	Open map[string]http.HandlerFunc
-	// MostConnections is how many connections there are at most; 1024 when zero.
-	MostConnections int
 	// Problem shows a problem in the form of the pages. Nil: problems are documents.
 	Problem func(w http.ResponseWriter, r *http.Request, status int, title, detail string)
 }
 
 // A Server answers HTTP requests.
 type Server struct {
-	opts        Options
-	log         *zap.Logger
-	tokens      *tokens
-	connections *connections
+	opts   Options
+	log    *zap.Logger
+	tokens *tokens
+	checks singleflight.Group
 }
 
 // New makes a server.
@@ -71,41 +74,12 @@ func New(o Options) *Server {
 		o.Logger = zap.NewNop()
 	}
 	log := o.Logger.Named("web")
-	return &Server{opts: o, log: log, connections: newConnections(o.MostConnections, o.Registerer), tokens: &tokens{
+	return &Server{opts: o, log: log, tokens: &tokens{
 		token: o.Token, log: log, wrong: ratelimit.New(wrongEvery, wrongAtOnce),
 		count: promauto.With(o.Registerer).NewCounter(prometheus.CounterOpts{
 			Name: "curfew_http_unauthorized_total", Help: "Requests that were refused for a wrong API token.",
 		}),
 	}}
-}
-
-// Serve answers on a listener until ctx ends, then lets requests under way finish.
-func (s *Server) Serve(ctx context.Context, l net.Listener) error {
-	server := &http.Server{
-		Handler: s.connections.bounded(s.Handler(l.Addr())), ConnContext: inContext, ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: zap.NewStdLog(s.log),
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(&boundedListener{l, s.connections}) }()
-	select {
-	case err := <-ended:
-		return fmt.Errorf("serve HTTP: %w", err)
-	case <-ctx.Done():
-	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-	defer cancel()
-	err := server.Shutdown(stop)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close()
-	}
-	if serr := <-ended; err == nil && !errors.Is(serr, http.ErrServerClosed) {
-		err = serr
-	}
-	if err != nil {
-		return fmt.Errorf("stop serving HTTP: %w", err)
-	}
-	return nil
 }
 
 // Handler returns the routes for a listener's address.
@@ -124,7 +98,7 @@ func (s *Server) Patterns() []string { return slices.Sorted(maps.Keys(s.routes(f
 func (s *Server) routes(local bool) map[string]http.Handler {
 	read, change, shown := gate{s, apiRead, local}, gate{s, apiChange, local}, gate{s, page, local}
 	all := map[string]http.Handler{
-		"GET /healthz":   http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok") }),
+		"GET /healthz":   http.HandlerFunc(s.healthy),
 		"GET /readyz":    http.HandlerFunc(s.ready),
 		"GET /metrics":   promhttp.HandlerFor(s.opts.Gatherer, promhttp.HandlerOpts{}),
 		"POST /-/reload": change.guard(s.opts.API.Reload()),
@@ -149,10 +123,24 @@ func (s *Server) routes(local bool) map[string]http.Handler {
 	}
 	if s.opts.SignIn != nil {
 		for pattern, handler := range s.opts.SignIn.Routes() {
+			if s.opts.Standby != nil {
+				handler = standbyUnnamed // it keeps sessions
+			}
 			all[pattern] = handler
 		}
 	}
+	if s.opts.Standby != nil {
+		all["/link/{token}"] = http.HandlerFunc(standbyUnnamed)
+	}
 	return all
+}
+
+func (s *Server) healthy(w http.ResponseWriter, _ *http.Request) {
+	if s.opts.Standby != nil {
+		plain(w, http.StatusOK, "standby")
+		return
+	}
+	plain(w, http.StatusOK, "ok")
 }
 
 // secured sets the headers that every answer has.
@@ -168,13 +156,33 @@ func secured(next http.Handler) http.Handler {
 	})
 }
 
+// ready answers whether the daemon can work, and if not, why. One check at a time is under
+// way: of one that hangs, everybody hears at once.
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	if err := s.opts.Ready(r.Context()); err != nil {
-		s.log.Warn("not ready", zap.Error(err))
-		plain(w, http.StatusServiceUnavailable, "the database does not answer")
+	if s.opts.Standby != nil {
+		plain(w, http.StatusOK, "standby")
 		return
 	}
-	plain(w, http.StatusOK, "ready")
+	ctx := context.WithoutCancel(r.Context()) // whoever asks at the same time shares the answer
+	var err error
+	select {
+	case res := <-s.checks.DoChan("ready", func() (any, error) { return nil, s.opts.Ready(ctx) }):
+		err = res.Err
+	case <-time.After(readyTimeout):
+		err = &scheduler.UnreadyError{Reason: scheduler.UnreadyDatabase, Err: errors.New("the check hangs")}
+	case <-r.Context().Done():
+		return
+	}
+	if err == nil {
+		plain(w, http.StatusOK, "ready")
+		return
+	}
+	s.log.Warn("not ready", zap.Error(err))
+	reason := scheduler.UnreadyDatabase // what other errors say may name a host or a password
+	if e, ok := errors.AsType[*scheduler.UnreadyError](err); ok {
+		reason = e.Reason
+	}
+	plain(w, http.StatusServiceUnavailable, reason)
 }
 
 func plain(w http.ResponseWriter, status int, text string) {

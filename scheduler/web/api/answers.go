@@ -195,6 +195,30 @@ func (a *API) file(r *http.Request) (any, error) {
 	return a.opts.File(r.Context()), nil
 }
 
+// The states of a Daemon.
+const (
+	StateActive  = "active"
+	StateStandby = "standby"
+)
+
+// A Daemon is what a process is to the database.
+type Daemon struct {
+	Version string  `json:"version"`
+	State   string  `json:"state"`
+	Active  *string `json:"active"`  // the active process, in words, when this one stands by
+	Awaited bool    `json:"awaited"` // another process stands by for the database of this one
+}
+
+func (a *API) daemon(r *http.Request) (any, error) {
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	if a.opts.Daemon == nil {
+		return Daemon{State: StateActive}, nil
+	}
+	return a.opts.Daemon(), nil
+}
+
 func (a *API) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {
 	if _, err := query(r); err != nil {
 		return nil, err

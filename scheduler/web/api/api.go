@@ -52,6 +52,8 @@ type Options struct {
 	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
 	// File returns what the schedule file is. Nil: there is none.
 	File func(context.Context) File
+	// Daemon returns what this process is to the database. Nil: the active one.
+	Daemon func() Daemon
 	// Events sends the changes. Nil: nobody can listen.
 	Events *Events
 }
@@ -126,6 +128,7 @@ func (a *API) Routes() []Route {
 		{"POST", "/api/v1/accounts/{name}/release", a.reply(http.StatusOK, a.releaseAccount)},
 		{"GET", "/api/v1/receivers", a.reply(http.StatusOK, a.receivers)},
 		{"GET", "/api/v1/file", a.reply(http.StatusOK, a.file)},
+		{"GET", "/api/v1/daemon", a.reply(http.StatusOK, a.daemon)},
 		{"POST", "/api/v1/reload", a.reply(http.StatusOK, a.reload)},
 		{"GET", "/api/v1/openapi.json", a.openAPI},
 	}

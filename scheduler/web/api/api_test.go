@@ -276,6 +276,14 @@ func TestLostDatabaseIsNotReadyAndSaysNothingOfItself(t *testing.T) {
 	}
 }
 
+func TestReadyzSaysWhichConditionFailsAndNoDetail(t *testing.T) {
+	down := &scheduler.UnreadyError{Reason: scheduler.UnreadyDisk, Err: errors.New("write /srv/known-place/curfew.db")}
+	res := ask(handler(onLoopback, "", down), "GET", "localhost", "/readyz", "")
+	if got := body(t, res); res.StatusCode != 503 || got != scheduler.UnreadyDisk+"\n" {
+		t.Errorf("/readyz = %d %q, want 503 and %q alone", res.StatusCode, got, scheduler.UnreadyDisk)
+	}
+}
+
 func TestOpenAPINamesExactlyWhatIsServed(t *testing.T) {
 	h := handler(onLoopback, "", nil)
 	var doc struct {

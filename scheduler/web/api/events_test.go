@@ -111,7 +111,9 @@ func listen(t *testing.T, dsn string, o api.EventsOptions) *listening {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 2)
 	go func() { ended <- events.Run(ctx) }()
-	go func() { ended <- site.Serve(ctx, listener) }()
+	front := web.NewFront(nil, 0)
+	front.Show(site.Handler(listener.Addr()))
+	go func() { ended <- front.Serve(ctx, listener) }()
 	l.url = "http://" + listener.Addr().String() + api.EventsPath
 	stopped := false
 	l.stop = func() {

@@ -100,6 +100,13 @@ func (c *Client) File(ctx context.Context) (api.File, error) {
 	return f, err
 }
 
+// Daemon returns what the process that answers is to the database.
+func (c *Client) Daemon(ctx context.Context) (api.Daemon, error) {
+	var d api.Daemon
+	err := c.get(ctx, "/api/v1/daemon", &d)
+	return d, err
+}
+
 // Healthy asks whether the daemon lives.
 func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", nil) }
 

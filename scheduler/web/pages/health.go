@@ -15,6 +15,7 @@ func isNoRun(err error) bool { return errors.Is(err, scheduler.ErrNoRun) }
 // Health is how the daemon does.
 type Health struct {
 	Ready     bool
+	Standby   bool
 	Why       string
 	Accounts  []AccountLine
 	Overrides []OverrideLine
@@ -65,8 +66,8 @@ func (p *Pages) health(r *http.Request, c *clock) (any, error) {
 	if _, err := query(r); err != nil {
 		return nil, err
 	}
-	h := &Health{Ready: true}
-	if err := p.opts.Engine.Ready(r.Context()); err != nil {
+	h := &Health{Ready: true, Standby: p.opts.Standby != nil}
+	if err := p.opts.Engine.Ready(r.Context()); err != nil && !h.Standby {
 		h.Ready, h.Why = false, err.Error()
 	}
 	accounts, err := p.opts.Engine.Accounts(r.Context())

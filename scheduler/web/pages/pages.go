@@ -4,6 +4,7 @@ package pages
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -109,6 +110,9 @@ type Options struct {
 	Logger    *zap.Logger
 	Version   string
 	Demo      bool
+	// Standby says which process is active while this one stands by, in words. Nil: this one
+	// is active.
+	Standby func() string
 	// Events is the address that sends what changes. "": pages stay as they were loaded.
 	Events string
 	Now    func() time.Time // time.Now when nil
@@ -244,6 +248,9 @@ func (p *Pages) frame(r *http.Request, c *clock, page, title string, body any) F
 		Who: name, CanSignIn: name == "" && p.canSignIn(),
 		Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
 	}
+	if p.opts.Standby != nil {
+		f.Standby = cmp.Or(p.opts.Standby(), "another process")
+	}
 	if live(page) {
 		f.Events = p.opts.Events
 	}
@@ -265,6 +272,7 @@ func (p *Pages) static(w http.ResponseWriter, r *http.Request) {
 type Frame struct {
 	Title, Page, Version, Zone string
 	Demo                       bool
+	Standby                    string // which process is active, "" when this one is
 	Preview                    bool   // there is a page to paste a file into
 	Events                     string // of a page that follows them
 	Now                        Moment

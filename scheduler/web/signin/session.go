@@ -78,7 +78,7 @@ func (s *SignIn) Identify(w http.ResponseWriter, r *http.Request) (who access.Id
 	if u.Issuer != settings.Issuer || u.ClientID != settings.ClientID {
 		return who, false, nil
 	}
-	if now := time.Now(); now.Sub(time.Unix(s.sessions.GetInt64(ctx, keySeen), 0)) >= seenEvery {
+	if now := time.Now(); !s.opts.ReadOnly && now.Sub(time.Unix(s.sessions.GetInt64(ctx, keySeen), 0)) >= seenEvery {
 		s.sessions.Put(ctx, keySeen, now.Unix())
 		if err := s.write(ctx, w); err != nil {
 			return who, false, err

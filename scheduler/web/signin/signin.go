@@ -42,6 +42,8 @@ type Options struct {
 	Settings  func() *Settings // of the active schedule file, nil when it has no access
 	Policy    *access.Policy
 	Store     Store
+	// ReadOnly says that sessions cannot be written: nobody signs in or out here.
+	ReadOnly bool
 	// Problem shows a problem: what it is, and what to do next.
 	Problem func(w http.ResponseWriter, r *http.Request, status int, what, next string)
 	Logger  *zap.Logger
