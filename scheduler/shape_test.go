@@ -54,7 +54,7 @@ func TestPartsStaySmall(t *testing.T) {
 func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		".":          {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
-		"engine":     {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"engine":     {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"store":      {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 		"report":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
 		"notify":     {"curfew/internal/wording", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
