@@ -128,12 +128,11 @@ var shapes = []shape{
 	{[]string{"bearer", "basic", "negotiate"}, redactScheme},
 	replacing(`\beyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*`, redacted, "eyj"), // a JSON web token
 	{[]string{":/"}, redactUser},
-	// None of these reaches over the quotes around a field of a log's line.
 	// NAME=VALUE of an address or a connection string, "NAME": "VALUE" of JSON, <NAME>VALUE of XML.
-	replacing(`(?i)\b((?:`+names+`)\s*=\s*)(?:\\*'[^'"\\]*'|\\*"[^"\\,:{}]*\\*"|[^\s&"'<>\\,;)]+)`, `${1}`+redacted, "="),
+	replacing(`(?i)\b((?:`+names+`)\s*=\s*)(?:'[^']*'|\\*"[^"\\]*\\*"|[^\s&"'<>\\,;)]+)`, `${1}`+redacted, "="),
 	replacing(`(?i)([?&](?:code|key)=)[^\s&"'<>\\,;)]+`, `${1}`+redacted, "code=", "key="),
 	replacing(`(?i)(["'](?:`+names+`)\\*["']\s*:\s*\\*["'])[^"'\\]+`, `${1}`+redacted, `":`, `" :`, `':`, `' :`),
-	replacing(`(?i)(<(?:[\w.-]+:)?(?:`+names+`)(?:\s[^<>"\\]*)?>)[^<"\\]+`, `${1}`+redacted, "<"),
+	replacing(`(?i)(<(?:[\w.-]+:)?(?:`+names+`)(?:\s[^<>]*)?>)[^<]+`, `${1}`+redacted, "<"),
 }
 
 func replacing(pattern, with string, signs ...string) shape {
@@ -168,22 +167,3 @@ func redactUser(s string) string {
 		return m[1] + redacted + "@"
 	})
 }
-
-// A Writer redacts what is written, such as lines of a log.
-type Writer struct {
-	To interface {
-		Write(p []byte) (int, error)
-		Sync() error
-	}
-}
-
-// Write redacts one write as a whole. It reports all of p as written.
-func (w Writer) Write(p []byte) (int, error) {
-	if _, err := w.To.Write([]byte(Redact(string(p)))); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// Sync does what To does.
-func (w Writer) Sync() error { return w.To.Sync() }
