@@ -7,9 +7,11 @@ import (
 	"github.com/mattn/go-isatty"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"curfew/lcs/secret"
 )
 
-// newLogger writes to w: JSON, or lines for people when format is console, or is
+// newLogger writes to w, without credentials: JSON, or lines for people when format is console, or is
 // empty and w is a terminal.
 func newLogger(w io.Writer, format, level string) (*zap.Logger, error) {
 	min, err := zapcore.ParseLevel(level)
@@ -30,7 +32,7 @@ func newLogger(w io.Writer, format, level string) (*zap.Logger, error) {
 	default:
 		return nil, usage("--log-format: unknown format %q; want json or console", format)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), min)), nil
+	return zap.New(secret.Core(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(w)), min))), nil
 }
 
 func terminal(w io.Writer) bool {

@@ -205,7 +205,7 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.reload.file.current, Events: p.events,
 	})
 	site := web.Options{
-		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
+		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token,
 		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
 	}
 	if people := d.access.signIn(p.past.store, shown.Problem); people != nil {

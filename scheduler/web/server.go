@@ -38,8 +38,9 @@ type Options struct {
 	// Registerer takes the metrics of the server itself. Nil: they are nowhere.
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
-	// Token returns the current API token. Empty, or nil: there is none.
-	Token func() secret.Secret
+	// Token reads the current API token. Nil: there is none. While it cannot be read, none is
+	// right.
+	Token func() (secret.Secret, error)
 	// SignIn knows who signed in. Nil: nobody can.
 	SignIn SignIn
 	// PublicURL is the address that people use, without a slash at its end; "" when it is

@@ -164,7 +164,7 @@ var (
 func handler(addr net.Addr, token string, down error) http.Handler {
 	shown := shownPages(down)
 	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func() api.File { return active }}, web.Options{
-		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: func() secret.Secret { return secret.New(token) },
+		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: tokenIs(token),
 	}).Handler(addr))
 }
 
@@ -318,8 +318,16 @@ var none = api.Names{Added: []string{}, Removed: []string{}, Changed: []string{}
 
 const known = "a token that is known"
 
+// tokenIs reads a token, nil for none.
+func tokenIs(token string) func() (secret.Secret, error) {
+	if token == "" {
+		return nil
+	}
+	return func() (secret.Secret, error) { return secret.New(token), nil }
+}
+
 // withToken is a server whose token is known.
-var withToken = web.Options{Token: func() secret.Secret { return secret.New(known) }}
+var withToken = web.Options{Token: tokenIs(known)}
 
 func TestChanges(t *testing.T) {
 	const run = "/api/v1/runs/01a20a66-0000-7000-8000-000000000003"
