@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"curfew/lcs/secret"
 )
 
 const (
@@ -51,7 +53,12 @@ func sentOnce(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (
 		if a := attemptIn(req.Context()); a != nil && req.Method == http.MethodGet && a.sends.Add(1) > 1 {
 			return nil, errBrokeOff
 		}
-		return proxy(req)
+		address, err := proxy(req)
+		if address != nil && address.User != nil {
+			password, _ := address.User.Password()
+			secret.Hide(password, address.User.Username()+":"+password)
+		}
+		return address, err
 	}
 }
 

@@ -38,6 +38,7 @@ func newServe(e env, path *string) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
 	f.StringVar(&o.publicURL, "public-url", e.getenv("CURFEW_PUBLIC_URL"), "`address` that people use, for links and sign-in, such as https://curfew.contoso.com (CURFEW_PUBLIC_URL)")
+	hideDefault(c, "public-url")
 	f.StringVar(&o.retention, "retention", cmp.Or(e.getenv("CURFEW_RETENTION"), "400d"), "how long runs and calls are kept after their end (CURFEW_RETENTION)")
 	logFlags(c, e, &o)
 	return c

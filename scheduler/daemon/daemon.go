@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"curfew/lcs/auth"
+	"curfew/lcs/remote"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
@@ -76,6 +77,9 @@ func newDaemon(o Options, l loaded) (*daemon, error) {
 	public, err := ParsePublicURL(o.PublicURL)
 	if err != nil {
 		return nil, err
+	}
+	if _, _, fault := remote.Listener(o.Listen); fault != "" {
+		return nil, &SettingError{fmt.Errorf("--listen or CURFEW_LISTEN cannot be used: %s; want an address such as 127.0.0.1:8080", fault)}
 	}
 	d := &daemon{o, l, &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}}
 	if err := d.access.check(l.cfg); err != nil {
