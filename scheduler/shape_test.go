@@ -58,7 +58,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"store":      {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 		"report":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
 		"notify":     {"curfew/internal/wording", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
-		"web":        {"curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler/web/access", "curfew/scheduler/web/api", "curfew/scheduler/web/ratelimit"},
+		"web":        {"curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/api", "curfew/scheduler/web/ratelimit"},
 		"web/signin": {"curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/ratelimit"},
 		"web/access": {"curfew/scheduler", "curfew/scheduler/plan"},
 		"web/api":    {"curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer"},

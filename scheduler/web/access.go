@@ -49,6 +49,7 @@ type gate struct {
 // request: of the API token, else of the session, else of whoever reads on the machine
 // itself. What an identity may do beyond reading is decided by access.Changes.
 func (g gate) guard(next http.HandlerFunc) http.Handler {
+	next = validText(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, answered := g.identify(w, r)
 		if answered {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"curfew/lcs/secret"
+	"curfew/scheduler"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/ratelimit"
 )
@@ -143,11 +145,11 @@ func (s *Server) routes(local bool) map[string]http.Handler {
 		all[pattern] = compressed(shown.guard(handler))
 	}
 	for pattern, handler := range s.opts.Open {
-		all[pattern] = compressed(handler)
+		all[pattern] = compressed(validText(handler))
 	}
 	if s.opts.SignIn != nil {
 		for pattern, handler := range s.opts.SignIn.Routes() {
-			all[pattern] = handler
+			all[pattern] = validText(handler)
 		}
 	}
 	return all
@@ -164,6 +166,17 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// validText refuses addresses with text that no database keeps, before anything asks for it.
+func validText(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if query, err := url.QueryUnescape(r.URL.RawQuery); !scheduler.ValidText(r.URL.Path) || err == nil && !scheduler.ValidText(query) {
+			api.WriteProblem(w, http.StatusBadRequest, "the address cannot be read", "want UTF-8 text without NUL in the path and in each parameter")
+			return
+		}
+		next(w, r)
+	}
 }
 
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
