@@ -156,12 +156,16 @@ func redactScheme(s string) string {
 
 var userInfo = regexp.MustCompile(`(?i)\b([a-z][a-z0-9+.-]+:/{1,2})([^\s"'<>\\]*)@`)
 
+// placeholder is what messages write for a user and a password.
+const placeholder = "USER:PASSWORD"
+
 // redactUser replaces what stands before the last @ of an address, a password with a slash
 // or another @ included. What is redacted already stays.
 func redactUser(s string) string {
 	return userInfo.ReplaceAllStringFunc(s, func(found string) string {
 		m := userInfo.FindStringSubmatch(found)
-		if user, password, _ := strings.Cut(m[2], ":"); password == redacted && !strings.Contains(user, "@") {
+		user, password, _ := strings.Cut(m[2], ":")
+		if password == redacted && !strings.Contains(user, "@") || m[2] == placeholder {
 			return found
 		}
 		return m[1] + redacted + "@"

@@ -40,6 +40,7 @@ func TestShapesOfCredentialsAreRedacted(t *testing.T) {
 		{"a password with an at sign and a slash", "postgres://u:p/w@x@db/curfew", "postgres://REDACTED@db/curfew"},
 		{"an address with one slash", "postgres:/u:PW@h", "postgres:/REDACTED@h"},
 		{"an address that is redacted already", "postgres://curfew:REDACTED@db/curfew", "postgres://curfew:REDACTED@db/curfew"},
+		{"an address that is an example", "want postgres://USER:PASSWORD@HOST/DATABASE", "want postgres://USER:PASSWORD@HOST/DATABASE"},
 		{"an address without a user", "https://host/a?b=c, anna@contoso.com", "https://host/a?b=c, anna@contoso.com"},
 		{"a signature in an address", "https://x.logic.azure.com/w/invoke?sp=1&sig=AbC%2B", "https://x.logic.azure.com/w/invoke?sp=1&sig=REDACTED"},
 		{"a code in an address", "/callback?code=abc&state=x", "/callback?code=REDACTED&state=x"},

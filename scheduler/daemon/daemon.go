@@ -178,7 +178,12 @@ func (d *daemon) build(ctx context.Context, st *store.Store) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
+	files := newOpenFiles(d.Getenv, d.Logger)
+	files.warn(d.cfg)
+	reload.active = func(cfg *config.Config) {
+		told.deliverer.Load(NoticesOf(cfg, d.Getenv))
+		files.warn(cfg)
+	}
 	p := parts{
 		engine: acting, past: reports{acting, st, d.Retention}, reload: reload, saved: saved, notices: told.deliverer,
 		events: api.NewEvents(api.EventsOptions{Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN)}),
