@@ -106,7 +106,9 @@ func TestAnswerOfAnotherProgramIsAnError(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, err := range calls(t.Context(), c) {
+		list := calls(t.Context(), c)
+		delete(list, "Healthy") // any answer will do
+		for name, err := range list {
 			if err == nil || !strings.Contains(err.Error(), "it is not curfew's; does another program listen there?") {
 				t.Errorf("%s of %q = %v, want that it is not curfew's", name, answer, err)
 			}
