@@ -147,8 +147,12 @@ func unauthorized(w http.ResponseWriter, title, detail string) {
 }
 
 // passedOn reports whether a proxy passed a request on, so that it may come from anywhere:
-// by the headers that RFC 7239 and 9110 name, and by those that proxies have of their own.
+// by the headers that RFC 7239 and 9110 name, by those that proxies have of their own, and
+// by HTTP/1.0, which hardly anybody but a proxy without any of these speaks.
 func passedOn(r *http.Request) bool {
+	if !r.ProtoAtLeast(1, 1) {
+		return true
+	}
 	for name := range r.Header {
 		switch {
 		case strings.HasPrefix(name, "X-Forwarded-"), strings.HasPrefix(name, "X-Original-"):

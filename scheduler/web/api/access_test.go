@@ -89,6 +89,17 @@ func TestRequestsThatAProxyPassedOnNeedTheToken(t *testing.T) {
 	}
 }
 
+// nginx adds no header by itself, and long spoke HTTP/1.0 to what is behind it.
+func TestRequestsInHTTP10NeedTheToken(t *testing.T) {
+	req := httptest.NewRequest("GET", "http://127.0.0.1:8080/api/v1/overrides", nil)
+	req.Proto, req.ProtoMajor, req.ProtoMinor = "HTTP/1.0", 1, 0
+	w := httptest.NewRecorder()
+	served(api.Options{Engine: fixed{}}, withToken).Handler(onLoopback).ServeHTTP(w, req)
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("HTTP/1.0 without the token = %d, want 401", w.Code)
+	}
+}
+
 // A token is what its file holds at the moment: one that was taken away opens nothing, and
 // one that is back opens at once.
 func TestTokenIsAsItsFileIs(t *testing.T) {
