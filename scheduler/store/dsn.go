@@ -28,7 +28,7 @@ func postgresURL(dsn string) (rest string, ok bool) {
 }
 
 var (
-	// keywords is how a connection string of keywords begins, such as host=db password=…
+	// keywords is how a connection string of keywords begins, such as host=db.
 	keywords = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_ ]*=`)
 	// otherScheme is that of another kind of database.
 	otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{1,20}://`)
