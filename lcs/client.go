@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -23,6 +22,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 	"go.uber.org/zap"
+
+	"curfew/lcs/remote"
 )
 
 const (
@@ -65,10 +66,11 @@ func NewClient(endpoint string, cred azcore.TokenCredential, opts *ClientOptions
 	if opts != nil {
 		o = *opts
 	}
-	endpoint = strings.TrimRight(endpoint, "/")
-	if err := checkEndpoint(endpoint); err != nil {
-		return nil, err
+	address, fault := remote.Address(endpoint)
+	if fault != "" {
+		return nil, fmt.Errorf("use the LCS endpoint: %s; want %s", fault, remote.Want)
 	}
+	endpoint = address.String()
 	c := &Client{endpoint: endpoint, timeout: o.Timeout, log: o.Logger, onEOL: o.OnVersionEOL}
 	if c.timeout <= 0 {
 		c.timeout = CallTimeout
@@ -99,23 +101,6 @@ func cleanVersion(v string) string {
 		return "devel"
 	}
 	return v
-}
-
-func checkEndpoint(endpoint string) error {
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return fmt.Errorf("use LCS endpoint: %q is not an address such as https://lcsapi.eu.lcs.dynamics.com", clean(endpoint))
-	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
-		return nil
-	default:
-		return fmt.Errorf("use LCS endpoint %s: a token goes over https only; plain http is for loopback addresses", clean(endpoint))
-	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Start asks LCS to start an environment. LCS accepts it for one that runs already.
@@ -221,6 +206,9 @@ func (c *Client) History(ctx context.Context, project int64, environmentID strin
 	}
 	if err := c.do(ctx, r, &a); err != nil {
 		return HistoryPage{}, err
+	}
+	for i := range a.Data {
+		a.Data[i].clean()
 	}
 	return HistoryPage{Number: int(a.ResultPageCurrent), More: a.more(len(a.Data)), Actions: a.Data}, nil
 }

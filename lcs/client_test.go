@@ -2,10 +2,14 @@ package lcs_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -202,9 +206,116 @@ func TestOneFreshTokenAfterA401(t *testing.T) {
 	}
 }
 
+// A peer, LCS or a gateway before it, may repeat the headers of a request wherever it writes text.
+func TestTextOfPeersIsKeptWithoutCredentials(t *testing.T) {
+	const token = "kn0wn-token/with+signs=="
+	echoed := "Authorization: Bearer " + token
+	tests := []struct{ name, answer string }{
+		{"the message of a refusal", `{"IsSuccess":false,"ErrorMessage":"headers were ` + echoed + `"}`},
+		{"the token alone", `{"IsSuccess":false,"ErrorMessage":"` + token + `"}`},
+		{"escaped as in an address", `{"IsSuccess":false,"ErrorMessage":"?token=` + url.QueryEscape(token) + `"}`},
+		{"in base64", `{"IsSuccess":false,"ErrorMessage":"` + base64.StdEncoding.EncodeToString([]byte(echoed)) + `"}`},
+		{"an id of an operation", `{"IsSuccess":true,"OperationActivityId":"` + token + `","ResultPageCurrent":1}`},
+		{"the end of the version", `{"IsSuccess":true,"VersionEOL":"` + token + `"}`},
+		{"what describes an environment", `{"IsSuccess":true,"ResultPageCurrent":1,"Data":[{"EnvironmentId":"` + token + `","EnvironmentName":"` + echoed + `","EnvironmentType":"` + token + `","DeploymentState":"` + token + `","DeploymentStatusDisplay":"` + token + `","DeployedOnUTC":"` + token + `"}]}`},
+		{"what describes an operation", `{"IsSuccess":true,"ResultPageCurrent":1,"Data":[{"Name":"` + token + `","Type":"` + token + `","TypeDisplay":"` + echoed + `","StartDateTimeUTC":"` + token + `","EndDateTimeUTC":"` + token + `","Status":"` + token + `","ActivityId":"` + token + `"}]}`},
+	}
+	for _, tt := range tests {
+		for _, status := range []int{http.StatusOK, http.StatusForbidden} {
+			t.Run(fmt.Sprintf("%s, HTTP %d", tt.name, status), func(t *testing.T) {
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Activity-Id", token)
+					w.WriteHeader(status)
+					_, _ = io.WriteString(w, tt.answer)
+				}))
+				defer server.Close()
+				shown := map[string]string{}
+				c, err := lcs.NewClient(server.URL, &credential{token: token}, &lcs.ClientOptions{OnVersionEOL: func(date string) { shown["the date"] = date }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				op, err := c.Stop(t.Context(), project, dashed)
+				page, perr := c.EnvironmentsPage(t.Context(), project, 1)
+				history, herr := c.History(t.Context(), project, dashed, 1)
+				e := &lcs.Error{}
+				_ = errors.As(err, &e)
+				shown["what the client returns"] = fmt.Sprintf("%+v %v %+v %+v %v %+v %v", op, err, *e, page, perr, history, herr)
+				for _, leak := range lcssim.Leaks(shown, []string{token}) {
+					t.Errorf("%s: %s", leak, shown)
+				}
+			})
+		}
+	}
+}
+
+// What a proxy answers instead of a connection left nothing for LCS to count, and its words
+// may repeat the credentials that it was sent.
+func TestRefusedProxyIsNoCallAndShowsNoCredentials(t *testing.T) {
+	basic := base64.StdEncoding.EncodeToString([]byte("svc-proxy:pr0xy-passw0rd"))
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 407 wrong credentials: %s\r\nContent-Length: 0\r\n\r\n", r.Header.Get("Proxy-Authorization"))
+		_ = conn.Close()
+	}))
+	defer proxy.Close()
+	transport := lcs.NewTransport()
+	address, err := url.Parse("http://svc-proxy:pr0xy-passw0rd@" + strings.TrimPrefix(proxy.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport.Transport.(*http.Transport).Proxy = http.ProxyURL(address)
+	c, err := lcs.NewClient("https://lcs.invalid", &credential{token: secret}, &lcs.ClientOptions{Transport: transport})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Stop(t.Context(), project, dashed)
+	if kindOf(err) != lcs.NotSent || !strings.Contains(err.Error(), "the proxy 127.0.0.1:") || !strings.Contains(err.Error(), "HTTP 407") {
+		t.Errorf("Stop = %v, want %s and which proxy refused", err, lcs.NotSent)
+	}
+	for _, leak := range lcssim.Leaks(map[string]string{"the error": fmt.Sprint(err)}, []string{basic, "pr0xy-passw0rd"}) {
+		t.Errorf("%s: %v", leak, err)
+	}
+}
+
+// A certificate does not become trusted by asking again.
+func TestCertificateErrorsArePermanentAndSaySo(t *testing.T) {
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	c, err := lcs.NewClient(server.URL, &credential{token: secret}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Stop(t.Context(), project, dashed)
+	if kindOf(err) != lcs.Untrusted || strings.Contains(err.Error(), "x509") ||
+		!strings.Contains(err.Error(), "not trusted") || !strings.Contains(err.Error(), "asking again does not help") {
+		t.Errorf("Stop = %v, want %s and what to do", err, lcs.Untrusted)
+	}
+}
+
+// Only what changes something can be left half done.
+func TestUnansweredReadIsNotSaidToBeCarriedOut(t *testing.T) {
+	sim := newSim(lcssim.Options{})
+	sim.Inject(lcssim.Fault{Kind: lcssim.Error503})
+	c := newClient(t, sim, lcs.ClientOptions{})
+	const doubt = "may or may not have been carried out"
+	if _, err := c.EnvironmentsPage(t.Context(), project, 1); kindOf(err) != lcs.Ambiguous || strings.Contains(err.Error(), doubt) {
+		t.Errorf("EnvironmentsPage = %v, want %s without doubt about what it did", err, lcs.Ambiguous)
+	}
+	if _, err := c.Stop(t.Context(), project, dashed); kindOf(err) != lcs.Ambiguous || !strings.Contains(err.Error(), doubt) {
+		t.Errorf("Stop = %v, want %s and the doubt", err, lcs.Ambiguous)
+	}
+}
+
 func TestWhatNeverLeftIsNotSent(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()
+	plain := httptest.NewServer(nil)
+	defer plain.Close()
 	tests := []struct {
 		name, endpoint string
 		cred           *credential
@@ -212,6 +323,7 @@ func TestWhatNeverLeftIsNotSent(t *testing.T) {
 		{"no token", "https://lcs.invalid", &credential{err: errors.New("signed out")}},
 		{"nobody listens", closed.URL, &credential{token: secret}},
 		{"no such host", "https://nosuchhost.invalid", &credential{token: secret}},
+		{"a port that answers no handshake", "https://" + strings.TrimPrefix(plain.URL, "http://"), &credential{token: secret}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -250,6 +362,12 @@ func TestTokenGoesOverTLSOrLoopbackOnly(t *testing.T) {
 		{"http://127.0.0.1:9000/", true},
 		{"http://[::1]:9000", true},
 		{"http://localhost:9000", true},
+		{"http://LOCALHOST:9000", true},
+		{"http://[::ffff:127.0.0.1]:9000", true},
+		{"http://[::1%25eth0]:9000", false},
+		{"http://127.0.0.1:99999", false},
+		{"https://lcs.invalid:0", false},
+		{"https://lcs.invalid:", false},
 		{"http://lcsapi.lcs.dynamics.com", false},
 		{"http://127.0.0.1.evil.example", false},
 		{"https://user:password@lcs.invalid", false},

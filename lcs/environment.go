@@ -22,6 +22,12 @@ type Environment struct {
 	Contradictory bool
 }
 
+func cleanAll(texts ...*string) {
+	for _, t := range texts {
+		*t = clean(*t)
+	}
+}
+
 // A Condition is what an environment's metadata means to somebody who wants to
 // start or stop it.
 type Condition string
@@ -124,4 +130,9 @@ type HistoryAction struct {
 	End         string `json:"EndDateTimeUTC"` // "" while it runs
 	Status      string `json:"Status"`
 	ActivityID  string `json:"ActivityId"`
+}
+
+// clean makes each text of LCS fit to be kept and shown.
+func (a *HistoryAction) clean() {
+	cleanAll(&a.Name, &a.Type, &a.TypeDisplay, &a.Start, &a.End, &a.Status, &a.ActivityID)
 }

@@ -2,18 +2,19 @@ package lcs
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"curfew/lcs/remote"
+	"curfew/lcs/secret"
 )
 
 // A Kind says what an Error means to the caller.
@@ -30,6 +31,7 @@ const (
 	Invalid      Kind = "invalid"      // another 3xx or 4xx
 	Ambiguous    Kind = "ambiguous"    // 5xx, no answer, or an answer that cannot be read
 	NotSent      Kind = "not sent"     // the request never left
+	Untrusted    Kind = "untrusted"    // nor did this one: the host's certificate cannot be trusted
 )
 
 // An Error is a call that LCS did not carry out, or may not have. It holds no
@@ -61,12 +63,13 @@ var advice = map[Kind]string{
 	Invalid:      "LCS does not understand the request",
 	Ambiguous:    "it may or may not have been carried out",
 	NotSent:      "the request was not sent",
+	Untrusted:    "the request was not sent, and asking again does not help",
 }
 
 // Error says what was tried, what came of it and what that means.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s", e.Op, advice[e.Kind])
+	fmt.Fprintf(&b, "%s: %s", e.Op, e.meaning())
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " (HTTP %d)", e.Status)
 	}
@@ -80,9 +83,25 @@ func (e *Error) Error() string {
 	case e.Message != "":
 		fmt.Fprintf(&b, ": %s", e.Message)
 	case e.cause != nil:
-		fmt.Fprintf(&b, ": %s", clean(e.cause.Error()))
+		fmt.Fprintf(&b, ": %s", clean(inmost(e.cause).Error()))
 	}
 	return b.String()
+}
+
+// meaning is what the kind says of the call: a read that was not answered has done nothing.
+func (e *Error) meaning() string {
+	if e.Kind == Ambiguous && e.Method == http.MethodGet {
+		return "LCS did not answer as it should"
+	}
+	return advice[e.Kind]
+}
+
+// inmost drops the wrapping that repeats the method and the address.
+func inmost(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
 }
 
 // Unwrap returns the cause, such as a credential's error or the end of a context.
@@ -93,8 +112,9 @@ func (e *Error) NonRetriable() {}
 
 const messageRunes = 500
 
-// clean makes foreign text fit for one line of a log.
+// clean makes foreign text fit for one line of a log, without credentials in it.
 func clean(s string) string {
+	s = secret.Redact(s)
 	if isClean(s) {
 		return s
 	}
@@ -166,30 +186,21 @@ func retryAfter(value string, now time.Time) (time.Duration, bool) {
 	return min(max(at.Sub(now), 0), centuries), true
 }
 
-// unsent reports whether a transport error proves that nothing was sent.
-func unsent(err error) bool {
-	var op *net.OpError
-	var dns *net.DNSError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var verify *tls.CertificateVerificationError
-	return errors.As(err, &op) && op.Op == "dial" || errors.As(err, &dns) ||
-		errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &verify)
-}
-
-// transportError returns the Error of a request without an answer. Only the inmost
-// cause is kept: outer ones repeat the address, and could hold what a proxy wrote.
+// transportError returns the Error of a request without an answer.
 func (c *Client) transportError(e *Error, err error, sent bool) error {
 	if known, ok := errors.AsType[*Error](err); ok {
 		known.Op, known.Method, known.Path = e.Op, e.Method, e.Path
 		return known
 	}
 	e.Kind, e.cause = Ambiguous, err
-	if !sent || unsent(err) {
+	if !sent {
 		e.Kind = NotSent
 	}
+	if fault := remote.CertificateFault(err); fault != "" {
+		e.Kind, e.Message = Untrusted, fault
+	}
 	switch {
-	case e.Kind == NotSent:
+	case !sent:
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Message = fmt.Sprintf("no answer within %s", c.timeout)
 	case errors.Is(err, context.Canceled):

@@ -4,22 +4,36 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"go.uber.org/zap"
+
+	"curfew/lcs/secret"
 )
 
 // An attempt is one call on its way through the policies. Azcore's retry policy
 // puts the end of a context in place of what really happened, so that what must
 // be known afterwards is noted here.
 type attempt struct {
-	call Call
-	sent atomic.Bool // some request of it may have left
+	call    Call
+	dialing atomic.Bool // the current request has no connection yet
+	sent    atomic.Bool // some request of it may have left
 	// sends counts how often net/http sent the current request.
 	sends atomic.Int32
+}
+
+// trace notes whether a request got a connection, after the handshakes with a proxy and with
+// LCS: before that nothing of it can leave. A transport that is not net/http's says nothing,
+// and its requests count as sent.
+func (a *attempt) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(string) { a.dialing.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { a.dialing.Store(false); a.sent.Store(true) },
+	}
 }
 
 type attemptKey struct{}
@@ -97,11 +111,16 @@ func (p *bearer) signed(req *policy.Request, claims string) (*http.Response, err
 	if err != nil {
 		return nil, &Error{Kind: NotSent, cause: err}
 	}
+	secret.Hide(token.Token)
 	req.Raw().Header.Set("Authorization", "Bearer "+token.Token)
 	a := attemptIn(req.Raw().Context())
-	a.sent.Store(true)
 	a.sends.Store(0)
-	return req.Next()
+	a.dialing.Store(false)
+	resp, err := req.WithContext(httptrace.WithClientTrace(req.Raw().Context(), a.trace())).Next()
+	if !a.dialing.Load() {
+		a.sent.Store(true)
+	}
+	return resp, err
 }
 
 // tracePolicy logs each request at debug level: no headers, no query, no body, and of a

@@ -1,11 +1,15 @@
 package lcs
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"time"
+
+	"curfew/lcs/secret"
 )
 
 // IdleConnections is how many connections to LCS wait for their next call at most: a
@@ -26,13 +30,14 @@ func NewTransport() *http.Client {
 	protocols.SetHTTP1(true) // over HTTP/2, net/http has retries of its own
 	return &http.Client{
 		Transport: &http.Transport{
-			Proxy:               sentOnce(http.ProxyFromEnvironment),
-			DialContext:         (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-			TLSHandshakeTimeout: 10 * time.Second,
-			MaxIdleConns:        IdleConnections,
-			MaxIdleConnsPerHost: IdleConnections,
-			IdleConnTimeout:     idleFor,
-			Protocols:           protocols,
+			Proxy:                  sentOnce(http.ProxyFromEnvironment),
+			OnProxyConnectResponse: proxyAnswered,
+			DialContext:            (&net.Dialer{Timeout: 30 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+			TLSHandshakeTimeout:    10 * time.Second,
+			MaxIdleConns:           IdleConnections,
+			MaxIdleConnsPerHost:    IdleConnections,
+			IdleConnTimeout:        idleFor,
+			Protocols:              protocols,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -50,6 +55,23 @@ func sentOnce(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (
 		if a := attemptIn(req.Context()); a != nil && req.Method == http.MethodGet && a.sends.Add(1) > 1 {
 			return nil, errBrokeOff
 		}
-		return proxy(req)
+		address, err := proxy(req)
+		if address != nil && address.User != nil {
+			password, _ := address.User.Password()
+			secret.Hide(password, address.User.Username()+":"+password)
+		}
+		return address, err
 	}
+}
+
+// proxyAnswered refuses a proxy's answer that is no connection, without the words of the
+// proxy: they may repeat its credentials.
+func proxyAnswered(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+	switch resp.StatusCode {
+	case http.StatusOK:
+		return nil
+	case http.StatusProxyAuthRequired:
+		return fmt.Errorf("the proxy %s does not accept its credentials (HTTP %d); correct them in HTTPS_PROXY", proxy.Host, resp.StatusCode)
+	}
+	return fmt.Errorf("the proxy %s does not connect to LCS (HTTP %d); it must allow this host, or NO_PROXY name it", proxy.Host, resp.StatusCode)
 }

@@ -9,6 +9,9 @@ import (
 // LongestOverride is how far ahead an override may end.
 const LongestOverride = 31 * 24 * time.Hour
 
+// LongestReason is how many characters the reason of an override may have.
+const LongestReason = 500
+
 // Repeats reports whether asking for an override says nothing that an old one does not say
 // already. Both keep the same until the same instant, and the old one is not released.
 type Repeats func(old, asked Override) bool

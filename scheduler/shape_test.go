@@ -54,22 +54,22 @@ func TestPartsStaySmall(t *testing.T) {
 func TestImportsRunOneWay(t *testing.T) {
 	allowed := map[string][]string{
 		".":          {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler/plan", "curfew/scheduler/quota"},
-		"engine":     {"curfew/lcs", "curfew/lcs/auth", "curfew/scheduler", "curfew/scheduler/clock", "curfew/scheduler/plan", "curfew/scheduler/quota"},
+		"engine":     {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/clock", "curfew/scheduler/plan", "curfew/scheduler/quota"},
 		"store":      {"curfew/internal/files", "curfew/lcs", "curfew/scheduler", "curfew/scheduler/clock", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 		"report":     {"curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan"},
 		"notify":     {"curfew/internal/wording", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report"},
-		"web":        {"curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/api", "curfew/scheduler/web/ratelimit"},
-		"web/signin": {"curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/ratelimit"},
+		"web":        {"curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/api", "curfew/scheduler/web/ratelimit"},
+		"web/signin": {"curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler", "curfew/scheduler/web/access", "curfew/scheduler/web/ratelimit"},
 		"web/access": {"curfew/scheduler", "curfew/scheduler/plan"},
 		"web/api":    {"curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer"},
 		"web/answer": {},
-		"web/client": {"curfew/lcs/secret", "curfew/scheduler/plan", "curfew/scheduler/web/api"},
+		"web/client": {"curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler/plan", "curfew/scheduler/web/api"},
 		"web/pages":  {"curfew/internal/wording", "curfew/lcs", "curfew/scheduler", "curfew/scheduler/plan", "curfew/scheduler/report", "curfew/scheduler/web/access", "curfew/scheduler/web/answer", "curfew/scheduler/web/ratelimit"},
 		"plan":       {},
 		"review":     {"curfew/scheduler/plan"},
 		"quota":      {"curfew/lcs"},
 		"zone":       {},
-		"config":     {"curfew/internal/files", "curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
+		"config":     {"curfew/internal/files", "curfew/lcs", "curfew/lcs/auth", "curfew/lcs/remote", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 	}
 	for dir, list := range allowed {
 		may := map[string]bool{}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"curfew/lcs/secret"
 	"curfew/scheduler/daemon"
 	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/client"
@@ -15,7 +16,15 @@ import (
 
 // serverFlag adds --server to a command that talks to the daemon.
 func serverFlag(c *cobra.Command, e env) *string {
-	return c.Flags().String("server", cmp.Or(e.getenv("CURFEW_SERVER"), "http://"+defaultListen), "`address` of the daemon (CURFEW_SERVER)")
+	server := c.Flags().String("server", cmp.Or(e.getenv("CURFEW_SERVER"), "http://"+defaultListen), "`address` of the daemon (CURFEW_SERVER)")
+	hideDefault(c, "server")
+	return server
+}
+
+// hideDefault keeps help from showing credentials that a variable holds.
+func hideDefault(c *cobra.Command, name string) {
+	f := c.Flags().Lookup(name)
+	f.DefValue = secret.Redact(f.DefValue)
 }
 
 func newClient(e env, server string) (*client.Client, error) {

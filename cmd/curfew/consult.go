@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"curfew/lcs/secret"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web/api"
@@ -66,7 +67,7 @@ func whyNot(err error, server string) string {
 	case errors.As(err, &network):
 		return fmt.Sprintf("no daemon answers at %s", server)
 	}
-	return err.Error()
+	return secret.Redact(err.Error())
 }
 
 // withOverrides returns the plan with the overrides of a daemon that has the same file.

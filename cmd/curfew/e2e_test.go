@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -476,9 +477,13 @@ func TestNoSecretShowsAnywhereOverARunWithFaults(t *testing.T) {
 		s.sim.Inject(lcssim.Fault{Kind: kind, Verb: lcssim.Metadata, Times: 1, RetryAfter: "1"})
 	}
 	s.sim.Inject(lcssim.Fault{Kind: lcssim.NotJSON, Verb: lcssim.Stop, Times: 1})
-	s.sim.Inject(lcssim.Fault{Kind: lcssim.Forbidden, Verb: lcssim.Start, Times: 1})
+	s.sim.Inject(lcssim.Fault{Kind: lcssim.Echo, Verb: lcssim.Metadata, Times: 1})
+	s.sim.Inject(lcssim.Fault{Kind: lcssim.Echo, Verb: lcssim.Start, Times: 1})
 	s.start()
-	s.finished(2)
+	runs := s.finished(2)
+	if !slices.ContainsFunc(runs, func(r api.Run) bool { return r.Message != nil && strings.Contains(*r.Message, "blocked by policy") }) {
+		t.Errorf("runs = %+v, want one that the gateway refused", runs)
+	}
 	shown := s.shown()
 	showsNone(t, shown, []string{e2eToken, e2eAPI})
 	if !strings.Contains(shown["the log"], "run failed") || !strings.Contains(shown["the log"], "run succeeded") {

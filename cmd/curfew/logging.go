@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"curfew/internal/logqueue"
+	"curfew/lcs/secret"
 )
 
 const (
@@ -51,7 +52,7 @@ func say(w io.Writer, text string) {
 	q.Close(logFlush)
 }
 
-// newLogger writes to w: JSON, or lines for people when format is console, or is
+// newLogger writes to w, without credentials: JSON, or lines for people when format is console, or is
 // empty and they read it.
 func newLogger(w zapcore.WriteSyncer, people bool, format, level string) (*zap.Logger, error) {
 	min, err := zapcore.ParseLevel(level)
@@ -72,7 +73,7 @@ func newLogger(w zapcore.WriteSyncer, people bool, format, level string) (*zap.L
 	default:
 		return nil, usage("--log-format: unknown format %q; want json or console", format)
 	}
-	return zap.New(zapcore.NewCore(encoder, w, min)), nil
+	return zap.New(secret.Core(zapcore.NewCore(encoder, w, min))), nil
 }
 
 func terminal(w io.Writer) bool {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curfew/internal/wording"
+	"curfew/lcs/secret"
 	"curfew/scheduler/daemon"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web/api"
@@ -73,7 +74,7 @@ func run(ctx context.Context, e env, args []string) int {
 		return exitDone // the reader of our output has seen enough
 	}
 	if !errors.Is(err, errReported) {
-		say(e.stderr, fmt.Sprintf("curfew: %v\n", err))
+		say(e.stderr, "curfew: "+secret.Redact(err.Error())+"\n")
 	}
 	if c, ok := errors.AsType[coded](err); ok {
 		return c.code

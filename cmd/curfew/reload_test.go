@@ -180,8 +180,13 @@ func TestRotatedAPITokenNeedsNoRestart(t *testing.T) {
 	if err := os.Remove(filepath.Join(s.dir, "api-token")); err != nil {
 		t.Fatal(err)
 	}
-	if status, _ := s.post("/-/reload", next); status != http.StatusOK {
-		t.Errorf("with the file gone: %d, want the last token to stay valid", status)
+	if status, body := s.post("/-/reload", next); status != http.StatusUnauthorized {
+		t.Errorf("with the file gone: %d %s, want 401: a token that was taken away is not valid", status, body)
+	}
+	s.logged("the API token cannot be used; no token is accepted until it can")
+	s.write("api-token", next)
+	if status, body := s.post("/-/reload", next); status != http.StatusOK {
+		t.Errorf("with the file back: %d %s, want 200 at once", status, body)
 	}
 	s.api = next
 	showsNone(t, s.shown(), []string{e2eAPI, next})

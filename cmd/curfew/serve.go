@@ -42,6 +42,7 @@ func newServe(e env, path *string) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
 	f.StringVar(&o.publicURL, "public-url", e.getenv("CURFEW_PUBLIC_URL"), "`address` that people use, for links and sign-in, such as https://curfew.contoso.com (CURFEW_PUBLIC_URL)")
+	hideDefault(c, "public-url")
 	f.StringVar(&o.retention, "retention", cmp.Or(e.getenv("CURFEW_RETENTION"), "400d"), "how long runs and calls are kept after their end (CURFEW_RETENTION)")
 	f.BoolVar(&o.standby, "standby", !slices.Contains([]string{"false", "no", "off", "0"}, strings.ToLower(e.getenv("CURFEW_STANDBY"))), "while another process uses the SQLite database, serve what can be read and take over when it ends (CURFEW_STANDBY; false: end at once)")
 	logFlags(c, e, &o)

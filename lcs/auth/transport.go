@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"curfew/lcs/remote"
 )
 
 const (
@@ -50,7 +52,7 @@ func (t *recordingTransport) failure() *Error {
 func (t *recordingTransport) Do(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.Do(req)
 	if err != nil {
-		t.last = &Error{Kind: Transient, Message: "no answer from the sign-in host " + req.URL.Hostname()}
+		t.last = unanswered(req.URL.Hostname(), err)
 		return nil, err //nolint:wrapcheck // the library checks it
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -71,6 +73,14 @@ func (t *recordingTransport) Do(req *http.Request) (*http.Response, error) {
 		t.last = realmOf(body)
 	}
 	return resp, nil
+}
+
+// unanswered is the failure of a host that sent no answer.
+func unanswered(host string, err error) *Error {
+	if fault := remote.CertificateFault(err); fault != "" {
+		return &Error{Kind: Configuration, Message: "the sign-in host " + host + ": " + fault, todo: "-"}
+	}
+	return &Error{Kind: Transient, Message: "no answer from the sign-in host " + host}
 }
 
 // CloseIdleConnections is what MSAL wants of an HTTP client.

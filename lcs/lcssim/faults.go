@@ -32,6 +32,8 @@ const (
 	HugeBody          FaultKind = "huge"
 	Refuse            FaultKind = "refuse" // 200 with IsSuccess false
 	EmptyData         FaultKind = "empty data"
+	Echo              FaultKind = "echo"        // a gateway answers in place of LCS, with the headers of the request
+	BadCertificate    FaultKind = "certificate" // in memory: somebody answers in place of LCS whose certificate nobody knows
 )
 
 // A Fault is active for the requests it matches.

@@ -5,6 +5,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -33,6 +36,7 @@ type reply struct {
 	body   []byte
 	delay  time.Duration
 	reset  bool
+	bad    bool // the certificate
 	cut    bool // the body is shorter than announced
 }
 
@@ -88,6 +92,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if r.reset {
 		return nil, errReset
+	}
+	if r.bad {
+		return nil, &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}
 	}
 	return responseOf(r, req), nil
 }
@@ -203,6 +210,9 @@ func (s *Sim) answer(r *Request, req *http.Request, now time.Time) reply {
 	}
 	f := s.strike(*r, now)
 	r.Struck = slices.Sorted(maps.Keys(f))
+	if f.has(Echo) {
+		return echo(req)
+	}
 	if out, ok := early(f, r); ok {
 		return out
 	}
@@ -253,6 +263,8 @@ func early(f fault, r *Request) (reply, bool) {
 	switch {
 	case f.has(ResetBeforeAccept):
 		return reply{reset: true}, true
+	case f.has(BadCertificate):
+		return reply{bad: true}, true
 	case f.has(Error500HTML):
 		return text(http.StatusInternalServerError, "text/html", "<html><body><h1>Runtime Error</h1></body></html>"), true
 	case f.has(Error503):
@@ -271,6 +283,20 @@ func early(f fault, r *Request) (reply, bool) {
 		return envelope(r, f[Refuse].Message, f, nil), true
 	}
 	return reply{}, false
+}
+
+// echo is the answer of a gateway that repeats what it was sent, in several forms.
+func echo(req *http.Request) reply {
+	sent := req.Header.Get("Authorization")
+	_, token, _ := strings.Cut(sent, " ")
+	b, err := json.Marshal(map[string]string{
+		"Message":      "blocked by policy; the request had Authorization: " + sent + ", in base64 " + base64.StdEncoding.EncodeToString([]byte(sent)) + ", its token was " + token,
+		"LcsErrorCode": url.QueryEscape(token), "ActivityId": token,
+	})
+	if err != nil {
+		return text(http.StatusInternalServerError, "text/plain", "the simulator cannot write its answer")
+	}
+	return text(http.StatusForbidden, "application/json", string(b))
 }
 
 // late are the faults that spoil the answer to a request that was carried out.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -53,9 +52,13 @@ type Source struct {
 	Env    string
 	Getenv func(string) string // os.Getenv when nil
 	Lines  bool                // it may have several lines, such as a new key and the old one
+	// Parts returns what is secret of a text that is also shown, such as the password of an
+	// address. Nil: all of it.
+	Parts func(text string) []string
 }
 
-// Read returns the current secret, without a byte order mark and the end of the line.
+// Read returns the current secret, without a byte order mark and the end of the line. From
+// then on Redact replaces it.
 func (s Source) Read() (Secret, error) {
 	if s.File != "" {
 		return s.readFile()
@@ -103,39 +106,17 @@ func (s Source) parse(text, where, help string) (Secret, error) {
 	case strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) && r != '\r' && r != '\n' }):
 		found = "has control characters"
 	default:
+		s.hide(line)
 		return New(line), nil
 	}
 	return Secret{}, fmt.Errorf("read a secret: %s %s; want one line of UTF-8 text%s", where, found, help)
 }
 
-// A Rotating secret is read again at each use. While it cannot be read, the one
-// that was last read is used. The zero value is no secret.
-type Rotating struct {
-	source Source
-
-	mu   sync.Mutex // guards last
-	last Secret
-}
-
-// NewRotating reads a secret for the first time.
-func NewRotating(s Source) (*Rotating, error) {
-	first, err := s.Read()
-	if err != nil {
-		return nil, err
+// hide has Redact know what was read.
+func (s Source) hide(text string) {
+	if s.Parts != nil {
+		Hide(s.Parts(text)...)
+		return
 	}
-	return &Rotating{source: s, last: first}, nil
-}
-
-// Current returns the current secret. Nobody waits for a file that another one reads.
-func (r *Rotating) Current() Secret {
-	if r.source.File == "" && r.source.Env == "" {
-		return Secret{}
-	}
-	now, err := r.source.Read()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err == nil {
-		r.last = now
-	}
-	return r.last
+	Hide(text)
 }

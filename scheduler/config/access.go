@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"curfew/lcs/remote"
 )
 
 // An Access says who may use the pages and the API, signed in with OpenID Connect. Who is
@@ -93,7 +95,7 @@ func (d *decoder) issuer(f *fields) string {
 		return ""
 	}
 	n := f.values["issuer"]
-	if why := badAddress(s); why != "" {
+	if _, why := remote.Address(s); why != "" {
 		d.errorf(n, msgURL, "issuer", why, wantIssuer)
 		return ""
 	}

@@ -1,12 +1,12 @@
 package config
 
 import (
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"curfew/lcs/remote"
 )
 
 // A mode is a way to sign in: which keys it needs, and which mean nothing for it.
@@ -128,40 +128,12 @@ func (d *decoder) address(f *fields, key string) string {
 	if s == "" {
 		return ""
 	}
-	if why := badAddress(s); why != "" {
-		d.errorf(f.values[key], msgURL, key, why, wantURL)
+	u, fault := remote.Address(s)
+	if fault != "" {
+		d.errorf(f.values[key], msgURL, key, fault, wantURL)
 		return ""
 	}
-	return strings.TrimRight(s, "/")
-}
-
-// badAddress says why credentials cannot be sent to s, or "". It does not repeat s,
-// which may hold a password.
-func badAddress(s string) string {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return "it cannot be read"
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "it begins with neither https:// nor http://"
-	case u.User != nil:
-		return "it holds a user or a password"
-	case u.Hostname() == "":
-		return "it has no host"
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return "it has a query or a fragment"
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
-		return "plain http would show credentials to the network"
-	}
-	return ""
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	return u.String()
 }
 
 // accountsOf reads the accounts of a project.

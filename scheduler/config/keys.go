@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"curfew/lcs"
+	"curfew/lcs/remote"
 	"curfew/scheduler/calendar"
 )
 
@@ -51,7 +52,7 @@ func (s section) key(name string) key {
 const (
 	day        = 24 * time.Hour
 	wantZone   = "an IANA name such as Europe/Berlin"
-	wantURL    = "https://HOST, or http:// for a loopback address"
+	wantURL    = remote.Want
 	wantSecret = "{file: PATH} or {env: NAME}"
 )
 

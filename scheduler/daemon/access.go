@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"curfew/lcs/remote"
 	"curfew/lcs/secret"
 	"curfew/scheduler/config"
 	"curfew/scheduler/store"
@@ -21,18 +22,12 @@ func ParsePublicURL(s string) (*url.URL, error) {
 	if s == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(s)
-	fault := ""
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
-		fault = "is not an address"
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
-		fault = "has more than a host and a port"
-	case u.Scheme == "http" && !signin.IsLoopback(u.Hostname()):
-		fault = "is plain http, which shows sessions to the network"
+	u, fault := remote.Address(s)
+	if fault == "" && u.Path != "" {
+		fault = "it has a path"
 	}
 	if fault != "" {
-		return nil, &SettingError{fmt.Errorf("--public-url or CURFEW_PUBLIC_URL: the value %s; want https://HOST, such as https://curfew.contoso.com, or http:// on a loopback address", fault)}
+		return nil, &SettingError{fmt.Errorf("--public-url or CURFEW_PUBLIC_URL cannot be used: %s; want %s, such as https://curfew.contoso.com", fault, remote.Want)}
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }

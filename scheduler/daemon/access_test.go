@@ -671,10 +671,10 @@ func TestSettingsOfWhoMay(t *testing.T) {
 	for _, tt := range []struct{ name, token, public, says string }{
 		{"a short token", "fifteen-letters", publicURL, "CURFEW_API_TOKEN has 15 characters; want 16 at least"},
 		{"no public address", knownAPI, "", "the schedule file has access, and the address that people use is not known; set --public-url"},
-		{"plain http", knownAPI, "http://curfew.contoso.com", "is plain http"},
-		{"a path", knownAPI, "https://contoso.com/curfew", "has more than a host and a port"},
-		{"no scheme", knownAPI, "curfew.contoso.com", "is not an address"},
-		{"a user", knownAPI, "https://user:known-password@curfew.contoso.com", "has more than a host and a port"},
+		{"plain http", knownAPI, "http://curfew.contoso.com", "plain http would show credentials to the network"},
+		{"a path", knownAPI, "https://contoso.com/curfew", "it has a path"},
+		{"no scheme", knownAPI, "curfew.contoso.com", "it begins with neither https:// nor http://"},
+		{"a user", knownAPI, "https://user:known-password@curfew.contoso.com", "it holds a user or a password"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "schedules.yaml")

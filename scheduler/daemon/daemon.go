@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"curfew/lcs/auth"
+	"curfew/lcs/remote"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/engine"
@@ -82,6 +83,9 @@ func newDaemon(o Options, l loaded) (*daemon, error) {
 	public, err := ParsePublicURL(o.PublicURL)
 	if err != nil {
 		return nil, err
+	}
+	if _, _, fault := remote.Listener(o.Listen); fault != "" {
+		return nil, &SettingError{fmt.Errorf("--listen or CURFEW_LISTEN cannot be used: %s; want an address such as 127.0.0.1:8080", fault)}
 	}
 	d := &daemon{Options: o, loaded: l, access: &accessOf{publicURL: public, getenv: o.Getenv, log: o.Logger}, front: web.NewFront(o.Logger, shareOut(openFiles()).http)}
 	if err := d.access.check(l.cfg); err != nil {
@@ -171,7 +175,12 @@ func (d *daemon) build(ctx context.Context, st *store.Store, standby *standby) (
 	if p.reload, err = newReloader(d, acting, clients, reg); err != nil {
 		return parts{}, err
 	}
-	p.reload.active = func(cfg *config.Config) { told.deliverer.Load(NoticesOf(cfg, d.Getenv)) }
+	files := newExposedFiles(d.Getenv, d.Logger)
+	files.warn(d.cfg)
+	p.reload.active = func(cfg *config.Config) {
+		told.deliverer.Load(NoticesOf(cfg, d.Getenv))
+		files.warn(cfg)
+	}
 	p.events = api.NewEvents(api.EventsOptions{
 		Updates: updates{acting, st.Updates}, Logger: d.Logger, Shared: store.Shared(d.Database.DSN) || standby != nil, MostListeners: share.listeners,
 	})
@@ -204,7 +213,7 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 		Engine: p.engine, Changes: changes, Reports: p.past, Logger: d.Logger, Reload: p.reload.asked, Receivers: told.deliverer.Receivers, File: p.file, Events: p.events, Daemon: func() api.Daemon { return d.status(p.standby) },
 	})
 	site := web.Options{
-		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token.Current,
+		API: answers, Ready: p.engine.Ready, Gatherer: reg, Registerer: reg, Logger: d.Logger, Token: token,
 		Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, PublicURL: d.access.address(),
 	}
 	if p.standby != nil {

@@ -25,39 +25,31 @@ func SecretSource(getenv func(string) string, name string) (secret.Source, error
 
 // ReadSecret reads the secret of a variable; it is empty when none is set.
 func ReadSecret(getenv func(string) string, name string) (secret.Secret, error) {
-	s, err := RotatingSecret(getenv, name)
-	if err != nil {
+	source, err := SecretSource(getenv, name)
+	if err != nil || source.File == "" && getenv(name) == "" {
 		return secret.Secret{}, err
 	}
-	return s.Current(), nil
-}
-
-// apiToken returns the API token, which is empty when none is set. One that could be guessed
-// is refused.
-func apiToken(getenv func(string) string) (*secret.Rotating, error) {
-	const name = "CURFEW_API_TOKEN"
-	token, err := RotatingSecret(getenv, name)
+	s, err := source.Read()
 	if err != nil {
-		return nil, err
-	}
-	if n := utf8.RuneCountInString(token.Current().Reveal()); n > 0 && n < web.ShortestToken {
-		return nil, &SettingError{fmt.Errorf("%s has %s; want %d at least, such as openssl rand -hex 32 prints", name, wording.Count(n, "character"), web.ShortestToken)}
-	}
-	return token, nil
-}
-
-// RotatingSecret returns the secret of a variable, which a daemon reads again at each use.
-func RotatingSecret(getenv func(string) string, name string) (*secret.Rotating, error) {
-	source, err := SecretSource(getenv, name)
-	if err != nil {
-		return nil, err
-	}
-	if source.File == "" && getenv(name) == "" {
-		return &secret.Rotating{}, nil
-	}
-	s, err := secret.NewRotating(source)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return secret.Secret{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return s, nil
+}
+
+// apiToken returns the API token, which a daemon reads again at each use; nil when none is
+// set. One that could be guessed is refused.
+func apiToken(getenv func(string) string) (func() (secret.Secret, error), error) {
+	const name = "CURFEW_API_TOKEN"
+	token, err := ReadSecret(getenv, name)
+	if err != nil {
+		return nil, err
+	}
+	n := utf8.RuneCountInString(token.Reveal())
+	switch {
+	case n == 0:
+		return nil, nil
+	case n < web.ShortestToken:
+		return nil, &SettingError{fmt.Errorf("%s has %s; want %d at least, such as openssl rand -hex 32 prints", name, wording.Count(n, "character"), web.ShortestToken)}
+	}
+	return func() (secret.Secret, error) { return ReadSecret(getenv, name) }, nil
 }

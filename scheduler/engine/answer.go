@@ -6,6 +6,7 @@ import (
 
 	"curfew/lcs"
 	"curfew/lcs/auth"
+	"curfew/lcs/secret"
 	"curfew/scheduler"
 )
 
@@ -21,6 +22,7 @@ type answer struct {
 	retryAt    time.Time     // with signIn, when its credential may be asked again
 	revision   *string       // with signIn, of what it signed in with; nil when that is not known
 	oneProject bool          // with signIn, it may be accepted for others
+	permanent  bool          // asking again does not help
 }
 
 // answerOf reads the client's result.
@@ -30,7 +32,7 @@ func answerOf(op lcs.Operation, err error) answer {
 	}
 	var le *lcs.Error
 	if !errors.As(err, &le) {
-		return answer{outcome: scheduler.OutcomeAmbiguous, message: err.Error()}
+		return answer{outcome: scheduler.OutcomeAmbiguous, message: secret.Redact(err.Error())}
 	}
 	a := answer{kind: le.Kind, message: le.Error(), activity: le.ActivityID}
 	switch le.Kind {
@@ -46,6 +48,8 @@ func answerOf(op lcs.Operation, err error) answer {
 			revision := failed.Revision()
 			a.signIn, a.retryAt, a.revision, a.oneProject = true, failed.NextTry(), &revision, failed.OneScope()
 		}
+	case lcs.Untrusted:
+		a.outcome, a.permanent = scheduler.OutcomeUnsent, true
 	case lcs.Forbidden, lcs.NotFound, lcs.Invalid:
 		a.outcome = scheduler.OutcomeRejected
 	default:

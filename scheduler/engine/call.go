@@ -267,6 +267,10 @@ func (p *pass) apply(ctx context.Context, a *answered) error {
 			_, err := p.w.accounts.failed(ctx, c, a.answer, after)
 			return err
 		}
+		if a.answer.permanent {
+			r.State, r.FinishedAt = scheduler.Failed, c.Done
+			return nil
+		}
 		r.NotBefore = c.Done.Add(retry)
 	case scheduler.OutcomeRefused:
 		r.NotBefore = c.Done.Add(retry)

@@ -78,6 +78,7 @@ func TestRunIsCarriedThroughEveryFault(t *testing.T) {
 		{"one 401 costs a fresh token, no wait", []lcssim.Fault{{Kind: lcssim.Unauthorized, Verb: lcssim.Stop, Times: 1}}, scheduler.Succeeded, 1, 4 * time.Minute},
 		{"a lasting 401 waits for the account", []lcssim.Fault{{Kind: lcssim.Unauthorized, Verb: lcssim.Stop, Times: 4}}, scheduler.Succeeded, 1, 15 * time.Minute},
 		{"403 fails", []lcssim.Fault{{Kind: lcssim.Forbidden, Verb: lcssim.Stop}}, scheduler.Failed, 0, time.Minute},
+		{"a certificate that is not trusted fails", []lcssim.Fault{{Kind: lcssim.BadCertificate, Verb: lcssim.Stop}}, scheduler.Failed, 0, time.Minute},
 		{"404 fails", []lcssim.Fault{{Kind: lcssim.NotFound, Verb: lcssim.Stop}}, scheduler.Failed, 0, time.Minute},
 		{"servicing is waited for", []lcssim.Fault{{Kind: lcssim.ServicingWindow, From: monday(18, 0), Until: monday(19, 30)}}, scheduler.Succeeded, 1, 36 * time.Minute},
 		{"servicing beyond the deadline fails", []lcssim.Fault{{Kind: lcssim.ServicingWindow, From: monday(18, 0)}}, scheduler.Failed, 0, 121 * time.Minute},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"curfew/scheduler"
 	"curfew/scheduler/clock"
@@ -91,6 +92,8 @@ func (s *snapshot) checkOverride(o scheduler.Override, now time.Time) error {
 		return refuse("until: %s is not after its start, %s", o.Until.Format(time.RFC3339), o.From.Format(time.RFC3339))
 	case o.Until.After(now.Add(scheduler.LongestOverride)):
 		return refuse("until: %s is more than 31 days from now; want an earlier end, or an exception in the schedule file", o.Until.Format(time.RFC3339))
+	case utf8.RuneCountInString(o.Reason) > scheduler.LongestReason:
+		return refuse("reason: it has %d characters; want %d at most", utf8.RuneCountInString(o.Reason), scheduler.LongestReason)
 	}
 	for _, name := range o.Environments {
 		if _, ok := s.environments[name]; !ok {

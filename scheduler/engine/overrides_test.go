@@ -103,6 +103,7 @@ func TestOverrideIsRefusedWithoutWhatItNeeds(t *testing.T) {
 		}{
 			{"no end", func(o *scheduler.Override) { o.Until = time.Time{} }, "must have an end"},
 			{"an end before now", func(o *scheduler.Override) { o.Until = time.Now().Add(-time.Second) }, "not after its start"},
+			{"a reason that is too long", func(o *scheduler.Override) { o.Reason = strings.Repeat("ü", 501) }, "reason: it has 501 characters; want 500 at most"},
 			{"an end too far away", func(o *scheduler.Override) { o.Until = time.Now().Add(31*24*time.Hour + time.Minute) }, "more than 31 days"},
 			{"no environment", func(o *scheduler.Override) { o.Environments = nil }, "at least one"},
 			{"an unknown environment", func(o *scheduler.Override) { o.Environments = []string{"dev-99"} }, `"dev-99"`},

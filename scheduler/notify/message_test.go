@@ -270,6 +270,8 @@ func TestErrorsHoldNoPartOfTheURL(t *testing.T) {
 		{"discord://tok3n-value@1234567890", "POST https://discord.com/api/webhooks/1234567890/tok3n-value: 404", "POST https://discord.com/REDACTED 404"},
 		{"smtp://user:p%40ssw0rd@mail.example.com:587/?to=ops@example.com", "535 user user p@ssw0rd refused by mail.example.com:587", "535 REDACTED REDACTED REDACTED refused by mail.example.com:587"},
 		{"slack://hook:T0AAAAAAA-B0BBBBBBB-cccccccccccc@webhook", "no team T0AAAAAAA: cccccccccccc", "no team REDACTED: REDACTED"},
+		{"generic+https://example.com/hook", "407 by the proxy, which had Proxy-Authorization: Basic dTpwMHh5LXBhc3M=", "407 by the proxy, which had Proxy-Authorization: Basic REDACTED"},
+		{"generic+https://example.com/hook", `blocked: {"Authorization":"Bearer 0paque.token"} for https://svc:pw@proxy.example`, `blocked: {"Authorization":"Bearer REDACTED"} for https://proxy.example/REDACTED`},
 		{"ntfy://ntfy.sh/my-s3cret-topic", "403 for\nmy-s3cret-topic at https://ntfy.sh", "403 for REDACTED at https://ntfy.sh"},
 	} {
 		if got := redact(errors.New(tt.error), tt.url); got != tt.want {

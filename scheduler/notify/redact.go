@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"curfew/lcs/secret"
 )
 
 const (
@@ -22,9 +24,9 @@ var open = map[string]bool{
 	"method": true, "contenttype": true, "messagekey": true, "titlekey": true, "requestmethod": true,
 }
 
-// redact writes an error of a library in one line, without anything of the receiver's URL
-// but its scheme and host: whatever is in it can be a secret, and errors hold it whole or
-// in parts, as they are or in another URL.
+// redact writes an error of a library in one line, without credentials, and without anything
+// of the receiver's URL but its scheme and host: whatever is in it can be a secret, and errors
+// hold it whole or in parts, as they are or in another URL.
 func redact(err error, raw string) string {
 	text := addresses.ReplaceAllStringFunc(err.Error(), func(found string) string {
 		u, perr := url.Parse(found)
@@ -39,7 +41,7 @@ func redact(err error, raw string) string {
 	for _, part := range secretParts(raw) {
 		text = strings.ReplaceAll(text, part, hidden)
 	}
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(secret.Redact(text), "")), " ")
 	return cut(text, mostReason)
 }
 

@@ -16,12 +16,20 @@ import (
 // ErrShared means that curfew does not copy a database: PostgreSQL has its own tools.
 var ErrShared = errors.New("the database is PostgreSQL's")
 
+// copies refuses a database that curfew does not copy.
+func copies(dsn string) error {
+	if Shared(dsn) {
+		return ErrShared
+	}
+	return CheckDSN(dsn)
+}
+
 // Backup writes a consistent copy of a SQLite database to a file, while a daemon uses it
 // or not, and returns its size. A file that is there already is left alone. The copy has
 // its name only once it is complete, checked and on the disk.
 func Backup(ctx context.Context, dsn, file string) (size int64, err error) {
-	if Shared(dsn) {
-		return 0, ErrShared
+	if err := copies(dsn); err != nil {
+		return 0, err
 	}
 	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("back up to %s: it exists already; name a new file", file)
@@ -47,8 +55,8 @@ func Backup(ctx context.Context, dsn, file string) (size int64, err error) {
 // Restore puts a copy in the place of the database of a daemon that is stopped, and
 // returns where the old database is now, "" when there was none.
 func Restore(ctx context.Context, dsn, file string, now time.Time) (old string, err error) {
-	if Shared(dsn) {
-		return "", ErrShared
+	if err := copies(dsn); err != nil {
+		return "", err
 	}
 	claim, err := newClaim(dsn)
 	if err != nil {

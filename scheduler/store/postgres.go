@@ -23,13 +23,13 @@ const (
 // go through database/sql on pgx; River listens for tickets through pgx itself.
 func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Driver[*sql.Tx], error) {
 	d.postgres = true
-	cfg, err := pgx.ParseConfig(o.DSN) // its errors hide the password
-	if err != nil {
-		return nil, fmt.Errorf("open database: %w; want postgres://USER@HOST/DATABASE, with the password in the URL, in PGPASSWORD or in a passfile", err)
-	}
-	listen, err := pgxpool.ParseConfig(o.DSN)
+	cfg, err := parsePostgres(o.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
+	}
+	listen, err := pgxpool.ParseConfig(o.DSN)
+	if err != nil { // only the pool's own settings are read that were not read before
+		return nil, fmt.Errorf("open database %s: its settings of a pool (pool_…) cannot be read", Place(o.DSN))
 	}
 	for _, c := range []*pgx.ConnConfig{cfg, listen.ConnConfig} {
 		if c.ConnectTimeout == 0 {

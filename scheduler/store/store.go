@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -97,14 +96,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 func open(ctx context.Context, d *database, o Options) (*Store, error) {
 	var driver riverdriver.Driver[*sql.Tx]
 	var err error
-	scheme, _, isURL := strings.Cut(o.DSN, "://")
-	switch {
-	case !isURL:
-		driver, err = d.openSQLite(ctx, o)
-	case Shared(o.DSN):
+	if err := CheckDSN(o.DSN); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	if Shared(o.DSN) {
 		driver, err = d.openPostgres(ctx, o)
-	default:
-		err = fmt.Errorf("open database: %s:// is not supported; give the path of a SQLite file, or a postgres:// URL", scheme)
+	} else {
+		driver, err = d.openSQLite(ctx, o)
 	}
 	if err != nil {
 		return nil, err

@@ -7,11 +7,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
 
+	"curfew/lcs/remote"
 	"curfew/scheduler/web/access"
 	"curfew/scheduler/web/api"
 )
@@ -47,6 +49,7 @@ type gate struct {
 // request: of the API token, else of the session, else of whoever reads on the machine
 // itself. What an identity may do beyond reading is decided by access.Changes.
 func (g gate) guard(next http.HandlerFunc) http.Handler {
+	next = validText(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, answered := g.identify(w, r)
 		if answered {
@@ -124,8 +127,8 @@ func (g gate) refuse(w http.ResponseWriter, r *http.Request) {
 		unauthorized(w, "a token or a signed-in user is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN, or sign in at /login")
 	case g.kind != apiChange && g.local && !passedOn(r):
 		api.WriteProblem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
-	case g.tokens.current() != "":
-		unauthorized(w, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN")
+	case g.tokens.token != nil:
+		unauthorized(w, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN; the daemon's log says when it cannot read that")
 	case g.kind == apiChange:
 		api.WriteProblem(w, http.StatusForbidden, api.ChangesRefused, "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
 	default:
@@ -149,10 +152,18 @@ func unauthorized(w http.ResponseWriter, title, detail string) {
 	api.WriteProblem(w, http.StatusUnauthorized, title, detail)
 }
 
-// passedOn reports whether a proxy passed a request on, so that it may come from anywhere.
+// passedOn reports whether a proxy passed a request on, so that it may come from anywhere:
+// by the headers that RFC 7239 and 9110 name, by those that proxies have of their own, and
+// by HTTP/1.0, which hardly anybody but a proxy without any of these speaks.
 func passedOn(r *http.Request) bool {
+	if !r.ProtoAtLeast(1, 1) {
+		return true
+	}
 	for name := range r.Header {
-		if name == "Forwarded" || name == "Via" || strings.HasPrefix(name, "X-Forwarded-") {
+		switch {
+		case strings.HasPrefix(name, "X-Forwarded-"), strings.HasPrefix(name, "X-Original-"):
+			return true
+		case slices.Contains([]string{"Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip"}, name):
 			return true
 		}
 	}
@@ -161,16 +172,14 @@ func passedOn(r *http.Request) bool {
 
 func isLoopback(addr net.Addr) bool {
 	tcp, ok := addr.(*net.TCPAddr)
-	return ok && tcp.IP.IsLoopback()
+	return ok && remote.IsLoopback(tcp.IP.String())
 }
 
 func localName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	host = strings.Trim(host, "[]")
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+	return remote.IsLoopback(strings.Trim(host, "[]"))
 }
 
 // sameSite refuses changes that a page of another site makes a browser ask for, whatever

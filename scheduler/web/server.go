@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -43,8 +44,9 @@ type Options struct {
 	// Registerer takes the metrics of the server itself. Nil: they are nowhere.
 	Registerer prometheus.Registerer
 	Logger     *zap.Logger
-	// Token returns the current API token. Empty, or nil: there is none.
-	Token func() secret.Secret
+	// Token reads the current API token. Nil: there is none. While it cannot be read, none is
+	// right.
+	Token func() (secret.Secret, error)
 	// SignIn knows who signed in. Nil: nobody can.
 	SignIn SignIn
 	// PublicURL is the address that people use, without a slash at its end; "" when it is
@@ -119,14 +121,14 @@ func (s *Server) routes(local bool) map[string]http.Handler {
 		all[pattern] = compressed(shown.guard(handler))
 	}
 	for pattern, handler := range s.opts.Open {
-		all[pattern] = compressed(handler)
+		all[pattern] = compressed(validText(handler))
 	}
 	if s.opts.SignIn != nil {
 		for pattern, handler := range s.opts.SignIn.Routes() {
 			if s.opts.Standby != nil {
 				handler = standbyUnnamed // it keeps sessions
 			}
-			all[pattern] = handler
+			all[pattern] = validText(handler)
 		}
 	}
 	if s.opts.Standby != nil {
@@ -154,6 +156,17 @@ func secured(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// validText refuses addresses with text that no database keeps, before anything asks for it.
+func validText(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if query, err := url.QueryUnescape(r.URL.RawQuery); !scheduler.ValidText(r.URL.Path) || err == nil && !scheduler.ValidText(query) {
+			api.WriteProblem(w, http.StatusBadRequest, "the address cannot be read", "want UTF-8 text without NUL in the path and in each parameter")
+			return
+		}
+		next(w, r)
+	}
 }
 
 // ready answers whether the daemon can work, and if not, why. One check at a time is under

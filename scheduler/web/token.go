@@ -2,8 +2,10 @@ package web
 
 import (
 	"crypto/subtle"
+	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -25,10 +27,13 @@ const (
 
 // tokens checks the API token of requests.
 type tokens struct {
-	token func() secret.Secret
+	token func() (secret.Secret, error)
 	log   *zap.Logger
 	wrong *ratelimit.Limiter
 	count prometheus.Counter
+
+	mu    sync.Mutex // guards fault; written by each request with a token
+	fault string     // why the token cannot be used, as it was logged last
 }
 
 // A verdict is what a request says of the API token.
@@ -60,15 +65,39 @@ func (t *tokens) check(r *http.Request, now time.Time) verdict {
 	return tokenWrong
 }
 
-// current is the token of the moment, "" when there is none. One that was changed to
-// something too short does not count.
+// current is the token of the moment, "" when there is none. One whose file is gone, or that
+// was changed to something too short, does not count from that moment on: a token that was
+// taken away must not stay valid.
 func (t *tokens) current() string {
 	if t.token == nil {
 		return ""
 	}
-	token := t.token().Reveal()
-	if utf8.RuneCountInString(token) < ShortestToken {
+	token, err := t.token()
+	fault := ""
+	switch n := utf8.RuneCountInString(token.Reveal()); {
+	case err != nil:
+		fault = err.Error()
+	case n < ShortestToken:
+		fault = fmt.Sprintf("it has %d characters; want %d at least", n, ShortestToken)
+	}
+	t.report(fault)
+	if fault != "" {
 		return ""
 	}
-	return token
+	return token.Reveal()
+}
+
+// report logs that the token cannot be used, once, and that it can be again.
+func (t *tokens) report(fault string) {
+	t.mu.Lock()
+	before := t.fault
+	t.fault = fault
+	t.mu.Unlock()
+	switch {
+	case fault == before:
+	case fault != "":
+		t.log.Error("the API token cannot be used; no token is accepted until it can", zap.String("reason", fault))
+	default:
+		t.log.Info("the API token can be used again")
+	}
 }

@@ -174,7 +174,7 @@ var (
 func handler(addr net.Addr, token string, down error) http.Handler {
 	shown := shownPages(down)
 	return described.handler(served(api.Options{Engine: fixed{down}, Reports: past{}, File: func(context.Context) api.File { return active }}, web.Options{
-		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: func() secret.Secret { return secret.New(token) },
+		Ready: fixed{down}.Ready, Pages: shown.Routes(), Open: shown.Open(), Problem: shown.Problem, Token: tokenIs(token),
 	}).Handler(addr))
 }
 
@@ -246,6 +246,13 @@ func TestAnswers(t *testing.T) {
 		{"an escape that cannot be read never widens", "GET", "/api/v1/runs?state=%zz", 400, `the query: want name=value pairs`},
 		{"a cursor that was never issued", "GET", "/api/v1/runs?cursor=zzz", 400, `cursor: want the next_cursor`},
 		{"a parameter where there is none", "GET", "/api/v1/environments/dev-01?verbose=1", 400, `verbose: want one of the parameters of this address, which has none`},
+		{"NUL in a filter", "GET", "/api/v1/runs?environment=dev%00", 400, `want UTF-8 text without NUL`},
+		{"a filter that is not UTF-8", "GET", "/api/v1/runs?environment=%ff%fe", 400, `want UTF-8 text without NUL`},
+		{"NUL in the name of a filter", "GET", "/api/v1/runs?%00=1", 400, `want UTF-8 text without NUL`},
+		{"NUL in an id", "GET", "/api/v1/runs/%00", 400, `want UTF-8 text without NUL`},
+		{"an id that is not UTF-8", "GET", "/api/v1/runs/%c3%28", 400, `want UTF-8 text without NUL`},
+		{"NUL in the address of a page", "GET", "/environments/%00", 400, `want UTF-8 text without NUL`},
+		{"NUL in the filter of a page", "GET", "/?name=%00", 400, `want UTF-8 text without NUL`},
 		{"a limit out of range", "GET", "/api/v1/runs?limit=0", 400, `limit: want a number from 1 to 1000`},
 		{"an end before the start", "GET", "/api/v1/fires?from=2026-11-23T19:00:00Z&to=2026-11-22T19:00:00Z", 400, `to: want an instant after from`},
 	}
@@ -336,8 +343,16 @@ var none = api.Names{Added: []string{}, Removed: []string{}, Changed: []string{}
 
 const known = "a token that is known"
 
+// tokenIs reads a token, nil for none.
+func tokenIs(token string) func() (secret.Secret, error) {
+	if token == "" {
+		return nil
+	}
+	return func() (secret.Secret, error) { return secret.New(token), nil }
+}
+
 // withToken is a server whose token is known.
-var withToken = web.Options{Token: func() secret.Secret { return secret.New(known) }}
+var withToken = web.Options{Token: tokenIs(known)}
 
 func TestChanges(t *testing.T) {
 	const run = "/api/v1/runs/01a20a66-0000-7000-8000-000000000003"
@@ -364,6 +379,15 @@ func TestChanges(t *testing.T) {
 		{"a misspelt field", "POST", "/api/v1/overrides", `{"enviroments":["dev-01"]}`, 400, "enviroments"},
 		{"a field of another kind", "POST", "/api/v1/overrides", `{"environments":"dev-01"}`, 400, "environments cannot be a JSON string"},
 		{"an instant without an offset", "POST", "/api/v1/overrides", `{"until":"2026-11-24T19:00:00"}`, 400, "RFC 3339 with an offset"},
+		{"a key that is there twice", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"keep":"stopped",`, 1), 400, "the body cannot be read: keep is there twice"},
+		{"a key that is there in two cases", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"Keep":"stopped",`, 1), 400, "keep is there twice"},
+		{"NUL in a reason", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"reason":"a\u0000b",`, 1), 400, "a text in it has NUL"},
+		{"NUL in a name", "POST", "/api/v1/overrides", strings.Replace(override, "dev-01", `dev-01\u0000`, 1), 400, "a text in it has NUL"},
+		{"an escape of NUL that is none", "POST", "/api/v1/overrides", strings.Replace(override, "{", `{"reason":"a\\u0000b",`, 1), 201, ""},
+		{"a reason that is not UTF-8", "POST", "/api/v1/overrides", strings.Replace(override, "{", "{\"reason\":\"\xff\",", 1), 400, "it is not UTF-8 text"},
+		{"NUL in an environment's name", "POST", "/api/v1/environments/dev%00/start", "", 400, "the address cannot be read"},
+		{"NUL in an id", "POST", "/api/v1/runs/8%00/cancel", "", 400, "the address cannot be read"},
+		{"an id that is not UTF-8", "DELETE", "/api/v1/overrides/%ff", "", 400, "the address cannot be read"},
 		{"two bodies", "POST", "/api/v1/overrides", override + override, 400, "something after"},
 		{"no body", "POST", "/api/v1/overrides", "", 400, "the body"},
 		{"a body beyond all bounds", "POST", "/api/v1/overrides", `{"reason":"` + strings.Repeat("x", 2<<20) + `"}`, 400, "larger than 1 MiB"},

@@ -1,13 +1,16 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.uber.org/zap"
 
@@ -192,7 +195,11 @@ func decode(r *http.Request, into any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return &scheduler.InvalidError{Message: "the body must be JSON, with Content-Type: application/json"}
 	}
-	d := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+	if err != nil {
+		return &scheduler.InvalidError{Message: "the body broke off"}
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
 		return &scheduler.InvalidError{Message: fmt.Sprintf("the body cannot be read: %v", readable(err))}
@@ -200,7 +207,53 @@ func decode(r *http.Request, into any) error {
 	if d.More() {
 		return &scheduler.InvalidError{Message: "the body has something after its JSON object"}
 	}
+	if fault := doubtful(body); fault != "" {
+		return &scheduler.InvalidError{Message: "the body cannot be read: " + fault}
+	}
 	return nil
+}
+
+// doubtful returns what is wrong with a body that encoding/json reads all the same: a key that
+// is there twice, of which it would take the last, and text that no database keeps.
+func doubtful(body []byte) string {
+	if !utf8.Valid(body) {
+		return "it is not UTF-8 text"
+	}
+	return doubtfulValue(json.NewDecoder(bytes.NewReader(body)))
+}
+
+func doubtfulValue(d *json.Decoder) string {
+	t, err := d.Token()
+	if err != nil {
+		return readable(err)
+	}
+	if text, ok := t.(string); ok && !scheduler.ValidText(text) {
+		return "a text in it has NUL"
+	}
+	if _, nested := t.(json.Delim); !nested {
+		return ""
+	}
+	keys := map[string]bool{}
+	for d.More() {
+		if t == json.Delim('{') {
+			key, err := d.Token()
+			name := strings.ToLower(fmt.Sprint(key)) // encoding/json takes a name in any case
+			switch {
+			case err != nil:
+				return readable(err)
+			case keys[name]:
+				return fmt.Sprintf("%s is there twice", key)
+			}
+			keys[name] = true
+		}
+		if fault := doubtfulValue(d); fault != "" {
+			return fault
+		}
+	}
+	if _, err := d.Token(); err != nil { // the end of it
+		return readable(err)
+	}
+	return ""
 }
 
 // readable says what is wrong with a body without naming a type of ours.

@@ -1,12 +1,18 @@
 package api_test
 
 import (
+	"context"
+	"io"
+	"log"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"curfew/lcs/secret"
 	"curfew/scheduler/plan"
+	"curfew/scheduler/web/api"
 	"curfew/scheduler/web/client"
 )
 
@@ -63,5 +69,111 @@ func TestRefusedTokensSayWhatToSet(t *testing.T) {
 				t.Errorf("with %q to a daemon with %q: %v, want %q", tt.sent, tt.daemons, err, tt.says)
 			}
 		})
+	}
+}
+
+// calls are all that a client asks a daemon for.
+func calls(ctx context.Context, c *client.Client) map[string]error {
+	errs := map[string]error{"Healthy": c.Healthy(ctx)}
+	_, errs["Runs"] = c.Runs(ctx, client.RunQuery{})
+	_, errs["Run"] = c.Run(ctx, "1")
+	_, errs["Environments"] = c.Environments(ctx)
+	_, errs["Environment"] = c.Environment(ctx, "dev-01")
+	_, errs["File"] = c.File(ctx)
+	_, errs["Act"] = c.Act(ctx, "dev-01", plan.Stop)
+	_, errs["Cancel"] = c.Cancel(ctx, "1")
+	_, errs["Approve"] = c.Approve(ctx, "1")
+	_, errs["Overrides"] = c.Overrides(ctx)
+	_, errs["Accounts"] = c.Accounts(ctx)
+	_, errs["Receivers"] = c.Receivers(ctx)
+	_, errs["Savings"] = c.Savings(ctx, time.Time{})
+	_, errs["Audit"] = c.Audit(ctx, time.Time{})
+	_, errs["Override"] = c.Override(ctx, api.OverrideRequest{})
+	_, errs["Skip"] = c.Skip(ctx, "dev-01")
+	_, errs["Reload"] = c.Reload(ctx)
+	_, errs["Release"] = c.Release(ctx, "1")
+	return errs
+}
+
+// What another program answers is not a daemon without runs.
+func TestAnswerOfAnotherProgramIsAnError(t *testing.T) {
+	for _, answer := range []string{`{}`, `null`, `[]`, `{"items":null}`, `{"status":null,"id":null}`, `"ok"`, `<html></html>`, ``} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, answer)
+		}))
+		c, err := client.New(server.URL, secret.New(known))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := calls(t.Context(), c)
+		delete(list, "Healthy") // any answer will do
+		for name, err := range list {
+			if err == nil || !strings.Contains(err.Error(), "it is not curfew's; does another program listen there?") {
+				t.Errorf("%s of %q = %v, want that it is not curfew's", name, answer, err)
+			}
+		}
+		server.Close()
+	}
+}
+
+func TestRedirectIsNotFollowedWithTheToken(t *testing.T) {
+	var elsewhere []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		elsewhere = append(elsewhere, r.Header.Get("Authorization"))
+		_, _ = io.WriteString(w, `{"items":[]}`)
+	}))
+	defer other.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		server := httptest.NewServer(http.RedirectHandler(other.URL+"/login", status))
+		c, err := client.New(server.URL, secret.New(known))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, err := range calls(t.Context(), c) {
+			if err == nil || !strings.Contains(err.Error(), "it answers with a redirect to "+other.URL+", which is not followed") {
+				t.Errorf("%s of a %d = %v, want the redirect refused", name, status, err)
+			}
+		}
+		server.Close()
+	}
+	if len(elsewhere) > 0 {
+		t.Errorf("requests went on to another server, with Authorization %q", elsewhere)
+	}
+}
+
+func TestTokenIsSentOverTLSOrLoopbackOnly(t *testing.T) {
+	tests := []struct {
+		server, token, says string
+	}{
+		{"http://curfew.contoso.com:8080", known, "the API token is not sent to http://curfew.contoso.com:8080: plain http would show it to the network; want https://"},
+		{"http://10.0.0.7:8080", known, "the API token is not sent to"},
+		{"http://curfew.contoso.com:8080", "", ""},
+		{"https://curfew.contoso.com", known, ""},
+		{"http://LOCALHOST:8080", known, ""},
+		{"http://[::1]:8080/", known, ""},
+		{"http://u:known-password@127.0.0.1:8080", "", "it holds a user or a password"},
+		{"http://127.0.0.1:99999", "", "its port is none from 1 to 65535"},
+		{"127.0.0.1:8080", "", "--server or CURFEW_SERVER cannot be used"},
+	}
+	for _, tt := range tests {
+		_, err := client.New(tt.server, secret.New(tt.token))
+		if (err == nil) != (tt.says == "") || err != nil && (!strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "known-password")) {
+			t.Errorf("New(%q, %q) = %v, want %q", tt.server, tt.token, err, tt.says)
+		}
+	}
+}
+
+func TestCertificateOfTheDaemonThatIsNotTrusted(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	c, err := client.New(server.URL, secret.New(known))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.File(t.Context()); err == nil || !strings.Contains(err.Error(), "the certificate is not trusted") || strings.Contains(err.Error(), "is it running") || strings.Contains(err.Error(), "x509") {
+		t.Errorf("File = %v, want that the certificate is not trusted", err)
 	}
 }

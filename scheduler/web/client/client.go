@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
+	"curfew/lcs/remote"
 	"curfew/lcs/secret"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web/api"
@@ -31,14 +31,21 @@ type Client struct {
 	http  *http.Client
 }
 
-// New makes a client of the daemon at an address such as http://127.0.0.1:8080.
+// New makes a client of the daemon at an address such as http://127.0.0.1:8080. A token goes
+// over TLS, or to this machine.
 func New(server string, token secret.Secret) (*Client, error) {
-	u, err := url.Parse(server)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("use server %q: want an address such as http://127.0.0.1:8080", server)
+	u, fault := remote.Server(server)
+	if fault != "" {
+		return nil, fmt.Errorf("--server or CURFEW_SERVER cannot be used: %s; want an address such as http://127.0.0.1:8080", fault)
 	}
-	return &Client{base: strings.TrimRight(server, "/"), token: token, http: &http.Client{Timeout: clientTimeout}}, nil
+	if _, fault := remote.Address(server); fault != "" && token.Reveal() != "" {
+		return nil, fmt.Errorf("the API token is not sent to %s: plain http would show it to the network; want https://, or unset CURFEW_API_TOKEN to ask without it", u)
+	}
+	return &Client{base: u.String(), token: token, http: &http.Client{Timeout: clientTimeout, CheckRedirect: stay}}, nil
 }
+
+// stay follows no redirect: the token is for the server that was named.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // A RunQuery selects runs; zero fields select all, Max bounds their number.
 type RunQuery struct {
@@ -68,7 +75,7 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]api.Run, error) {
 		}
 		values.Set("limit", strconv.Itoa(size))
 		var page api.List[api.Run]
-		if err := c.get(ctx, "/api/v1/runs?"+values.Encode(), &page); err != nil {
+		if err := c.get(ctx, "/api/v1/runs?"+values.Encode(), listed(&page)); err != nil {
 			return nil, err
 		}
 		runs = append(runs, page.Items...)
@@ -82,87 +89,87 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]api.Run, error) {
 // Environments returns every environment of the daemon's file.
 func (c *Client) Environments(ctx context.Context) ([]api.Environment, error) {
 	var page api.List[api.Environment]
-	err := c.get(ctx, "/api/v1/environments", &page)
+	err := c.get(ctx, "/api/v1/environments", listed(&page))
 	return page.Items, err
 }
 
 // Environment returns one environment of the daemon's file.
 func (c *Client) Environment(ctx context.Context, name string) (api.Environment, error) {
 	var e api.Environment
-	err := c.get(ctx, "/api/v1/environments/"+url.PathEscape(name), &e)
+	err := c.get(ctx, "/api/v1/environments/"+url.PathEscape(name), answered(&e, "name"))
 	return e, err
 }
 
 // File returns what the daemon's schedule file is.
 func (c *Client) File(ctx context.Context) (api.File, error) {
 	var f api.File
-	err := c.get(ctx, "/api/v1/file", &f)
+	err := c.get(ctx, "/api/v1/file", answered(&f, "digest"))
 	return f, err
 }
 
 // Daemon returns what the process that answers is to the database.
 func (c *Client) Daemon(ctx context.Context) (api.Daemon, error) {
 	var d api.Daemon
-	err := c.get(ctx, "/api/v1/daemon", &d)
+	err := c.get(ctx, "/api/v1/daemon", answered(&d, "state"))
 	return d, err
 }
 
 // Healthy asks whether the daemon lives.
-func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", nil) }
+func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/healthz", form{}) }
 
 // Run returns one run.
 func (c *Client) Run(ctx context.Context, id string) (api.Run, error) {
 	var r api.Run
-	err := c.get(ctx, "/api/v1/runs/"+url.PathEscape(id), &r)
+	err := c.get(ctx, "/api/v1/runs/"+url.PathEscape(id), answered(&r, "id"))
 	return r, err
 }
 
 // Act asks for a start or stop of an environment, now.
 func (c *Client) Act(ctx context.Context, environment string, action plan.Action) (api.Run, error) {
 	var r api.Run
-	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/"+string(action), nil, &r)
+	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/"+string(action), nil, answered(&r, "id"))
 	return r, err
 }
 
 // Cancel ends an unfinished run.
 func (c *Client) Cancel(ctx context.Context, id string) (api.Run, error) {
 	var r api.Run
-	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/cancel", nil, &r)
+	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/cancel", nil, answered(&r, "id"))
 	return r, err
 }
 
 // Approve lets the fire of a held run go.
 func (c *Client) Approve(ctx context.Context, id string) (api.Run, error) {
 	var r api.Run
-	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/approve", nil, &r)
+	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/approve", nil, answered(&r, "id"))
 	return r, err
 }
 
 // Overrides returns those that have not ended, or ended in the last day.
 func (c *Client) Overrides(ctx context.Context) ([]api.Override, error) {
 	var page api.List[api.Override]
-	err := c.get(ctx, "/api/v1/overrides", &page)
+	err := c.get(ctx, "/api/v1/overrides", listed(&page))
 	return page.Items, err
 }
 
 // Accounts returns the accounts of the daemon's file.
 func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
 	var page api.List[api.Account]
-	err := c.get(ctx, "/api/v1/accounts", &page)
+	err := c.get(ctx, "/api/v1/accounts", listed(&page))
 	return page.Items, err
 }
 
 // ReleaseAccount ends the holds of an account.
 func (c *Client) ReleaseAccount(ctx context.Context, name string) (api.Account, error) {
 	var a api.Account
-	err := c.send(ctx, http.MethodPost, "/api/v1/accounts/"+url.PathEscape(name)+"/release", nil, &a)
+	err := c.send(ctx, http.MethodPost, "/api/v1/accounts/"+url.PathEscape(name)+"/release", nil, answered(&a, "name"))
 	return a, err
 }
 
 // Receivers returns how deliveries to the receivers of notices go.
 func (c *Client) Receivers(ctx context.Context) ([]api.Receiver, error) {
 	var page api.List[api.Receiver]
-	err := c.get(ctx, "/api/v1/receivers", &page)
+	err := c.get(ctx, "/api/v1/receivers", listed(&page))
 	return page.Items, err
 }
 
@@ -174,7 +181,7 @@ func (c *Client) Savings(ctx context.Context, since time.Time) (api.Savings, err
 	if !since.IsZero() {
 		path += "?since=" + url.QueryEscape(since.Format(time.RFC3339))
 	}
-	err := c.get(ctx, path, &found)
+	err := c.get(ctx, path, answered(&found, "environments"))
 	return found, err
 }
 
@@ -188,7 +195,7 @@ func (c *Client) Audit(ctx context.Context, since time.Time) ([]api.AuditEntry, 
 	all := []api.AuditEntry{}
 	for {
 		var page api.List[api.AuditEntry]
-		if err := c.get(ctx, "/api/v1/audit?"+values.Encode(), &page); err != nil {
+		if err := c.get(ctx, "/api/v1/audit?"+values.Encode(), listed(&page)); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Items...)
@@ -202,60 +209,98 @@ func (c *Client) Audit(ctx context.Context, since time.Time) ([]api.AuditEntry, 
 // Override makes an override.
 func (c *Client) Override(ctx context.Context, o api.OverrideRequest) (api.Override, error) {
 	var made api.Override
-	err := c.send(ctx, http.MethodPost, "/api/v1/overrides", o, &made)
+	err := c.send(ctx, http.MethodPost, "/api/v1/overrides", o, answered(&made, "id"))
 	return made, err
 }
 
 // Skip leaves out the next stop of an environment.
 func (c *Client) Skip(ctx context.Context, environment string) (api.Override, error) {
 	var made api.Override
-	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/skip", nil, &made)
+	err := c.send(ctx, http.MethodPost, "/api/v1/environments/"+url.PathEscape(environment)+"/skip", nil, answered(&made, "id"))
 	return made, err
 }
 
 // Reload has the daemon read its schedule file again.
 func (c *Client) Reload(ctx context.Context) (api.Reloaded, error) {
 	var changes api.Reloaded
-	err := c.send(ctx, http.MethodPost, "/api/v1/reload", nil, &changes)
+	err := c.send(ctx, http.MethodPost, "/api/v1/reload", nil, answered(&changes, "status"))
 	return changes, err
 }
 
 // Release ends an override.
 func (c *Client) Release(ctx context.Context, id string) (api.Override, error) {
 	var o api.Override
-	err := c.send(ctx, http.MethodDelete, "/api/v1/overrides/"+url.PathEscape(id), nil, &o)
+	err := c.send(ctx, http.MethodDelete, "/api/v1/overrides/"+url.PathEscape(id), nil, answered(&o, "id"))
 	return o, err
 }
 
-func (c *Client) get(ctx context.Context, path string, into any) error {
-	return c.send(ctx, http.MethodGet, path, nil, into)
+// A form is what an answer of curfew is: a JSON object that has a key; the zero form is any.
+type form struct {
+	into any
+	key  string
 }
 
-// send asks the daemon. body and into may be nil.
-func (c *Client) send(ctx context.Context, method, path string, body, into any) error {
+func answered(into any, key string) form { return form{into: into, key: key} }
+
+func listed[T any](page *api.List[T]) form { return answered(page, "items") }
+
+// read reports whether an answer is curfew's, and reads it. The answer of another program can
+// be JSON as well, and must not look like an empty list.
+func (f form) read(answer []byte) bool {
+	if f.into == nil {
+		return true
+	}
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(answer, &keys) != nil {
+		return false
+	}
+	value, has := keys[f.key]
+	return has && string(value) != "null" && json.Unmarshal(answer, f.into) == nil
+}
+
+func (c *Client) get(ctx context.Context, path string, want form) error {
+	return c.send(ctx, http.MethodGet, path, nil, want)
+}
+
+// send asks the daemon. body may be nil.
+func (c *Client) send(ctx context.Context, method, path string, body any, want form) error {
 	req, err := c.request(ctx, method, path, body)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", c.base, err)
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the daemon at %s: %w; is it running? --server or CURFEW_SERVER names another address", c.base, inmost(err))
+		return c.unanswered(err)
 	}
 	defer func() { _ = res.Body.Close() }()
 	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("read the daemon's answer: %w", err)
-	}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
+	case res.StatusCode >= 300 && res.StatusCode <= 399:
+		return &Refusal{Status: res.StatusCode, message: fmt.Sprintf("ask the daemon at %s: it answers with a redirect%s, which is not followed, since the token is for %s alone; give --server or CURFEW_SERVER the address of the daemon itself", c.base, target(res), c.base)}
+	case res.StatusCode < 200 || res.StatusCode > 299:
 		return c.refusal(res.StatusCode, answer)
-	}
-	if into == nil {
-		return nil
-	}
-	if err := json.Unmarshal(answer, into); err != nil {
+	case !want.read(answer):
 		return fmt.Errorf("read the answer of %s: it is not curfew's; does another program listen there?", c.base)
 	}
 	return nil
+}
+
+// target is where a redirect leads to, "" when it does not say.
+func target(res *http.Response) string {
+	if to, err := res.Location(); err == nil && to.Host != "" {
+		return " to " + secret.Redact(to.Scheme+"://"+to.Host)
+	}
+	return ""
+}
+
+// unanswered says why a request got no answer.
+func (c *Client) unanswered(err error) error {
+	if fault := remote.CertificateFault(err); fault != "" {
+		return fmt.Errorf("ask the daemon at %s: %s", c.base, fault)
+	}
+	return fmt.Errorf("ask the daemon at %s: %w; is it running? --server or CURFEW_SERVER names another address", c.base, inmost(err))
 }
 
 func (c *Client) request(ctx context.Context, method, path string, body any) (*http.Request, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -68,6 +69,11 @@ func readForm(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, largestForm)
 	if err := r.ParseForm(); err != nil {
 		return &scheduler.InvalidError{Message: "the form cannot be read: open the page again, and send it from there"}
+	}
+	for name, values := range r.PostForm {
+		if !scheduler.ValidText(name) || slices.ContainsFunc(values, func(v string) bool { return !scheduler.ValidText(v) }) {
+			return &scheduler.InvalidError{Message: "the form has text that is not UTF-8, or has NUL in it: open the page again, and send it from there"}
+		}
 	}
 	return nil
 }

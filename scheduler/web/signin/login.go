@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/oauth2"
 
+	"curfew/lcs/secret"
 	"curfew/scheduler/web/access"
 )
 
@@ -188,7 +189,7 @@ func refused(r *http.Request) error {
 // readable is a text of a peer for people: one line, and not long.
 func readable(text string) string {
 	const longest = 300
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	text = strings.Join(strings.FieldsFunc(secret.Redact(text), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 	if runes := []rune(text); len(runes) > longest {
 		return string(runes[:longest]) + "…"
 	}
@@ -201,17 +202,17 @@ func (s *SignIn) exchange(ctx context.Context, code string, l login, now *Settin
 	if err != nil {
 		return access.Claims{}, err
 	}
-	secret := ""
+	password := ""
 	if now.Secret != nil {
 		read, err := now.Secret()
 		if err != nil {
 			return access.Claims{}, &failure{http.StatusServiceUnavailable, "The secret of the application cannot be read", "Whoever runs curfew finds the reason in the daemon's log; see client_secret in the access section of the schedule file.", err}
 		}
-		secret = read.Reveal()
+		password = read.Reveal()
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, s.providers.client), callTimeout)
 	defer cancel()
-	got, err := s.oauth(p, now, secret).Exchange(ctx, code, oauth2.VerifierOption(l.Verifier))
+	got, err := s.oauth(p, now, password).Exchange(ctx, code, oauth2.VerifierOption(l.Verifier))
 	if err != nil {
 		return access.Claims{}, exchangeFailed(err)
 	}

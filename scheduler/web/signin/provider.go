@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -15,6 +14,9 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
+
+	"curfew/lcs/remote"
+	"curfew/lcs/secret"
 )
 
 // A provider is one whose document has been read.
@@ -120,30 +122,22 @@ func unavailable(issuer string, err error) error {
 // plainError is an error without the address that was asked for, and without what the peer
 // answered, which may repeat a secret.
 func plainError(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		return e.Err
+	if fault := remote.CertificateFault(err); fault != "" {
+		return errors.New(fault)
 	}
-	text := err.Error()
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return errors.New(secret.Redact(e.Err.Error()))
+	}
+	text := secret.Redact(err.Error())
 	if status, _, ok := strings.Cut(text, ": "); ok && len(status) > 3 && status[0] >= '1' && status[0] <= '5' {
 		return errors.New("it answered " + status)
 	}
-	return err
+	return errors.New(text)
 }
 
-// isSafe reports whether secrets may be sent to an address.
+// isSafe reports whether secrets may be sent to an address, its query aside.
 func isSafe(address string) bool {
-	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())
-}
-
-// IsLoopback reports whether a host is this machine.
-func IsLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	base, _, _ := strings.Cut(address, "?")
+	_, fault := remote.Address(base)
+	return fault == ""
 }
