@@ -10,10 +10,6 @@ BIN                   := bin/curfew
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
 
-# SQLite is C translated to Go: watching it and what it stands on for races takes four
-# times as long and finds nothing of ours.
-NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/memory=-race=false
-
 # Packages at a time: some wait for the clock while others compute.
 PACKAGES := -p $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 
@@ -28,10 +24,15 @@ GOTESTSUM := go run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname
 
 # Every rule of every package, in a few minutes.
 test:
-	$(GOTESTSUM) -race $(NORACE) $(PACKAGES) -timeout 30m ./...
+	$(GOTESTSUM) $(PACKAGES) -timeout 30m ./...
 
-# In addition, what takes long: more replicas, days, environments and random sequences, and
-# the alerts on an evaluator of Prometheus, which is a module of its own.
+# SQLite is C translated to Go: watching it and what it stands on for races takes four
+# times as long and finds nothing of ours.
+NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/memory=-race=false
+
+# All of it under the race detector, with what takes long: more replicas, days,
+# environments and random sequences, and the alerts on an evaluator of Prometheus, which is
+# a module of its own.
 test-long:
 	CURFEW_LONG=1 $(GOTESTSUM) -race $(NORACE) $(PACKAGES) -timeout 60m ./...
 	cd deploy/prometheus && go vet ./... && go test -timeout 30m ./...

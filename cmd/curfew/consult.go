@@ -14,7 +14,7 @@ import (
 )
 
 // consultTimeout is how long plan and explain wait for the daemon: they work without it.
-const consultTimeout = 2 * time.Second
+const consultTimeout = 5 * time.Second
 
 // A consultation is what the daemon knows beyond the file.
 type consultation struct {

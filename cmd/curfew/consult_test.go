@@ -85,7 +85,7 @@ func TestPlanAndExplainAskTheDaemon(t *testing.T) {
 		{"no token", fakeDaemon{status: 401}, "", plan, `"at": "2026-11-23T19:00:00+01:00"`, "wants a token: set CURFEW_API_TOKEN here"},
 		{"a wrong token", fakeDaemon{status: 401}, "unknown", explain, "stopped, until Tue 2026-11-24 07:00 CET", "refuses the token"},
 		{"a daemon that fails", fakeDaemon{status: 500}, "", explain, "stopped, until", "overrides are not considered: ask the daemon"},
-		{"a daemon that does not answer", fakeDaemon{silent: true}, "", explain, "stopped, until", "did not answer within 2s"},
+		{"a daemon that does not answer", fakeDaemon{silent: true}, "", explain, "stopped, until", "did not answer within 5s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 	s.db = dsn
 	s.start()
 	s.ready(http.StatusOK)
-	s.until("the schedules are known", func() bool { return s.metric("curfew_last_tick_timestamp_seconds") != "0" })
+	s.ticked()
 	if err := server.Down(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +77,12 @@ func TestLostDatabaseHoldsCallsAndLosesNothing(t *testing.T) {
 		t.Error("the log shows the password of the database")
 	}
 	s.stop()
+}
+
+// ticked waits until the engine has recorded the rules of the file and ticked.
+func (s *site) ticked() {
+	s.t.Helper()
+	s.until("the engine has ticked", func() bool { return s.metric("curfew_last_tick_timestamp_seconds") != "0" })
 }
 
 // ready waits until the daemon's readiness is what is wanted.

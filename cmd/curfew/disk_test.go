@@ -67,6 +67,7 @@ func TestFullDiskHoldsFiresUntilThereIsRoom(t *testing.T) {
 	s := newSite(t, fmt.Sprintf("  - {name: evening, environments: [dev-00], stop: %q}\n", cron))
 	s.db = filepath.Join(dir, "curfew.db")
 	s.start()
+	s.ticked()
 	free := fill(t, dir)
 	s.logged("tick failed; the next tick will pick up its fires")
 	s.until("the fire was five seconds ago", func() bool { return time.Since(at) > 5*time.Second })
