@@ -27,7 +27,7 @@ fi
 
 certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 if ! docker image inspect golang:1.26-bookworm >/dev/null 2>&1; then
-  mirror=$(grep -rhoE 'https?://[^ ]+/debian/?' /etc/apt/sources.list /etc/apt/sources.list.d | grep -v snapshot | head -n 1)
+  mirror=$(grep -rhsoE "https?://[^ ]+/debian/?" /etc/apt/sources.list /etc/apt/sources.list.d | grep -v snapshot | head -n 1 || true)
   [ -d "$dir/golang/etc" ] || debootstrap --variant=minbase --include=ca-certificates,git bookworm "$dir/golang" "${mirror:-http://deb.debian.org/debian}" > "$dir/debootstrap.log"
   [ -d "$dir/golang/usr/local/go" ] || cp -a "$(go env GOROOT)" "$dir/golang/usr/local/go"
   cp "$certificates" "$dir/golang/etc/ssl/certs/ca-certificates.crt"
