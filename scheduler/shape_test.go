@@ -69,6 +69,7 @@ func TestImportsRunOneWay(t *testing.T) {
 		"review":     {"curfew/scheduler/plan"},
 		"quota":      {"curfew/lcs"},
 		"zone":       {},
+		"identity":   {},
 		"config":     {"curfew/lcs", "curfew/lcs/auth", "curfew/lcs/secret", "curfew/scheduler/calendar", "curfew/scheduler/plan", "curfew/scheduler/quota", "curfew/scheduler/zone"},
 	}
 	for dir, list := range allowed {

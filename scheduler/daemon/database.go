@@ -12,6 +12,7 @@ import (
 	"curfew/lcs/auth"
 	"curfew/lcs/secret"
 	"curfew/scheduler"
+	"curfew/scheduler/identity"
 	"curfew/scheduler/store"
 )
 
@@ -20,11 +21,27 @@ type Database struct {
 	DSN string
 	// Renew reads the DSN again, nil when it cannot change.
 	Renew func() (string, error)
+	// Token returns the password of a new connection, nil when the DSN has it.
+	Token func(context.Context) (string, error)
 }
 
 // open opens the database for the daemon.
 func (d Database) open(ctx context.Context, log *zap.Logger) (*store.Store, error) {
-	return store.Open(ctx, store.Options{DSN: d.DSN, Renew: d.Renew, Logger: log})
+	return store.Open(ctx, store.Options{DSN: d.DSN, Renew: d.Renew, Token: d.Token, Logger: log})
+}
+
+// WithEntra returns the database with tokens of the identity of where the daemon runs as its
+// password.
+func (d Database) WithEntra(getenv func(string) string) (Database, error) {
+	if !store.Shared(d.DSN) {
+		return d, &SettingError{errors.New("--database-auth entra is for a postgres:// database; SQLite has no password")}
+	}
+	own, err := identity.New(identity.Options{Getenv: getenv})
+	if err != nil {
+		return d, &SettingError{err}
+	}
+	d.Token = own.DatabaseToken
+	return d, nil
 }
 
 // Logins returns the place where the logins of delegated accounts are kept: files

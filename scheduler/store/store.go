@@ -27,7 +27,10 @@ type Options struct {
 	// password that was rotated is used without a restart. Only its user and its
 	// password are taken. An error of it is logged, and the last ones are used. Nil:
 	// they never change.
-	Renew  func() (dsn string, err error)
+	Renew func() (dsn string, err error)
+	// Token returns what is the password of each new connection to PostgreSQL, nil when it is
+	// in the DSN.
+	Token  func(context.Context) (string, error)
 	Logger *zap.Logger
 	// Poll is how often to read the tickets that nobody was notified of; 5 s when zero.
 	// A change by this process starts its passes without them, and PostgreSQL notifies
