@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,18 +31,18 @@ const data = `The time zone data (IANA) is in the public domain. The names of Wi
 type notice struct{ name, file string }
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "thirdparty:", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer) error {
-	list, err := modules()
+func run(ctx context.Context, w io.Writer) error {
+	list, err := modules(ctx)
 	if err != nil {
 		return err
 	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return fmt.Errorf("go env GOROOT: %w", err)
 	}
@@ -60,13 +61,11 @@ func run(w io.Writer) error {
 	return err
 }
 
-var licence = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)(\.(md|txt))?$`)
-
 // modules lists the licences of each module of which a package is in the binary.
-func modules() ([]notice, error) {
+func modules(ctx context.Context) ([]notice, error) {
 	dirs := map[string]string{}
 	for _, system := range systems {
-		cmd := exec.Command("go", "list", "-deps", "-json=Module", "./cmd/curfew")
+		cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=Module", "./cmd/curfew")
 		cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
 		out, err := cmd.Output()
 		if err != nil {
@@ -82,7 +81,7 @@ func modules() ([]notice, error) {
 			if err := d.Decode(&p); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("go list for %s: %w", system, err)
 			}
 			if p.Module != nil && !p.Module.Main {
 				dirs[p.Module.Path+" "+p.Module.Version] = p.Module.Dir
@@ -91,20 +90,32 @@ func modules() ([]notice, error) {
 	}
 	var list []notice
 	for name, dir := range dirs {
-		found := false
-		entries, err := os.ReadDir(dir)
+		found, err := licences(name, dir)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", name, err)
+			return nil, err
 		}
-		for _, e := range entries {
-			if !e.IsDir() && licence.MatchString(e.Name()) {
-				list, found = append(list, notice{name, filepath.Join(dir, e.Name())}), true
-			}
-		}
-		if !found {
-			return nil, fmt.Errorf("%s has no licence in %s", name, dir)
-		}
+		list = append(list, found...)
 	}
 	slices.SortFunc(list, func(a, b notice) int { return strings.Compare(a.name+a.file, b.name+b.file) })
+	return list, nil
+}
+
+var licence = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)(\.(md|txt))?$`)
+
+// licences lists the licences of a module.
+func licences(name, dir string) ([]notice, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read the files of %s: %w", name, err)
+	}
+	var list []notice
+	for _, e := range entries {
+		if !e.IsDir() && licence.MatchString(e.Name()) {
+			list = append(list, notice{name, filepath.Join(dir, e.Name())})
+		}
+	}
+	if list == nil {
+		return nil, fmt.Errorf("%s has no licence in %s", name, dir)
+	}
 	return list, nil
 }
