@@ -2,7 +2,7 @@
 # Makes a release: an archive and an SBOM for each system, and their checksums. The same source
 # and toolchain make the same binaries and archives.
 #
-#   VERSION=1.0.0 deploy/release.sh DIRECTORY
+#   VERSION=1.0.0 [TARGETS='linux/amd64'] deploy/release.sh DIRECTORY
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=${VERSION:?set VERSION, such as 1.0.0}
@@ -17,7 +17,7 @@ trap 'rm -rf "$tools"' EXIT
 GOFLAGS='' GOBIN=$tools go install "$cyclonedx"
 go run ./internal/thirdparty | diff -q - THIRD_PARTY || { echo "THIRD_PARTY is not current; run make third-party" >&2; exit 1; }
 
-for target in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do
+for target in ${TARGETS:-linux/amd64 linux/arm64 windows/amd64 darwin/arm64}; do
   os=${target%/*} arch=${target#*/}
   name=curfew_${version}_${os}_${arch}
   folder=$tools/$name

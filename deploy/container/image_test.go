@@ -40,9 +40,15 @@ const (
 // docker runs a command of Docker; the engine is that of CURFEW_DOCKER_HOST.
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := dockerCommand(context.Background(), args...).CombinedOutput()
+	var warnings bytes.Buffer
+	cmd := dockerCommand(context.Background(), args...)
+	cmd.Stderr = &warnings
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
+		t.Fatalf("docker %s: %v\n%s%s", strings.Join(args, " "), err, out, warnings.String())
+	}
+	if args[0] == "logs" {
+		out = append(out, warnings.Bytes()...) // the daemon logs to its standard error
 	}
 	return strings.TrimSpace(string(out))
 }

@@ -88,7 +88,7 @@ func reason(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("no answer within %v; see that Azure's identity endpoint can be reached", patience)
 	case code != "":
-		return fmt.Errorf("Microsoft Entra ID refuses it (%s); see that the identity exists, and that its federated credential names this service account", code)
+		return fmt.Errorf("it is refused by Microsoft Entra ID (%s); see that the identity exists, and that its federated credential names this service account", code)
 	case errors.As(err, &path):
 		return errors.New("the token of the service account cannot be read; see that the pod has the label azure.workload.identity/use")
 	case errors.As(err, &failed) && failed.RawResponse != nil && failed.RawResponse.StatusCode != http.StatusOK:
