@@ -28,7 +28,7 @@ func addCompletion(root *cobra.Command, e env) {
 	x := completer{e}
 	arguments := map[string]wordsFunc{
 		"start": x.selectors, "stop": x.selectors, "keep": x.selectors, "skip": x.selectors, "explain": x.environments,
-		"login": x.accounts, "accounts check": x.accounts, "release": x.overrides, "cancel": x.runs(""), "approve": x.runs(scheduler.Queued),
+		"login": x.accounts, "accounts check": x.accounts, "notify test": x.receivers, "release": x.overrides, "cancel": x.runs(""), "approve": x.runs(scheduler.Queued),
 	}
 	flags := map[string]wordsFunc{
 		"plan environment": x.selectors, "history environment": x.selectors, "environments project": x.projects, "history state": states,
@@ -179,6 +179,16 @@ func (x completer) projects(_ context.Context, c *cobra.Command) []cobra.Complet
 	if cfg := x.file(c); cfg != nil {
 		for _, p := range cfg.Projects {
 			list = append(list, cobra.CompletionWithDesc(p.Name, p.Region))
+		}
+	}
+	return list
+}
+
+func (x completer) receivers(_ context.Context, c *cobra.Command) []cobra.Completion {
+	var list []cobra.Completion
+	if cfg := x.file(c); cfg != nil {
+		for _, r := range cfg.Notify {
+			list = append(list, r.Name)
 		}
 	}
 	return list

@@ -15,7 +15,8 @@ import (
 // TestCompletionReadsTheFileWhenNoDaemonAnswers asks for what the shell would.
 func TestCompletionReadsTheFileWhenNoDaemonAnswers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "schedules.yaml")
-	if err := os.WriteFile(file, []byte(strings.Replace(mixedFile, "{name: b,", "{name: b, tags: [dev],", 1)), 0o600); err != nil {
+	text := strings.Replace(mixedFile, "{name: b,", "{name: b, tags: [dev],", 1) + "notify:\n  - {name: ops, url: {env: OPS_URL}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	given := map[string]string{"CURFEW_CONFIG": file, "CURFEW_SERVER": "http://127.0.0.1:1"}
@@ -30,11 +31,12 @@ func TestCompletionReadsTheFileWhenNoDaemonAnswers(t *testing.T) {
 		{"one environment", "explain", x.environments, []string{"dev-é\tp", "a-much-longer-name\tp", "b\tp"}},
 		{"accounts", "login", x.accounts, []string{"a\tstatic"}},
 		{"projects", "environments", x.projects, []string{"p\tus"}},
+		{"receivers", "notify test", x.receivers, []string{"ops"}},
 		{"runs are the daemon's alone", "cancel", x.runs(""), nil},
 		{"overrides are the daemon's alone", "release", x.overrides, nil},
 	}
 	for _, tt := range tests {
-		c, _, err := newRoot(e).Find([]string{tt.command})
+		c, _, err := newRoot(e).Find(strings.Fields(tt.command))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,7 +44,7 @@ func TestCompletionReadsTheFileWhenNoDaemonAnswers(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 		given["CURFEW_CONFIG"] = "nosuch.yaml"
-		if c, _, err := newRoot(e).Find([]string{tt.command}); err != nil || len(tt.find(t.Context(), c)) != 0 {
+		if c, _, err := newRoot(e).Find(strings.Fields(tt.command)); err != nil || len(tt.find(t.Context(), c)) != 0 {
 			t.Errorf("%s: without a file something is completed (%v)", tt.name, err)
 		}
 		given["CURFEW_CONFIG"] = file

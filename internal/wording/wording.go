@@ -4,6 +4,7 @@ package wording
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // maxNames is how many names a line takes in full.
@@ -28,6 +29,17 @@ func Or[T ~string](words []T) string {
 	}
 	last := len(texts) - 1
 	return strings.Join(texts[:last], ", ") + " or " + texts[last]
+}
+
+// evening is the hour from which on a stop is one of tonight.
+const evening = 15
+
+// SkipStop is what leaving out a stop is called, by its time in the zone that people use.
+func SkipStop(at time.Time) string {
+	if at.Hour() >= evening {
+		return "Skip tonight"
+	}
+	return "Skip this stop"
 }
 
 // Environments is names in one line: all when they are few, else the first and how many.

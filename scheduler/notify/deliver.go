@@ -35,7 +35,8 @@ type Store interface {
 	// Settle writes how the try ended.
 	Settle(ctx context.Context, id string, result scheduler.DeliveryResult, message string, now time.Time) error
 	Backlogs(ctx context.Context) ([]scheduler.Backlog, error)
-	// LastFailure returns why the last delivery to a receiver was given up; "" when it arrived.
+	// LastFailure returns why the last delivery to a receiver was given up, or failed before
+	// it was dropped; "" when it arrived.
 	LastFailure(ctx context.Context, receiver string) (message string, since time.Time, err error)
 }
 
@@ -246,7 +247,6 @@ func (d *Deliverer) once(ctx context.Context, one scheduler.Delivery) bool {
 		log.Error("notice given up after an hour", zap.String("message", message))
 	default:
 		log.Info("notice dropped", zap.String("message", message))
-		message = ""
 	}
 	d.settle(ctx, one, result, message)
 	return result == scheduler.Delivered || result == scheduler.Dropped
@@ -309,7 +309,7 @@ func (d *Deliverer) message(ctx context.Context, file File, r Receiver, one sche
 	if one.Topic == string(scheduler.EventSummary) {
 		return d.opts.Summarize(ctx, r, one.At)
 	}
-	w := writer{zone: file.Zone, public: d.opts.PublicURL, now: time.Now(), links: func(scheduler.Delivery, string) []Button { return nil }}
+	w := writer{zone: file.Zone, public: d.opts.PublicURL, now: time.Now(), links: func(scheduler.Delivery, string, *time.Location) []Button { return nil }}
 	if d.opts.Links != nil {
 		w.links = d.opts.Links.buttons
 	}

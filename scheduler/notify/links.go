@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
 )
 
@@ -62,8 +64,9 @@ func NewLinks(ctx context.Context, store LinkStore, acts Acts, public string) (*
 	return &Links{store: store, acts: acts, base: strings.TrimRight(public, "/") + linkPath, key: []byte(key)}, nil
 }
 
-// buttons are the links of one environment of a warning, or of all with "".
-func (l *Links) buttons(d scheduler.Delivery, environment string) []Button {
+// buttons are the links of one environment of a warning, or of all with "". The zone is
+// that of the messages.
+func (l *Links) buttons(d scheduler.Delivery, environment string, zone *time.Location) []Button {
 	at := linkAll
 	if environment != "" {
 		if at = slices.Index(warned(d), environment); at < 0 || at >= linkAll {
@@ -74,7 +77,7 @@ func (l *Links) buttons(d scheduler.Delivery, environment string) []Button {
 	if err != nil {
 		return nil
 	}
-	names := []string{"Keep 1 h more", "Keep 2 h more", "Skip this stop"}
+	names := []string{"Keep 1 h more", "Keep 2 h more", wording.SkipStop(d.Events[0].FireAt.In(zone))}
 	list := make([]Button, len(choices))
 	for i := range choices {
 		token := make([]byte, 0, linkSize)

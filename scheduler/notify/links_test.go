@@ -69,7 +69,7 @@ func TestLinkSaysWhatItDoesToWhat(t *testing.T) {
 		environment string
 		want        []string
 	}{{"dev-01", []string{"dev-01"}}, {"dev-03", []string{"dev-03"}}, {"", []string{"dev-01", "dev-02", "dev-03"}}} {
-		for i, b := range l.buttons(d, tt.environment) {
+		for i, b := range l.buttons(d, tt.environment, time.UTC) {
 			if !strings.HasPrefix(b.URL, "https://curfew.example.com/link/") {
 				t.Errorf("the link is %s", b.URL)
 			}
@@ -96,14 +96,14 @@ func TestLinkSaysWhatItDoesToWhat(t *testing.T) {
 	if len(a.followed) != 9 {
 		t.Errorf("%d links were followed, want 9", len(a.followed))
 	}
-	if b := l.buttons(d, "dev-09"); b != nil {
+	if b := l.buttons(d, "dev-09", time.UTC); b != nil {
 		t.Errorf("an environment that is not in the warning has links: %v", b)
 	}
 	again, err := NewLinks(t.Context(), store, a, "https://curfew.example.com")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := again.Link(t.Context(), token(l.buttons(d, "")[0])); err != nil {
+	if _, err := again.Link(t.Context(), token(l.buttons(d, "", time.UTC)[0])); err != nil {
 		t.Errorf("a link of an earlier process = %v, want it to work", err)
 	}
 }
@@ -114,7 +114,7 @@ func TestLinkThatNobodySignedDoesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := token(l.buttons(d, "dev-01")[0])
+	good := token(l.buttons(d, "dev-01", time.UTC)[0])
 	raw, err := base64.RawURLEncoding.DecodeString(good)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestLinkOfADeliveryThatIsNotKeptIsVoid(t *testing.T) {
 	}
 	gone := d
 	gone.ID = exampleID
-	if _, err := l.Link(t.Context(), token(l.buttons(gone, "dev-01")[0])); !errors.Is(err, scheduler.ErrLinkVoid) {
+	if _, err := l.Link(t.Context(), token(l.buttons(gone, "dev-01", time.UTC)[0])); !errors.Is(err, scheduler.ErrLinkVoid) {
 		t.Errorf("Link = %v, want ErrLinkVoid", err)
 	}
 }

@@ -46,7 +46,7 @@ type writer struct {
 	public string // the address of the pages, without a final slash; "" when there is none
 	now    time.Time
 	// links returns the buttons of a warning, of one environment or of all with "".
-	links func(d scheduler.Delivery, environment string) []Button
+	links func(d scheduler.Delivery, environment string, zone *time.Location) []Button
 }
 
 // order is that of the kinds in a message: what needs a person first.
@@ -343,7 +343,7 @@ func (w writer) stopping(d scheduler.Delivery, of []scheduler.Event) []Part {
 		if strings.HasPrefix(e.Schedule, plan.OverridePrefix) {
 			p.Text = fmt.Sprintf("%s stops at %s, since an override ends", e.Environment, w.at(e.FireAt))
 		}
-		if b := w.links(d, e.Environment); len(b) > 0 {
+		if b := w.links(d, e.Environment, w.zone); len(b) > 0 {
 			p.Next, p.Buttons = "", b
 		}
 		list = append(list, p)
@@ -351,7 +351,7 @@ func (w writer) stopping(d scheduler.Delivery, of []scheduler.Event) []Part {
 	if len(of) == 1 {
 		return list
 	}
-	all := Part{Text: "All " + wording.Count(len(of), "environment"), Buttons: w.links(d, "")}
+	all := Part{Text: "All " + wording.Count(len(of), "environment"), Buttons: w.links(d, "", w.zone)}
 	if len(all.Buttons) == 0 {
 		return list
 	}

@@ -188,7 +188,11 @@ func (s *Deliveries) Settle(ctx context.Context, id string, result scheduler.Del
 	if result == scheduler.Retried {
 		done = 0
 	}
-	if _, err := s.read().exec(ctx, `UPDATE deliveries SET owner = '', done_at = ?, message = ? WHERE id = ? AND owner = ?`, done, message, id, s.replica); err != nil {
+	set, args := `owner = '', done_at = ?, message = ?`, []any{done, message, id, s.replica}
+	if result == scheduler.Dropped { // which says nothing of the receiver: what its last try said stays
+		set, args = `owner = '', done_at = ?`, []any{done, id, s.replica}
+	}
+	if _, err := s.read().exec(ctx, `UPDATE deliveries SET `+set+` WHERE id = ? AND owner = ?`, args...); err != nil {
 		return fmt.Errorf("write the result of delivery %s: %w", id, err)
 	}
 	return nil
@@ -212,8 +216,8 @@ func (s *Deliveries) Backlogs(ctx context.Context) ([]scheduler.Backlog, error) 
 	return list, nil
 }
 
-// LastFailure returns why the last delivery to a receiver was given up, and when it was
-// tried first; "" when it arrived, or there was none.
+// LastFailure returns why the last delivery to a receiver did not arrive before it was
+// given up or dropped, and when it was tried first; "" when it arrived, or there was none.
 func (s *Deliveries) LastFailure(ctx context.Context, receiver string) (message string, since time.Time, err error) {
 	var first int64
 	_, err = ignoreNoRows(s.read().row(ctx, `SELECT message, first_at FROM deliveries WHERE receiver = ? AND done_at > 0 ORDER BY done_at DESC LIMIT 1`, receiver).Scan(&message, &first))

@@ -243,6 +243,20 @@ func TestBacklogsSayWhatFails(t *testing.T) {
 	})
 }
 
+func TestDroppedDeliverySaysWhyItsLastTryFailed(t *testing.T) {
+	onBoth(t, func(t *testing.T, b *bench) {
+		b.append(warning("a"))
+		b.address(t0, 0, 0)
+		for _, result := range []scheduler.DeliveryResult{scheduler.Retried, scheduler.Dropped} {
+			id, _ := b.takeDue(t0)
+			b.deliver(id, result, map[scheduler.DeliveryResult]string{scheduler.Retried: "down", scheduler.Dropped: "its stop is over"}[result])
+		}
+		if message, since, err := b.Deliveries.LastFailure(t.Context(), "ops"); message != "down" || !since.Equal(t0) || err != nil {
+			t.Errorf("last failure = %q since %v, %v; want that of the try", message, since, err)
+		}
+	})
+}
+
 func TestStopIsWarnedOfOnce(t *testing.T) {
 	onBoth(t, func(t *testing.T, b *bench) {
 		stop := func(env string, at time.Time) scheduler.Event {

@@ -25,6 +25,9 @@ const (
 	newsAgain     = 5 * time.Minute  // an event that was sent again is no news any more
 )
 
+// A listener has every change within a second, with time left to read it.
+const _ = uint(900*time.Millisecond - pollShared - pause)
+
 // A Watch compares what the database holds with what it held.
 type Watch interface {
 	// Position is the last event that was read, "" when there was none.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/report"
@@ -345,8 +346,8 @@ func (p *Pages) skipChoice(ctx context.Context, c *clock, s *subject, a *Actions
 		return a.refuse(err)
 	}
 	f := Form{To: s.to(doSkip), Title: "Skip the next stop", Fields: s.fields, Options: []Option{{Text: "Skip"}}}
-	if stop := stops[0].In(c.zone); len(stops) == 1 && plan.DateOf(stop) == plan.DateOf(c.now.In(c.zone)) && stop.Hour() >= evening {
-		f.Title, f.Options[0].Text = "Skip tonight's stop", "Skip tonight"
+	if stop := stops[0].In(c.zone); len(stops) == 1 && plan.DateOf(stop) == plan.DateOf(c.now.In(c.zone)) {
+		f.Options[0].Text = wording.SkipStop(stop)
 	}
 	f.Says = fmt.Sprintf("The stop at %s is left out: kept running until %s%s.", c.moment(stops[0]).Text, c.moment(ends[0]).Text, effectText(sum, s.currency))
 	if len(s.all) > 1 {
@@ -355,9 +356,6 @@ func (p *Pages) skipChoice(ctx context.Context, c *clock, s *subject, a *Actions
 	a.Forms = append(a.Forms, f)
 	return nil
 }
-
-// evening is the hour from which on a stop is one of tonight.
-const evening = 15
 
 // effectText says how much longer or shorter something runs, and what that costs.
 func effectText(e report.Effect, currency string) string {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"curfew/internal/wording"
 	"curfew/scheduler"
 )
 
@@ -42,7 +43,7 @@ type LinkStop struct {
 }
 
 var linkNames = map[scheduler.LinkChoice]string{
-	scheduler.LinkKeep1: "Keep running 1 hour longer", scheduler.LinkKeep2: "Keep running 2 hours longer", scheduler.LinkSkip: "Skip this stop",
+	scheduler.LinkKeep1: "Keep running 1 hour longer", scheduler.LinkKeep2: "Keep running 2 hours longer",
 }
 
 // linkForm asks whether to follow a link. It is open to everybody and changes nothing, since
@@ -55,6 +56,9 @@ func (p *Pages) linkForm(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := &LinkPage{Name: linkNames[u.Choice], Token: token}
+	if u.Choice == scheduler.LinkSkip {
+		page.Name = wording.SkipStop(u.Stops[0].At.In(c.zone))
+	}
 	for _, s := range u.Stops {
 		page.Stops = append(page.Stops, LinkStop{s.Environment, c.moment(s.At)})
 	}
