@@ -318,6 +318,7 @@ func TestValuesThatCannotBeAreRefused(t *testing.T) {
 		{"an unknown key", "{schedules: a, databse: {}}", "databse"},
 		{"an unknown kind", "{schedules: a, database: {kind: mysql}}", "/database/kind"},
 		{"a port as text", "{schedules: a, service: {port: http}}", "/service/port"},
+		{"an affinity that the chart has itself", "{schedules: a, affinity: {podAffinity: {}}}", "podAffinity"},
 		{"an ingress without a host", "{schedules: a, ingress: {enabled: true}}", "ingress.host"},
 	}
 	for _, tt := range tests {
