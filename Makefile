@@ -5,7 +5,7 @@ GOTESTSUM_VERSION     := v1.13.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: browser build test test-long chaos lint schema fuzz bench demo image clean zones zones-check cross
+.PHONY: browser build test test-long test-deploy chaos lint schema fuzz bench demo image image-test manifests third-party release clean zones zones-check cross
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -49,6 +49,7 @@ lint:
 	go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION) run ./...
 	go mod tidy -diff
 	cd deploy/prometheus && go mod tidy -diff
+	cd deploy/check && go mod tidy -diff
 
 schema:
 	go run ./cmd/curfew schema > deploy/schedules.schema.json
@@ -70,8 +71,32 @@ bench:
 demo:
 	go run ./cmd/curfew demo
 
-image:
-	docker build -t curfew:$(VERSION) .
+REVISION := $(shell git rev-parse HEAD 2>/dev/null)
+image: third-party
+	docker build --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) -t curfew:$(VERSION) .
+
+# The image, built and run hardened, on an engine of its own with stand-ins for the base
+# images: for machines that reach no registry. It needs root and Debian's apt.
+image-test: third-party
+	deploy/container/engine.sh bin/docker
+	CURFEW_DOCKER_HOST=unix://$(CURDIR)/bin/docker/docker.sock go test -count=1 -v -timeout 30m ./deploy/container; \
+	code=$$?; kill $$(cat bin/docker/docker.pid); exit $$code
+
+# What is in deploy, held against Helm, Kubernetes, systemd, Compose and the API of Azure:
+# a module of its own, since these are large.
+test-deploy:
+	cd deploy/check && go test -timeout 20m ./...
+
+# The plain manifests, and the files of others in the chart, made again.
+manifests:
+	cd deploy/check && go test -count=1 -run TestCopiesAreEqual ./... -update
+
+third-party:
+	go run ./internal/thirdparty > THIRD_PARTY
+
+# Archives for each system, checksums, and what they are made of, in bin/release.
+release:
+	VERSION=$(VERSION) deploy/release.sh bin/release
 
 # Renews the zone data that the binary carries, with the names of Windows and of
 # cities. It needs Debian's apt, after apt-get update, and npm.

@@ -21,7 +21,7 @@ func newBackup(e env) *cobra.Command {
 			"The logins of delegated accounts are in the folder tokens next to the database; copy it as well.",
 	}
 	c.Flags().BoolVar(&restore, "restore", false, "put FILE in the place of the database of a daemon that is stopped")
-	place := databaseFlag(c, e)
+	place := databaseFlags(c, e)
 	c.RunE = func(c *cobra.Command, files []string) error {
 		db, err := place()
 		if err != nil {

@@ -31,7 +31,7 @@ func newCheck(e env, path *string) *cobra.Command {
 			"when the account cannot work for one of its projects, or LCS does not list an environment of the file.",
 	}
 	c.Flags().VarP(o.form, "output", "o", "form of the output")
-	o.database = databaseFlag(c, e)
+	o.database = databaseFlags(c, e)
 	c.RunE = func(c *cobra.Command, args []string) error { return login(c.Context(), e, *path, args[0], o) }
 	return c
 }

@@ -36,7 +36,7 @@ func newEnvironments(e env, path *string) *cobra.Command {
 	var asYAML bool
 	c := &cobra.Command{Use: "environments", Short: "Lists what LCS has now, straight from LCS"}
 	f := c.Flags()
-	place := databaseFlag(c, e)
+	place := databaseFlags(c, e)
 	f.StringArrayVar(&projects, "project", nil, "only this project `NAME`; may be repeated")
 	f.BoolVar(&asYAML, "yaml", false, "print entries to paste into the schedule file")
 	f.VarP(form, "output", "o", "form of the output")

@@ -37,7 +37,7 @@ func newLogin(e env, path *string) *cobra.Command {
 	f.IntVar(&o.port, "port", 0, "with --browser: the `port` on localhost that the browser comes back to, for an SSH tunnel; 0 for any")
 	f.BoolVar(&o.check, "check", false, "the same as accounts check ACCOUNT")
 	f.VarP(o.form, "output", "o", "with --check: form of the output")
-	o.database = databaseFlag(c, e)
+	o.database = databaseFlags(c, e)
 	c.RunE = func(c *cobra.Command, args []string) error { return login(c.Context(), e, *path, args[0], o) }
 	return c
 }

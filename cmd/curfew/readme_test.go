@@ -18,7 +18,7 @@ import (
 var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "docs/figures.md"}
 
 // references are the other pages: they show parts of schedule files, and what commands print.
-var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md", "docs/power-automate.md", "docs/architecture.md", "docs/access.md", "docs/notices.md", "docs/pages.md"}
+var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md", "docs/power-automate.md", "docs/architecture.md", "docs/access.md", "docs/notices.md", "docs/pages.md", "CONTRIBUTING.md", "SECURITY.md"}
 
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests, docker where there is
@@ -128,6 +128,35 @@ func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 			continue
 		}
 		t.Errorf("docs/operate.md has the line %q, which nothing logs", line[1])
+	}
+}
+
+// TestOperatePageExplainsMessagesOfTheCode checks the table of messages: an operator searches
+// for them word by word. What differs is written as … there.
+func TestOperatePageExplainsMessagesOfTheCode(t *testing.T) {
+	var code strings.Builder
+	for _, pattern := range []string{"*.go", "../../scheduler/*/*.go", "../../lcs/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				code.WriteString(read(t, file))
+			}
+		}
+	}
+	_, section, _ := strings.Cut(page(t, "docs/operate.md"), "## Messages\n")
+	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(section, -1)
+	if len(rows) < 10 {
+		t.Fatalf("the table has %d messages, want 10 at least", len(rows))
+	}
+	for _, row := range rows {
+		for part := range strings.SplitSeq(row[1], "…") {
+			if !strings.Contains(code.String(), strings.TrimSpace(part)) {
+				t.Errorf("docs/operate.md has the message %q, which nothing says: %q", row[1], part)
+			}
+		}
 	}
 }
 

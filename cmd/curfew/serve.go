@@ -38,7 +38,7 @@ func newServe(e env, path *string) *cobra.Command {
 			return serve(c.Context(), e, o)
 		},
 	}
-	place = databaseFlag(c, e)
+	place = databaseFlags(c, e)
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", cmp.Or(e.getenv("CURFEW_LISTEN"), defaultListen), "`address` to serve HTTP on (CURFEW_LISTEN)")
 	f.StringVar(&o.publicURL, "public-url", e.getenv("CURFEW_PUBLIC_URL"), "`address` that people use, for links and sign-in, such as https://curfew.contoso.com (CURFEW_PUBLIC_URL)")

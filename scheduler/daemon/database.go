@@ -11,6 +11,7 @@ import (
 	"curfew/lcs/auth"
 	"curfew/lcs/secret"
 	"curfew/scheduler"
+	"curfew/scheduler/identity"
 	"curfew/scheduler/store"
 )
 
@@ -19,10 +20,31 @@ type Database struct {
 	DSN string
 	// Renew reads the DSN again, nil when it cannot change.
 	Renew func() (string, error)
+	// Token returns the password of a new connection, nil when the DSN has it.
+	Token func(context.Context) (string, error)
 }
 
 // isFile reports whether the database is a SQLite file.
 func (d Database) isFile() bool { return !strings.Contains(d.DSN, "://") }
+
+// options are those of opening the database.
+func (d Database) options() store.Options {
+	return store.Options{DSN: d.DSN, Renew: d.Renew, Token: d.Token}
+}
+
+// WithEntra returns the database with tokens of the identity of where the daemon runs as its
+// password.
+func (d Database) WithEntra(getenv func(string) string) (Database, error) {
+	if !store.Shared(d.DSN) {
+		return d, &SettingError{errors.New("--database-auth entra is for a postgres:// database; SQLite has no password")}
+	}
+	own, err := identity.New(identity.Options{Getenv: getenv})
+	if err != nil {
+		return d, &SettingError{err}
+	}
+	d.Token = own.DatabaseToken
+	return d, nil
+}
 
 // Logins returns the place where the logins of delegated accounts are kept: files
 // next to a SQLite database, encrypted rows of a shared one. The rows are reached
@@ -49,7 +71,7 @@ func (d Database) Logins(ctx context.Context, getenv func(string) string, st *st
 	}
 	var closer io.Closer = io.NopCloser(nil)
 	if st == nil {
-		if st, err = store.Open(ctx, store.Options{DSN: d.DSN, Renew: d.Renew}); err != nil {
+		if st, err = store.Open(ctx, d.options()); err != nil {
 			return nil, nil, err
 		}
 		closer = st

@@ -103,8 +103,10 @@ func (p *process) describe() string {
 // open opens the database for the daemon. One that is unavailable just then, as while
 // PostgreSQL restarts, is tried again for a minute.
 func (p *process) open(ctx context.Context, checked bool) (*store.Store, error) {
+	o := p.Database.options()
+	o.Claim, o.Checked, o.Logger = p.claim, checked, p.Logger
 	for began := time.Now(); ; {
-		st, err := store.Open(ctx, store.Options{DSN: p.Database.DSN, Renew: p.Database.Renew, Claim: p.claim, Checked: checked, Logger: p.Logger})
+		st, err := store.Open(ctx, o)
 		if err == nil || ctx.Err() != nil || !store.Unavailable(err) || time.Since(began) > openFor {
 			return st, err
 		}

@@ -39,10 +39,13 @@ func (d *database) openPostgres(ctx context.Context, o Options) (riverdriver.Dri
 	}
 	listen.MinConns, listen.MaxConns = 0, 1
 	options := []stdlib.OptionOpenDB{stdlib.OptionAfterConnect(settings)}
-	if o.Renew != nil {
-		c := &credentials{renew: o.Renew, log: d.log, user: cfg.User, password: cfg.Password}
-		listen.BeforeConnect = c.beforeConnect
-		options = append(options, stdlib.OptionBeforeConnect(c.beforeConnect))
+	before, err := o.beforeConnect(d.log, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", Place(o.DSN), err)
+	}
+	if before != nil {
+		listen.BeforeConnect = before
+		options = append(options, stdlib.OptionBeforeConnect(before))
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, listen)
 	if err != nil {

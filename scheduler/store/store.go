@@ -29,6 +29,9 @@ type Options struct {
 	// password are taken. An error of it is logged, and the last ones are used. Nil:
 	// they never change.
 	Renew func() (dsn string, err error)
+	// Token returns what is the password of each new connection to PostgreSQL, nil when it is
+	// in the DSN.
+	Token func(context.Context) (string, error)
 	// Claim is a SQLite file that the caller has taken for this process, and gives up after
 	// Close. Nil: Open takes it.
 	Claim *Claim

@@ -177,6 +177,20 @@ func (s *Server) Create(ctx context.Context) (string, error) {
 	return name, err
 }
 
+// Rotate changes the password of the superuser, for new connections.
+func (s *Server) Rotate(ctx context.Context, password string) error {
+	db, err := sql.Open("pgx", s.URL("postgres", ""))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(ctx, "ALTER ROLE postgres PASSWORD '"+password+"'"); err != nil {
+		return err
+	}
+	s.password = password
+	return nil
+}
+
 // Dump returns the whole content of a database as text.
 func (s *Server) Dump(ctx context.Context, database string) (string, error) {
 	const program = "pg_dump"
