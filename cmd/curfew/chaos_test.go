@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"curfew/internal/freeport"
 	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
@@ -49,7 +50,6 @@ var clocks = []time.Duration{0, 90 * time.Second, 0, -400 * time.Second}
 const (
 	replicas   = 4
 	slowFile   = 20 * time.Second // that the replicas but the first get a new schedule file later
-	firstPort  = 20500
 	inProject  = 10
 	roundTrip  = 10 // minutes in which each environment is stopped and started once
 	pgLatency  = 15 // ms, each way
@@ -65,7 +65,7 @@ type fleet struct {
 	sim    *lcssim.Sim
 	pg     *pgtest.Server
 	toxics *toxiproxy.ApiServer
-	port   int // of the first process
+	ports  []int // of the processes
 	toLCS  *toxiproxy.Proxy
 	toPG   *toxiproxy.Proxy
 	config string // of the first replica; the others have their own
@@ -131,7 +131,14 @@ func newFleet(t *testing.T, s storm) *fleet {
 // processes that have no database yet.
 func newStorm(t *testing.T, s storm, n int) *fleet {
 	t.Helper()
-	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, n), port: firstPort, ahead: make([]time.Duration, n)}
+	f := &fleet{t: t, storm: s, rand: rand.New(rand.NewPCG(s.seed, 0)), each: make([]*replica, n), ahead: make([]time.Duration, n)}
+	for range n {
+		port, err := freeport.Pick(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.ports = append(f.ports, port)
+	}
 	f.toxics = toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	var tokens []string
 	for i := range s.environments / inProject {
@@ -245,7 +252,7 @@ func (f *fleet) start(i int) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", f.port+i)}
+	r := &replica{log: log, addr: fmt.Sprintf("127.0.0.1:%d", f.ports[i])}
 	r.cmd = exec.Command(path, "--config", f.configOf(i), "serve", "--listen", r.addr, "--database", f.dsn, "--log-format", "json")
 	r.cmd.Stderr = log
 	r.cmd.Env = append(os.Environ(), clockAhead(f.ahead[i], 0, always))
@@ -452,7 +459,7 @@ func (f *fleet) judge(runs []api.Run, of []stretch) {
 			f.t.Errorf("the %s of %s at %s succeeded, and LCS's last operation on it is a %s", r.Action, r.Environment, r.FireAt.Format(time.TimeOnly), last)
 		}
 	}
-	stale := f.stale(runs, of[1])
+	stale := f.stale(runs, of[len(of)-1])
 	f.t.Logf("%d fires: lost %d, doubled %d, early %d, failed %d, succeeded in another state %d, of the older file after the newer %d", len(fires), lost, doubled, early, failed, elsewhere, stale)
 }
 

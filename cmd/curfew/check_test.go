@@ -132,7 +132,7 @@ func TestListingWaitsForLCSAndSaysSo(t *testing.T) {
 	}{
 		{"a listing", "1", []string{"environments", "--yaml"}, "project contoso: LCS lets 6 pages of metadata be read in a minute; waiting 1s\n", exitDone},
 		{"a check", "1", []string{"accounts", "check", "main"}, "waiting 1s\n", exitDone},
-		{"a wait that nobody sits through", "3600", []string{"environments"}, "it asks to wait 1h0m0s\n", exitFailed},
+		{"a wait that nobody sits through", "3600", []string{"environments"}, "it asks to wait 1h0m0s, longer than any of its limits lasts: curfew waits 30m0s\n", exitFailed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -44,7 +44,7 @@ func (d fakeDaemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/api/v1/file":
 		v = api.File{Path: "/config/schedules.yaml", Digest: d.digest, ActiveSince: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
 	case r.URL.Path == "/api/v1/overrides":
-		v = api.List[api.Override]{Items: d.overrides}
+		v = api.List[api.Override]{Items: append([]api.Override{}, d.overrides...)}
 	case r.URL.Path == "/api/v1/environments/dev-01":
 		v = api.Environment{Name: "dev-01", Manual: d.manual}
 	default:

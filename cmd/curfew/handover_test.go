@@ -29,7 +29,6 @@ func TestHandoversLoseAndDoubleNothing(t *testing.T) {
 	}
 	handovers := longtest.Or(6, 50)
 	f := newStorm(t, storm{environments: 20, seed: 20261128}, 2)
-	f.port += replicas // next to the test with replicas
 	f.dsn = filepath.Join(filepath.Dir(f.config), "curfew.db")
 	f.start(0)
 	f.ready0(0)

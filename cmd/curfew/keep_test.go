@@ -27,7 +27,7 @@ func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
 			if err := json.NewDecoder(r.Body).Decode(&sent); err != nil {
 				t.Error(err)
 			}
-			_, _ = w.Write([]byte("{}"))
+			_, _ = w.Write([]byte(`{"id":"k3f9x2ab"}`))
 			return
 		}
 		_, _ = w.Write([]byte(`{"items":[{"name":"b"}],"next_cursor":null}`))

@@ -16,8 +16,8 @@ import (
 	"curfew/internal/freeport"
 )
 
-// fullPipe returns both ends of a pipe that takes nothing more.
-func fullPipe(t *testing.T) (r, w *os.File) {
+// fullPipe returns the writing end of a pipe that takes nothing more.
+func fullPipe(t *testing.T) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -29,7 +29,7 @@ func fullPipe(t *testing.T) (r, w *os.File) {
 	}
 	for junk := bytes.Repeat([]byte("x"), 4096); ; {
 		if _, err := w.Write(junk); err != nil {
-			return r, w
+			return w
 		}
 	}
 }
@@ -58,7 +58,7 @@ func (s *site) startUnread(stderr *os.File) {
 func TestLogThatNobodyReadsStallsNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, never())
-	_, w := fullPipe(t)
+	w := fullPipe(t)
 	s.startUnread(w)
 	s.curfew("stop", "dev-00", "--wait")
 	s.curfew("start", "dev-00", "--wait")
@@ -92,7 +92,7 @@ func TestLastWordThatNobodyReadsEndsInTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, w := fullPipe(t)
+	w := fullPipe(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "--config", filepath.Join(t.TempDir(), "none.yaml"), "serve")

@@ -19,11 +19,12 @@ func TestNamedPipeInPlaceOfAFileHoldsNothingUp(t *testing.T) {
 		file   string
 		status int    // of a reload
 		says   string // the answer to it
+		reads  int    // the status of reading after it
 	}{
-		{"schedules.yaml", http.StatusUnprocessableEntity, "is no regular file"},
-		{"days.ics", http.StatusUnprocessableEntity, "is no regular file"},
-		{"api-token", http.StatusOK, "reloaded"},
-		{"token", http.StatusOK, "reloaded"},
+		{"schedules.yaml", http.StatusUnprocessableEntity, "is no regular file", http.StatusOK},
+		{"days.ics", http.StatusUnprocessableEntity, "is no regular file", http.StatusOK},
+		{"api-token", http.StatusUnauthorized, "a token is needed", http.StatusUnauthorized},
+		{"token", http.StatusOK, "reloaded", http.StatusOK},
 	}
 	for _, tt := range tests {
 		t.Run(tt.file, func(t *testing.T) {
@@ -43,8 +44,8 @@ func TestNamedPipeInPlaceOfAFileHoldsNothingUp(t *testing.T) {
 			if status, said := s.within("POST", "/api/v1/reload"); status != tt.status || !strings.Contains(said, tt.says) {
 				t.Errorf("reload = %d %s, want %d and %q", status, said, tt.status, tt.says)
 			}
-			if status, said := s.within("GET", "/api/v1/environments"); status != http.StatusOK {
-				t.Errorf("environments = %d %s, want 200", status, said)
+			if status, said := s.within("GET", "/api/v1/environments"); status != tt.reads {
+				t.Errorf("environments = %d %s, want %d", status, said, tt.reads)
 			}
 			s.stop()
 		})

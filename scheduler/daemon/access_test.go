@@ -163,7 +163,7 @@ func newSite(t *testing.T, addr net.Addr) *site {
 	s := &site{t: t, provider: m, path: filepath.Join(t.TempDir(), "schedules.yaml")}
 	s.write(accessFile)
 	vars := map[string]string{"T": "lcs-token", "OIDC_SECRET": m.ClientSecret, "CURFEW_API_TOKEN": knownAPI}
-	o := Options{Path: s.path, PublicURL: publicURL, Database: Database{DSN: filepath.Join(t.TempDir(), "curfew.db")}, Retention: 400 * 24 * time.Hour, Getenv: func(name string) string { return vars[name] }, Logger: zap.NewNop(), Version: "test"}
+	o := Options{Path: s.path, Listen: "127.0.0.1:0", PublicURL: publicURL, Database: Database{DSN: filepath.Join(t.TempDir(), "curfew.db")}, Retention: 400 * 24 * time.Hour, Getenv: func(name string) string { return vars[name] }, Logger: zap.NewNop(), Version: "test"}
 	cfg, p, _, err := Load(s.path, config.Options{})
 	if err != nil {
 		t.Fatal(err)

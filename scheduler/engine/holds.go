@@ -71,7 +71,7 @@ func (a *accounts) release(ctx context.Context, name string, by scheduler.Actor,
 		what = append(what, h.String())
 	}
 	var scopes []string
-	for scope := range s.holdScopes(use) {
+	for scope := range holdScopes(s, use) {
 		if _, is := held[scope]; is {
 			scopes = append(scopes, scope)
 		}
@@ -108,7 +108,7 @@ func holdsByScope(holds []scheduler.Hold) map[string]scheduler.Hold {
 
 // holdScopes returns the scope of each hold that can keep an account from a call, with
 // what it is about.
-func (s *snapshot) holdScopes(use accountUse) map[string]scheduler.HoldStatus {
+func holdScopes(s *snapshot, use accountUse) map[string]scheduler.HoldStatus {
 	scopes := map[string]scheduler.HoldStatus{scheduler.AccountHold(use.Name): {Subject: scheduler.HoldsAccount}}
 	for _, kind := range []scheduler.CallKind{lcs.CallStart, lcs.CallStop} {
 		scopes[scheduler.VerbHold(use.Name, kind)] = scheduler.HoldStatus{Subject: scheduler.HoldsCalls, Kind: kind}
@@ -131,7 +131,7 @@ func (s *snapshot) holdsOf(use accountUse, held map[string]scheduler.Hold) []sch
 		return nil
 	}
 	order := []scheduler.HoldSubject{scheduler.HoldsAccount, scheduler.HoldsProject, scheduler.HoldsCalls, scheduler.HoldsMetadata, scheduler.HoldsEnvironment}
-	scopes := s.holdScopes(use)
+	scopes := holdScopes(s, use)
 	var list []scheduler.HoldStatus
 	for _, scope := range slices.Sorted(maps.Keys(scopes)) {
 		if h, is := held[scope]; is {

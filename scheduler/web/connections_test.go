@@ -57,7 +57,7 @@ func serve(t *testing.T) *serving {
 }
 
 // dial opens a connection and sends a text.
-func (s *serving) dial(text string) net.Conn {
+func (s *serving) dial(text string) {
 	s.t.Helper()
 	c, err := (&net.Dialer{}).DialContext(s.t.Context(), "tcp", s.addr)
 	if err != nil {
@@ -67,7 +67,6 @@ func (s *serving) dial(text string) net.Conn {
 	if _, err := io.WriteString(c, text); err != nil {
 		s.t.Fatal(err)
 	}
-	return c
 }
 
 // get reads an address over a connection of its own.

@@ -82,7 +82,7 @@ func TestAnswersOfPastAndComingTime(t *testing.T) {
 		says       []string
 	}{
 		{"a timeline, in the zone of the file", "/api/v1/timeline?from=2026-11-23T18:00:00Z&to=2026-11-24T18:00:00Z", 200, []string{
-			`"zone":"CET"`, `"wanted":[{"from":"2026-11-23T18:00:00Z"`, `"because":"window"`, `"observed":[{"from":"2026-11-23T19:00:00+01:00","to":"2026-11-23T20:00:00+01:00","state":"running"}]`,
+			`"zone":"CET"`, `"wanted":[{"from":"2026-11-23T19:00:00+01:00"`, `"because":"window"`, `"observed":[{"from":"2026-11-23T19:00:00+01:00","to":"2026-11-23T20:00:00+01:00","state":"running"}]`,
 			`"runs":["r1"]`, `"text":"Christmas Day"`,
 		}},
 		{"a timeline of too long a time", "/api/v1/timeline?from=2026-01-01T00:00:00Z&to=2026-12-01T00:00:00Z", 400, []string{"62 days later at most"}},
