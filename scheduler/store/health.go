@@ -77,7 +77,9 @@ func (d *database) answer(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("lock the database: %w", err)
 		}
-		defer func() { _ = tx.Rollback() }()
+		if err := tx.Rollback(); err != nil { // at once: whoever has the connection below may wait for the lock
+			return fmt.Errorf("unlock the database: %w", err)
+		}
 	}
 	conn, err := d.db.Conn(ctx)
 	if err != nil {

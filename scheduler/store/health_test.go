@@ -122,3 +122,36 @@ func TestNoConnectionIsReported(t *testing.T) {
 		}
 	})
 }
+
+// A check that waits for a connection must not keep its holder from writing.
+func TestCheckHoldsNoLockWhileItWaits(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "curfew.db")
+	s, err := store.Open(t.Context(), store.Options{DSN: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	release := s.TakeConnections(t)
+	defer release()
+	checked := make(chan error, 1)
+	go func() { checked <- s.Ping(t.Context()) }()
+	other, err := sql.Open("sqlite", path+"?_txlock=immediate&_pragma=busy_timeout(1000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	for {
+		tx, err := other.Begin()
+		if err != nil {
+			t.Fatalf("while a check waits, the lock cannot be had: %v", err)
+		}
+		if err := tx.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-checked:
+			return
+		default:
+		}
+	}
+}
