@@ -23,7 +23,7 @@ func TestNamedPipeInPlaceOfAFileHoldsNothingUp(t *testing.T) {
 	}{
 		{"schedules.yaml", http.StatusUnprocessableEntity, "is no regular file", http.StatusOK},
 		{"days.ics", http.StatusUnprocessableEntity, "is no regular file", http.StatusOK},
-		{"api-token", http.StatusUnauthorized, "a token is needed", http.StatusUnauthorized},
+		{"api-token", http.StatusUnauthorized, "a token is needed", http.StatusOK},
 		{"token", http.StatusOK, "reloaded", http.StatusOK},
 	}
 	for _, tt := range tests {
