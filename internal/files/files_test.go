@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -77,14 +78,15 @@ func TestPipeOfTheCallerIsRead(t *testing.T) {
 func TestFileThatHangsIsLeftAndNotAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := make(chan struct{})
-		began, calls := time.Now(), 0
-		hang := func() error { calls++; <-answer; return nil }
+		began := time.Now()
+		var calls atomic.Int32
+		hang := func() error { calls.Add(1); <-answer; return nil }
 		if err := files.Do("share/file", hang); !errors.Is(err, files.ErrHangs) || time.Since(began) != files.Limit {
 			t.Errorf("Do = %v after %v, want ErrHangs after %v", err, time.Since(began), files.Limit)
 		}
 		began = time.Now()
-		if err := files.Do("share/file", hang); !errors.Is(err, files.ErrHangs) || time.Since(began) != 0 || calls != 1 {
-			t.Errorf("Do again = %v after %v, with %d calls; want ErrHangs at once and no further call", err, time.Since(began), calls)
+		if err := files.Do("share/file", hang); !errors.Is(err, files.ErrHangs) || time.Since(began) != 0 || calls.Load() != 1 {
+			t.Errorf("Do again = %v after %v, with %d calls; want ErrHangs at once and no further call", err, time.Since(began), calls.Load())
 		}
 		if err := files.Do("share/other", func() error { return nil }); err != nil {
 			t.Errorf("Do of another file = %v", err)

@@ -44,6 +44,62 @@ func postgresServer(t testing.TB) *pgtest.Server {
 	return p.server
 }
 
+// prepared are databases that were opened once: to copy one takes less time than to make
+// its tables again.
+var prepared struct {
+	sqlite, postgres sync.Once
+	file             []byte
+	name             string
+}
+
+// preparedFile is the path of a copy of a SQLite database without content.
+func preparedFile(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "curfew.db")
+	prepared.sqlite.Do(func() {
+		prepare(t, path)
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prepared.file = file
+	})
+	if err := os.WriteFile(path, prepared.file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// preparedDSN is a copy of a PostgreSQL database without content.
+func preparedDSN(t testing.TB) string {
+	t.Helper()
+	server := postgresServer(t)
+	prepared.postgres.Do(func() {
+		name, err := server.Create(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		prepare(t, server.URL(name, ""))
+		prepared.name = name
+	})
+	name, err := server.Copy(t.Context(), prepared.name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server.URL(name, "")
+}
+
+func prepare(t testing.TB, dsn string) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{DSN: dsn})
+	if err == nil {
+		err = s.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // postgresDSN is a new database.
 func postgresDSN(t testing.TB) string {
 	t.Helper()
@@ -68,11 +124,11 @@ type bench struct {
 func onBoth(t *testing.T, test func(t *testing.T, b *bench)) {
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, newBench(t, filepath.Join(t.TempDir(), "curfew.db")))
+		test(t, newBench(t, preparedFile(t)))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, newBench(t, postgresDSN(t)))
+		test(t, newBench(t, preparedDSN(t)))
 	})
 }
 

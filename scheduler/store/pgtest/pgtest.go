@@ -166,14 +166,18 @@ func (s *Server) URL(database, addr string) string {
 }
 
 // Create makes an empty database and returns its name.
-func (s *Server) Create(ctx context.Context) (string, error) {
+func (s *Server) Create(ctx context.Context) (string, error) { return s.Copy(ctx, "template0") }
+
+// Copy makes a database with the content of another, which nobody has open, and returns
+// its name.
+func (s *Server) Copy(ctx context.Context, template string) (string, error) {
 	db, err := sql.Open("pgx", s.URL("postgres", ""))
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = db.Close() }()
 	name := fmt.Sprintf("curfew_%d", s.made.Add(1))
-	_, err = db.ExecContext(ctx, "CREATE DATABASE "+name)
+	_, err = db.ExecContext(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+"")
 	return name, err
 }
 
