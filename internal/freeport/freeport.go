@@ -15,7 +15,7 @@ func Pick(ctx context.Context) (int, error) {
 	const lowest, highest, tries = 15000, 32000, 50
 	var err error
 	for range tries {
-		port := lowest + rand.IntN(highest-lowest)
+		port := lowest + rand.IntN(highest-lowest) //nolint:gosec // it is no secret
 		var l net.Listener
 		if l, err = (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 			return port, l.Close()

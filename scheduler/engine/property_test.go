@@ -83,6 +83,7 @@ type person struct {
 	overrides  []scheduler.Override
 	in         map[string]bool // the file
 	where      map[string]plan.Wanted
+	byHand     map[string]bool // what a person did last, and no fire since
 	plan       *plan.Plan
 	reckoned   time.Time // the fires up to here are in the account
 	notes      []string
@@ -98,7 +99,7 @@ const (
 func newPerson(t *testing.T, choices []uint32) *person {
 	w := newWorld(t, 3, lcssim.Options{StartTime: 3 * time.Minute, StopTime: 2 * time.Minute})
 	w.long = true
-	p := &person{world: w, choices: choices, known: w.setup.Environments, rules: map[string]rule{}, in: map[string]bool{}, where: map[string]plan.Wanted{}}
+	p := &person{world: w, choices: choices, known: w.setup.Environments, rules: map[string]rule{}, in: map[string]bool{}, where: map[string]plan.Wanted{}, byHand: map[string]bool{}}
 	for i := range p.known {
 		p.in[envName(i)], p.where[envName(i)] = true, plan.Stopped
 		p.rules[envName(i)] = oneOf(p, rulesToChooseFrom)
@@ -184,6 +185,7 @@ func (p *person) reckon(to time.Time) {
 		}
 		for _, f := range p.plan.Fires(p.reckoned.Add(time.Nanosecond), next.Add(time.Nanosecond)) {
 			p.where[f.Environment] = map[plan.Action]plan.Wanted{plan.Start: plan.Running, plan.Stop: plan.Stopped}[f.Action]
+			delete(p.byHand, f.Environment)
 		}
 		p.reckoned = next
 		p.doubt(next)
@@ -288,6 +290,7 @@ func (p *person) asksByHand() {
 		p.t.Fatal(err)
 	}
 	p.where[name] = map[plan.Action]plan.Wanted{plan.Start: plan.Running, plan.Stop: plan.Stopped}[action]
+	p.byHand[name] = true
 }
 
 func (p *person) keeps() {
@@ -393,13 +396,13 @@ func (p *person) calm(at string) (wrong []string) {
 }
 
 // enforcedAreBack returns which environments with enforce: always are not where they
-// are wanted, hours after anything was done.
+// are wanted, hours after anything was done. What was done by hand holds until the next fire.
 func (p *person) enforcedAreBack() (wrong []string) {
 	for i, env := range p.known {
 		d := p.plan.Wanted(env.Name, time.Now())
 		_, override := p.plan.Overruled(env.Name, time.Now())
 		want, ok := map[plan.Wanted]lcssim.State{plan.Running: lcssim.Finished, plan.Stopped: lcssim.Stopped}[d.Wanted]
-		if !p.in[env.Name] || !p.rules[env.Name].enforced || override || p.startIsNext(env.Name, time.Now()) {
+		if !p.in[env.Name] || !p.rules[env.Name].enforced || override || p.byHand[env.Name] || p.startIsNext(env.Name, time.Now()) {
 			continue
 		}
 		settled := len(p.plan.Fires(time.Now().Add(-90*time.Minute), time.Now(), env.Name)) == 0

@@ -114,7 +114,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 // Up starts the server after Down.
 func (s *Server) Up(ctx context.Context) error {
-	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -p %d -c unix_socket_directories=%s -c fsync=off -c max_connections=400", s.port, s.dir)
+	options := fmt.Sprintf("-c listen_addresses=127.0.0.1 -p %d -c unix_socket_directories=%s -c fsync=off -c autovacuum=off -c max_connections=400", s.port, s.dir)
 	log := filepath.Join(s.dir, "log")
 	if err := s.run(ctx, "pg_ctl", "-w", "-D", s.data(), "-l", log, "-o", options, "start"); err != nil {
 		said, _ := os.ReadFile(log)
