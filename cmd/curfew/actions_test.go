@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +13,6 @@ import (
 
 	"github.com/oauth2-proxy/mockoidc"
 
-	"curfew/internal/freeport"
 	"curfew/scheduler/config"
 	"curfew/scheduler/web/api"
 )
@@ -37,13 +33,7 @@ func newOffice(t *testing.T, schedules string) *office {
 	}
 	t.Cleanup(func() { _ = provider.Shutdown() })
 	o := &office{site: newSite(t, schedules), provider: provider}
-	port, err := freeport.Pick(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	o.public = "http://" + address
-	o.more = []string{"--listen", address, "--public-url", o.public}
+	o.public = o.publish()
 	o.write("oidc-secret", provider.ClientSecret)
 	o.write("schedules.yaml", o.file(schedules)+`access:
   issuer: `+provider.Issuer()+`
@@ -130,20 +120,7 @@ func (p *person) shows(what, page string, texts ...string) {
 
 func (o *office) audit() []api.AuditEntry {
 	o.t.Helper()
-	var list struct{ Items []api.AuditEntry }
-	if err := json.Unmarshal([]byte(o.get("/api/v1/audit")), &list); err != nil {
-		o.t.Fatal(err)
-	}
-	return list.Items
-}
-
-func (o *office) overrides() []api.Override {
-	o.t.Helper()
-	var list struct{ Items []api.Override }
-	if err := json.Unmarshal([]byte(o.get("/api/v1/overrides")), &list); err != nil {
-		o.t.Fatal(err)
-	}
-	return list.Items
+	return items[api.AuditEntry](o.site, "audit")
 }
 
 func TestFormsDoWhatTheySay(t *testing.T) {

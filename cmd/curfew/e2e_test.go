@@ -9,18 +9,21 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"curfew/internal/freeport"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler/web/api"
 )
@@ -258,13 +261,31 @@ func (s *site) within(method, path string) (status int, said string) {
 	return res.StatusCode, string(b)
 }
 
-func (s *site) runs() []api.Run {
+// items reads a list of the API.
+func items[T any](s *site, list string) []T {
 	s.t.Helper()
-	var list api.List[api.Run]
-	if err := json.Unmarshal([]byte(s.get("/api/v1/runs")), &list); err != nil {
+	var page api.List[T]
+	if err := json.Unmarshal([]byte(s.get("/api/v1/"+list)), &page); err != nil {
 		s.t.Fatal(err)
 	}
-	return list.Items
+	return page.Items
+}
+
+func (s *site) runs() []api.Run {
+	s.t.Helper()
+	return items[api.Run](s, "runs")
+}
+
+// publish has the daemon listen where people reach it, and returns that address.
+func (s *site) publish() string {
+	s.t.Helper()
+	port, err := freeport.Pick(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	s.more = []string{"--listen", address, "--public-url", "http://" + address}
+	return "http://" + address
 }
 
 // finished waits until n runs are at their end, and returns them.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -64,11 +63,11 @@ func (h *hosts) entersTheCode(s *site, n int) func() {
 
 func (s *site) account() api.Account {
 	s.t.Helper()
-	var list api.List[api.Account]
-	if err := json.Unmarshal([]byte(s.get("/api/v1/accounts")), &list); err != nil || len(list.Items) != 1 {
-		s.t.Fatalf("accounts = %+v, %v; want one", list.Items, err)
+	list := items[api.Account](s, "accounts")
+	if len(list) != 1 {
+		s.t.Fatalf("accounts = %+v; want one", list)
 	}
-	return list.Items[0]
+	return list[0]
 }
 
 func TestBinaryWaitsForALoginByDeviceCodeAndGoesOn(t *testing.T) {

@@ -57,7 +57,7 @@ func FuzzParse(f *testing.F) {
 
 // TestLargeFiles holds the time bound against what is slow to read by design.
 func TestLargeFiles(t *testing.T) {
-	size := 1 << 20
+	size := 2 << 20
 	if raceEnabled {
 		size = longtest.Or(32, 128) << 10
 	}

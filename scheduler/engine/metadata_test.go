@@ -151,6 +151,9 @@ func TestPageThatFailsHoldsOnlyTheRunsThatNeedIt(t *testing.T) {
 			if gap := at.Sub(last); gap > most {
 				t.Errorf("%v without a try of the failing page until %s, want %v at most", gap, at.Format("15:04:05"), most)
 			}
+			if gap := at.Sub(last); gap < 20*time.Second && last.After(monday(19, 0)) {
+				t.Errorf("the failing page is tried %v after it failed, at %s, want 20 s at least, whoever reads it", gap, at.Format("15:04:05"))
+			}
 			last = at
 		}
 		if got := w.sim.Throttled(); got != 0 {

@@ -241,7 +241,7 @@ func (o *observer) nextPage(project int64, every time.Duration, now time.Time) (
 	defer o.mu.Unlock()
 	s := o.scanOf(project)
 	t := target{page: s.last + 1}
-	if s.busy(t) || len(s.reading) > 0 || now.Before(s.wait) || s.last == 0 && now.Sub(s.ended) < every {
+	if s.busy(t) || len(s.reading) > 0 || now.Before(s.wait) || now.Before(s.retry[key(t)]) || s.last == 0 && now.Sub(s.ended) < every {
 		return target{}, false
 	}
 	s.reading[key(t)] = true

@@ -314,7 +314,7 @@ func (d *Deliverer) message(ctx context.Context, file File, r Receiver, one sche
 	if one.Topic == string(scheduler.EventSummary) {
 		return d.opts.Summarize(ctx, r, one.At)
 	}
-	w := writer{zone: file.Zone, public: d.opts.PublicURL, now: d.opts.Now(), links: func(scheduler.Delivery, string, *time.Location) []Button { return nil }}
+	w := writer{zone: file.Zone, public: d.opts.PublicURL, now: d.opts.Now()}
 	if d.opts.Links != nil {
 		w.links = d.opts.Links.buttons
 	}

@@ -45,7 +45,8 @@ type writer struct {
 	zone   *time.Location
 	public string // the address of the pages, without a final slash; "" when there is none
 	now    time.Time
-	// links returns the buttons of a warning, of one environment or of all with "".
+	// links returns the buttons of a warning, of one environment or of all with "". Nil:
+	// there are none.
 	links func(d scheduler.Delivery, environment string, zone *time.Location) []Button
 }
 
@@ -53,6 +54,14 @@ type writer struct {
 var order = []scheduler.EventKind{
 	scheduler.EventStopping, scheduler.EventApproval, scheduler.EventFailed, scheduler.EventMissed, scheduler.EventConfig, scheduler.EventUnreachable,
 	scheduler.EventReachable, scheduler.EventWarning, scheduler.EventThrottled, scheduler.EventDrift, scheduler.EventOverride, scheduler.EventSucceeded,
+}
+
+// buttons are the links of a warning, of one environment or of all with "".
+func (w writer) buttons(d scheduler.Delivery, environment string) []Button {
+	if w.links == nil {
+		return nil
+	}
+	return w.links(d, environment, w.zone)
 }
 
 // compose is the message of a delivery.
@@ -343,7 +352,7 @@ func (w writer) stopping(d scheduler.Delivery, of []scheduler.Event) []Part {
 		if strings.HasPrefix(e.Schedule, plan.OverridePrefix) {
 			p.Text = fmt.Sprintf("%s stops at %s, since an override ends", e.Environment, w.at(e.FireAt))
 		}
-		if b := w.links(d, e.Environment, w.zone); len(b) > 0 {
+		if b := w.buttons(d, e.Environment); len(b) > 0 {
 			p.Next, p.Buttons = "", b
 		}
 		list = append(list, p)
@@ -351,7 +360,7 @@ func (w writer) stopping(d scheduler.Delivery, of []scheduler.Event) []Part {
 	if len(of) == 1 {
 		return list
 	}
-	all := Part{Text: "All " + wording.Count(len(of), "environment"), Buttons: w.links(d, "", w.zone)}
+	all := Part{Text: "All " + wording.Count(len(of), "environment"), Buttons: w.buttons(d, "")}
 	if len(all.Buttons) == 0 {
 		return list
 	}

@@ -122,7 +122,7 @@ func TestMessagesAsText(t *testing.T) {
 		m := w.compose(scheduler.Delivery{ID: exampleID, Receiver: "ops", Events: events})
 		golden(t, name+".txt", m.Title+"\n\n"+m.text(mostText)+"\n")
 	}
-	w.public, w.links = "", func(scheduler.Delivery, string, *time.Location) []Button { return nil }
+	w.public, w.links = "", nil
 	m := w.compose(scheduler.Delivery{ID: exampleID, Events: deliveries()["stopping-all"]})
 	golden(t, "stopping-without-links.txt", m.Title+"\n\n"+m.text(mostText)+"\n")
 }

@@ -62,7 +62,7 @@ func samples(zone *time.Location, now time.Time) []sample {
 	stopping.FireAt = at.Add(30 * time.Minute)
 	unreachable := apart(scheduler.EventUnreachable, "account cannot sign in; its runs wait", "curfew accounts check example")
 	unreachable.Account = "example"
-	w := writer{zone: zone, now: now, links: func(scheduler.Delivery, string, *time.Location) []Button { return nil }}
+	w := writer{zone: zone, now: now}
 	var list []sample
 	for _, e := range []scheduler.Event{
 		of(scheduler.EventFailed, "LCS refused the stop", "if it is still wanted: curfew stop example-01"),

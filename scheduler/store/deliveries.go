@@ -188,11 +188,11 @@ func (s *Deliveries) Settle(ctx context.Context, id string, result scheduler.Del
 	if result == scheduler.Retried {
 		done = 0
 	}
-	set, args := `owner = '', done_at = ?, message = ?`, []any{done, message, id, s.replica}
-	if result == scheduler.Dropped { // which says nothing of the receiver: what its last try said stays
-		set, args = `owner = '', done_at = ?`, []any{done, id, s.replica}
+	set, args := `owner = '', done_at = ?`, []any{done}
+	if result != scheduler.Dropped { // which says nothing of the receiver: what its last try said stays
+		set, args = set+`, message = ?`, append(args, message)
 	}
-	if _, err := s.read().exec(ctx, `UPDATE deliveries SET `+set+` WHERE id = ? AND owner = ?`, args...); err != nil {
+	if _, err := s.read().exec(ctx, `UPDATE deliveries SET `+set+` WHERE id = ? AND owner = ?`, append(args, id, s.replica)...); err != nil {
 		return fmt.Errorf("write the result of delivery %s: %w", id, err)
 	}
 	return nil
