@@ -31,6 +31,7 @@ type Clock struct {
 	ahead    time.Duration
 	stepped  time.Time // when the process's clock was first seen to differ, by the monotonic clock
 	steps    int
+	skips    []skip // the last forward steps, oldest first
 	lastID   uint64
 }
 
@@ -83,6 +84,29 @@ func (c *Clock) Steps() int {
 	return c.steps
 }
 
+// A skip is time that a forward step of the clock left out.
+type skip struct {
+	to time.Time
+	by time.Duration
+}
+
+// mostSkips is how many forward steps are kept.
+const mostSkips = 16
+
+// Elapsed returns how much time passed between two instants. Of a forward step of the
+// clock between them only the time that did pass counts.
+func (c *Clock) Elapsed(from, to time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	passed := to.Sub(from)
+	for _, s := range c.skips {
+		if from.Before(s.to) && !to.Before(s.to) {
+			passed -= min(s.by, s.to.Sub(from))
+		}
+	}
+	return passed
+}
+
 // A Reading is the begin of one of the database's clock.
 type Reading struct{ own, mark time.Time }
 
@@ -128,6 +152,9 @@ func (c *Clock) Check() {
 }
 
 func (c *Clock) step(at, mark time.Time) {
+	if by := at.Sub(c.now(mark)); by > Tolerance {
+		c.skips = append(c.skips[max(0, len(c.skips)-mostSkips+1):], skip{at, by})
+	}
 	c.at, c.mark, c.stepped = at, mark, time.Time{}
 	c.steps++
 }

@@ -57,6 +57,42 @@ func TestStepOfTheProcessIsFollowedOnceItLasts(t *testing.T) {
 	}
 }
 
+func TestElapsedLeavesOutWhatAStepSkipped(t *testing.T) {
+	tests := []struct {
+		name  string
+		ahead []time.Duration // of the clock, ten minutes each
+		from  int             // the stage in whose middle the time begins
+		want  time.Duration
+	}{
+		{"a right clock", []time.Duration{0, 0, 0}, 0, 25 * time.Minute},
+		{"an hour behind at first", []time.Duration{-time.Hour, 0, 0}, 0, 25 * time.Minute},
+		{"an hour behind, and right before that instant", []time.Duration{-time.Hour, 0, 0}, 1, 15 * time.Minute},
+		{"forward twice", []time.Duration{-3 * time.Hour, -time.Hour, 0}, 0, 25 * time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := &process{ahead: tt.ahead[0]}
+				c := clock.New(p.now)
+				var from time.Time
+				for i, ahead := range tt.ahead {
+					p.ahead = ahead
+					for beat := range 120 {
+						if i == tt.from && beat == 60 {
+							from = c.Now()
+						}
+						time.Sleep(5 * time.Second)
+						c.Check()
+					}
+				}
+				if got := c.Elapsed(from, c.Now()); got != tt.want {
+					t.Errorf("elapsed = %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestDatabaseTellsTheTime(t *testing.T) {
 	for _, ahead := range []time.Duration{0, 3 * time.Second, -4 * time.Second, 90 * time.Second, -400 * time.Second, 30 * 24 * time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {

@@ -49,14 +49,14 @@ func notListed(o scheduler.Observation) bool {
 }
 
 // decide is the rule by which a run goes on: from the last observation, which the caller
-// has made sure is newer than the last call.
-func decide(r scheduler.Run, o scheduler.Observation, last scheduler.Outcome, now time.Time, d scheduler.Defaults) decision {
+// has made sure is newer than the last call. accepted is how long ago LCS accepted it.
+func decide(r scheduler.Run, o scheduler.Observation, last scheduler.Outcome, accepted time.Duration, d scheduler.Defaults) decision {
 	target, opposite, moving := conditions(r.Action)
 	switch {
 	case notListed(o):
 		return decision{action: fail, message: "LCS does not list the environment in this project; check its id and project in the schedule file"}
-	case o.Misses > 0 && r.State == scheduler.Verifying && now.Sub(r.AcceptedAt) >= d.VerifyTimeout:
-		return verify(r, o, now, d)
+	case o.Misses > 0 && r.State == scheduler.Verifying && accepted >= d.VerifyTimeout:
+		return verify(r, o, accepted, d)
 	case o.Misses > 0:
 		return decision{waiting: scheduler.WaitMissing, message: "LCS did not list the environment; asking again"}
 	case o.Condition == lcs.Unsupported:
@@ -64,7 +64,7 @@ func decide(r scheduler.Run, o scheduler.Observation, last scheduler.Outcome, no
 	case o.Condition == target && (r.State != scheduler.Verifying || !o.Failed):
 		return decision{action: succeed}
 	case r.State == scheduler.Verifying:
-		return verify(r, o, now, d)
+		return verify(r, o, accepted, d)
 	case last == scheduler.OutcomeAmbiguous && r.Tries > 0 && o.Condition == moving:
 		return decision{waiting: scheduler.WaitVerify, carriedOut: true, message: "the call whose answer was lost was carried out"}
 	case o.Condition == opposite:
@@ -75,13 +75,13 @@ func decide(r scheduler.Run, o scheduler.Observation, last scheduler.Outcome, no
 }
 
 // verify decides on a run whose call LCS accepted.
-func verify(r scheduler.Run, o scheduler.Observation, now time.Time, d scheduler.Defaults) decision {
+func verify(r scheduler.Run, o scheduler.Observation, accepted time.Duration, d scheduler.Defaults) decision {
 	target, opposite, _ := conditions(r.Action)
 	seen := fmt.Sprintf("LCS shows %s (%s)", o.DeploymentState, o.Display)
 	switch {
 	case o.Failed && (o.Condition == opposite || o.Condition == target):
 		return decision{action: fail, message: fmt.Sprintf("LCS accepted the %s and reports that it failed: %s; open the environment's page in LCS", r.Action, seen)}
-	case now.Sub(r.AcceptedAt) >= d.VerifyTimeout:
+	case accepted >= d.VerifyTimeout:
 		return decision{action: fail, message: fmt.Sprintf("LCS accepted the %s, but the environment did not arrive within %s: %s; give LCS support the operation activity id", r.Action, d.VerifyTimeout, seen)}
 	default:
 		return decision{waiting: scheduler.WaitVerify, message: seen}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"curfew/internal/longtest"
 	"curfew/lcs/lcssim"
 	"curfew/scheduler"
+	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
 )
 
@@ -87,6 +89,7 @@ type person struct {
 	plan       *plan.Plan
 	reckoned   time.Time // the fires up to here are in the account
 	notes      []string
+	off        atomic.Int64 // of the machine's clock
 }
 
 const (
@@ -105,6 +108,7 @@ func newPerson(t *testing.T, choices []uint32) *person {
 		p.rules[envName(i)] = oneOf(p, rulesToChooseFrom)
 		p.note("%s: %+v", envName(i), p.rules[envName(i)])
 	}
+	w.clock = clock.New(func() time.Time { return time.Now().Add(time.Duration(p.off.Load())) })
 	w.file = p.spec
 	p.write()
 	return p
@@ -347,16 +351,32 @@ func (p *person) restarts() {
 	p.reckon(time.Now())
 }
 
-// stepsTheClock has a tick see an instant that is not now: what a process does whose clock is
-// wrong for a moment. It changes nothing: the next tick brings back what is in the future.
+// stepsTheClock has a tick see an instant of the future, or sets the clock of the machine
+// back for some minutes. It changes nothing: the next tick brings back what is in the future.
 func (p *person) stepsTheClock() {
-	to := time.Now().Add(time.Duration(p.between(-60, 60)) * time.Minute)
+	by := time.Duration(p.between(-60, 60)) * time.Minute
+	if by < 0 {
+		p.setsBack(by)
+		return
+	}
+	to := time.Now().Add(by)
 	p.note("a tick sees %s", to.UTC().Format("15:04:05"))
 	if err := p.engine.Tick(p.t.Context(), to); err != nil {
 		p.t.Fatal(err)
 	}
 	time.Sleep(16 * time.Second)
 	synctest.Wait()
+}
+
+func (p *person) setsBack(by time.Duration) {
+	lasts := time.Duration(p.between(1, 10)) * time.Minute
+	p.note("the clock is set to %s for %v", time.Now().Add(by).UTC().Format("15:04:05"), lasts)
+	p.off.Store(int64(by))
+	time.Sleep(lasts)
+	p.off.Store(0)
+	time.Sleep(time.Minute) // a step is followed once it has lasted
+	synctest.Wait()
+	p.reckon(time.Now())
 }
 
 func (p *person) faults() {

@@ -111,7 +111,7 @@ func (o *round) consider(ctx context.Context, m *move) error {
 		return nil
 	case r.Waiting == scheduler.WaitApproval:
 		return nil // an approval wakes the pass
-	case r.State != scheduler.Verifying && !r.StartedAt.IsZero() && o.now.Sub(r.StartedAt) >= d.Deadline:
+	case r.State != scheduler.Verifying && !r.StartedAt.IsZero() && o.w.clock.Elapsed(r.StartedAt, o.now) >= d.Deadline:
 		m.finish(scheduler.Failed, fmt.Sprintf("not done within the deadline of %s; last: %s", d.Deadline, r.Message))
 		return nil
 	}
@@ -201,7 +201,7 @@ func (o *round) decided(m *move, seen scheduler.Observation) {
 	if last := o.last[m.id]; last.Run == r.ID {
 		own = last.Outcome
 	}
-	d := decide(*r, seen, own, seen.At, o.s.Defaults)
+	d := decide(*r, seen, own, o.w.clock.Elapsed(r.AcceptedAt, seen.At), o.s.Defaults)
 	if entry := o.w.record.log.Check(zap.DebugLevel, "decision"); entry != nil {
 		entry.Write(zap.String("environment", r.Environment), zap.String("run_id", r.ID), zap.String("action", string(r.Action)), zap.Stringer("decision", d.action),
 			zap.String("message", d.message), zap.String("observed", string(seen.Condition)), zap.Time("observed_at", seen.At))
@@ -293,7 +293,7 @@ func (o *round) withoutObservation(m *move, last scheduler.Call) {
 	case !known:
 	case r.State == scheduler.Verifying:
 		late := o.s.Defaults.VerifyTimeout
-		if o.now.Sub(since) >= blindFor && o.now.Sub(r.AcceptedAt) >= late {
+		if o.w.clock.Elapsed(since, o.now) >= blindFor && o.w.clock.Elapsed(r.AcceptedAt, o.now) >= late {
 			m.finish(scheduler.Failed, fmt.Sprintf("LCS accepted it; whether it arrived could not be seen within %s: %s", late, m.wait.Detail))
 		}
 	case last.Outcome == scheduler.OutcomeAmbiguous || m.wait.Reason == scheduler.WaitAccount || m.need.seen.Condition == lcs.Unsupported:
