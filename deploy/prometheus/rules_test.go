@@ -106,6 +106,7 @@ func (d *daemon) start() {
 		return err == nil && m != nil
 	})
 	d.until("the daemon ticks", func() bool { return !strings.Contains(d.metrics(), "curfew_last_tick_timestamp_seconds 0\n") })
+	d.until("the daemon counts", func() bool { return strings.Contains(d.metrics(), "\ncurfew_lcs_quota_used{") })
 }
 
 func (d *daemon) until(what string, is func() bool) {
@@ -281,6 +282,11 @@ func TestAlertsFireWhenTheyMust(t *testing.T) {
 		{"a notice is given up", `curfew_notices_total{receiver="ops",result="given_up"}`, 1, "NoticesFail"},
 		{"a notice does not arrive", `curfew_notices_oldest_seconds{receiver="ops"}`, 700, "NoticesFail"},
 		{"a notice arrives at the second try", `curfew_notices_total{receiver="ops",result="retried"}`, 1, ""},
+		{"the clock is behind", "curfew_clock_ahead_seconds", -6, "ClockWrong"},
+		{"the clock is a little ahead", "curfew_clock_ahead_seconds", 4, ""},
+		{"a clock was ahead", "curfew_clock_corrections_total", 1, "ClockWrong"},
+		{"another replica has a newer file", "curfew_config_outdated", 1, "FileOutdated"},
+		{"another process stands by", "curfew_standby_waiting", 1, "StandbyWaits"},
 		{"a run succeeds", `curfew_runs_total{action="stop",state="succeeded"}`, 1, ""},
 		{"LCS refuses a call", `curfew_lcs_calls_total{kind="stop",outcome="refused"}`, 1, ""},
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,8 +159,9 @@ func reloadedEvents(s *snapshot, c scheduler.Cursor, now time.Time, why Reloadin
 func loadedEvents(s *snapshot, c scheduler.Cursor, now time.Time) []scheduler.Event {
 	list := []scheduler.Event{newEvent(scheduler.EventReload, now, scheduler.BySchedule,
 		fmt.Sprintf("schedule file loaded: %d environments, %d projects", len(s.Environments), len(s.Projects)))}
+	known := s.File != "" && slices.ContainsFunc(c.Files, func(f scheduler.FileTick) bool { return f.Digest == s.File })
 	for _, o := range c.Overrides {
-		if gone := s.stale(o); len(gone) > 0 {
+		if gone := s.stale(o); len(gone) > 0 && !known { // it was reported when the file came
 			e := ofOverride(o, now, scheduler.BySchedule, "override without effect on "+strings.Join(gone, ", ")+", which the schedule file does not have")
 			e.NextStep = "curfew release " + o.ID
 			list = append(list, e)

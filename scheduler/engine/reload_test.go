@@ -117,6 +117,38 @@ func TestReloadCancelsRunsOfEnvironmentsThatAreGone(t *testing.T) {
 	})
 }
 
+func TestStaleOverrideIsReportedOnceForEachFile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, lcssim.Options{})
+		w.setup.File = "first"
+		until("2000-01-03 10:00:00")
+		w.start()
+		until("2000-01-03 10:00:20")
+		w.keep(1, plan.Running, monday(22, 0))
+		w.stop()
+		w.setup.Environments, w.schedule.Environments = w.setup.Environments[:1], w.schedule.Environments[:1]
+		for _, start := range []struct {
+			file string
+			want int
+		}{{"second", 1}, {"second", 1}, {"third", 2}, {"third", 2}} {
+			w.setup.File = start.file
+			w.start()
+			time.Sleep(20 * time.Second)
+			synctest.Wait()
+			events, err := w.store.Events.After(t.Context(), "", 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reported := slices.DeleteFunc(events, func(e scheduler.Event) bool { return !strings.Contains(e.Reason, "override without effect") })
+			if len(reported) != start.want {
+				t.Errorf("after a start with the %s file there are %d reports, want %d", start.file, len(reported), start.want)
+			}
+			w.stop()
+		}
+	})
+}
+
 func TestRunOfAnEnvironmentThatOnlyAnotherReplicaKnowsIsLeftToIt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
