@@ -5,7 +5,7 @@ GOTESTSUM_VERSION     := v1.13.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: browser build test test-long test-deploy chaos lint schema fuzz bench demo image image-test manifests third-party release clean zones zones-check cross
+.PHONY: browser build test test-long test-deploy test-cluster chaos lint schema fuzz bench demo image image-test manifests third-party release clean zones zones-check cross
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -50,6 +50,7 @@ lint:
 	go mod tidy -diff
 	cd deploy/prometheus && go mod tidy -diff
 	cd deploy/check && go mod tidy -diff
+	cd deploy/check/cluster && go mod tidy -diff
 
 schema:
 	go run ./cmd/curfew schema > deploy/schedules.schema.json
@@ -86,6 +87,11 @@ image-test: third-party
 # a module of its own, since these are large.
 test-deploy:
 	cd deploy/check && go test -timeout 20m ./...
+
+# The chart and the plain manifests on a control plane of Kubernetes, which is built from source:
+# ten minutes the first time. Without cgo, so that the programs and the tests share packages.
+test-cluster:
+	cd deploy/check/cluster && CGO_ENABLED=0 go test -count=1 -timeout 60m ./...
 
 # The plain manifests, and the files of others in the chart, made again.
 manifests:
