@@ -76,6 +76,9 @@ func run(m *testing.M) (code int, err error) {
 
 func (p *controlPlane) bin(name string) string { return filepath.Join(p.dir, "bin", name) }
 
+// usual builds what the tests of other modules build too as they do, whether this test is with cgo or not.
+const usual = "CGO_ENABLED="
+
 // build makes the programs. The compiled packages are kept in Go's own cache, which makes it cheap the next time.
 func (p *controlPlane) build() error {
 	version, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes").Output()
@@ -83,15 +86,15 @@ func (p *controlPlane) build() error {
 		return fmt.Errorf("the version of Kubernetes: %w", err)
 	}
 	flags := "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=" + strings.TrimSpace(string(version)) // Helm asks for it
-	for _, b := range []struct{ dir, out, pkg string }{
-		{".", "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
-		{".", "kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"},
-		{".", "etcd", "go.etcd.io/etcd/server/v3"},
-		{"..", "helm", "helm.sh/helm/v4/cmd/helm"},
-		{"../../..", "curfew", "./cmd/curfew"},
+	for _, b := range []struct{ dir, out, pkg, env string }{
+		{".", "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", ""},
+		{".", "kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", ""},
+		{".", "etcd", "go.etcd.io/etcd/server/v3", ""},
+		{"..", "helm", "helm.sh/helm/v4/cmd/helm", usual},
+		{"../../..", "curfew", "./cmd/curfew", usual},
 	} {
 		cmd := exec.Command("go", "build", flags, "-o", p.bin(b.out), b.pkg)
-		cmd.Dir = filepath.FromSlash(b.dir)
+		cmd.Dir, cmd.Env = filepath.FromSlash(b.dir), append(os.Environ(), b.env)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", b.out, err, out)
 		}
