@@ -300,6 +300,7 @@ func refusesMistakes(c *client, deployment *unstructured.Unstructured) {
 			c.t.Errorf("%s is accepted", name)
 		}
 	}
+	c.warned()
 	o := deployment.DeepCopy()
 	unstructured.RemoveNestedField(o.Object, "spec", "template", "spec", "securityContext", "runAsNonRoot")
 	if err := c.apply(o, metav1.DryRunAll); err != nil || !strings.Contains(fmt.Sprint(c.warned()), violation) {

@@ -60,6 +60,10 @@ func newClient(t *testing.T) *client {
 		t.Fatal(err)
 	}
 	c.namespace = made.Name
+	c.until("the namespace has its service account", func() bool {
+		_, err := c.typed.CoreV1().ServiceAccounts(c.namespace).Get(t.Context(), "default", metav1.GetOptions{})
+		return err == nil
+	})
 	return c
 }
 
