@@ -107,12 +107,14 @@ func (d *daemon) file() (f scheduleFile) {
 // schedules returns the schedules that the coming fires are of.
 func (d *daemon) schedules() []string {
 	d.t.Helper()
-	var fires []struct {
-		Schedule string `json:"schedule"`
+	var fires struct {
+		Items []struct {
+			Schedule string `json:"schedule"`
+		} `json:"items"`
 	}
 	d.get("/api/v1/fires", &fires)
 	var names []string
-	for _, f := range fires {
+	for _, f := range fires.Items {
 		names = append(names, f.Schedule)
 	}
 	slices.Sort(names)
