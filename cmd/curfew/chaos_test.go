@@ -30,7 +30,7 @@ import (
 // A storm is how long and how hard replicas are treated.
 type storm struct {
 	environments int
-	lasts        time.Duration
+	lasts        time.Duration // in each half of it are minutes, at which fires come
 	kill         time.Duration // between two kills
 	restarts     int           // of the database
 	seed         uint64
@@ -41,7 +41,7 @@ func stormOf() storm {
 	if os.Getenv("CURFEW_CHAOS") == "full" {
 		return storm{environments: 300, lasts: 10 * time.Minute, kill: 5 * time.Second, restarts: 2, seed: 20261124}
 	}
-	return storm{environments: 120, lasts: 100 * time.Second, kill: 5 * time.Second, restarts: 1, seed: 20261124}
+	return storm{environments: 120, lasts: 150 * time.Second, kill: 5 * time.Second, restarts: 1, seed: 20261124}
 }
 
 // clocks are by how much those of the replicas are ahead. Only the right ones make fires.
@@ -93,20 +93,19 @@ func TestReplicasLoseAndDoubleNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := newFleet(t, stormOf())
-	began := time.Now()
 	for i := range f.each {
 		f.start(i)
 	}
 	f.ready(30 * time.Second)
 	counted := time.Now() // fires before this may have come before the schedules were known
-	half := began.Add(f.storm.lasts / 2)
+	half := counted.Add(f.storm.lasts / 2)
 	kills := f.rage(half, f.storm.restarts/2)
 	f.change(0)
 	kills += f.rage(half.Add(slowFile), 0)
 	for i := range f.each[1:] {
 		f.change(i + 1)
 	}
-	kills += f.rage(began.Add(f.storm.lasts), f.storm.restarts-f.storm.restarts/2)
+	kills += f.rage(half.Add(slowFile+f.storm.lasts/2), f.storm.restarts-f.storm.restarts/2)
 	f.calm()
 	until := time.Now()
 	runs := f.settled(patience)

@@ -11,26 +11,31 @@ import (
 	"curfew/scheduler/web/pages"
 )
 
-// previewDays is over how many days a pasted file is compared with the active one.
-const previewDays = 28
+const (
+	// previewDays is over how many days a pasted file is compared with the active one.
+	previewDays = 28
+	// mostFires is how many fires of it are compared: 5,000 environments that start and stop
+	// twice a working day have 400,000.
+	mostFires = 500_000
+)
 
 // pastedName stands for the pasted file.
 const pastedName = "pasted"
 
-// preview checks a pasted file and compares it with the active one. Files that it names,
-// such as calendars, are read where the active one has them.
+// preview checks a pasted file and compares it with the active one: one file at a time, since
+// the engine works on the same machine. Files that it names, such as calendars, are read
+// where the active one has them.
 func (r *reloader) preview(ctx context.Context, text string) (pages.Preview, error) {
+	select {
+	case r.previewing <- struct{}{}:
+		defer func() { <-r.previewing }()
+	case <-ctx.Done():
+		return pages.Preview{}, ctx.Err()
+	}
 	active, _, _ := r.current()
-	found := pages.Preview{Days: previewDays}
 	now := time.Now()
 	cfg, diags := config.Parse(pastedName, []byte(text), filepath.Dir(active.cfg.Path), config.Options{Now: now})
-	for _, d := range diags {
-		problem := pages.Problem{Line: d.Line, Column: d.Column, Warning: d.Severity != config.Error, Message: d.Message}
-		if d.File != pastedName { // what another file holds is for nobody who can paste its name
-			problem = pages.Problem{Line: 1, Column: 1, Warning: problem.Warning, Message: "a calendar file that it names cannot be used as it is; curfew validate on the server says why"}
-		}
-		found.Problems = append(found.Problems, problem)
-	}
+	found := pages.Preview{Days: previewDays, Problems: pastedProblems(diags)}
 	if diags.HasErrors() || ctx.Err() != nil {
 		return found, ctx.Err()
 	}
@@ -39,8 +44,14 @@ func (r *reloader) preview(ctx context.Context, text string) (pages.Preview, err
 		return found, err
 	}
 	to := now.AddDate(0, 0, previewDays)
-	for range p.All(now, to) {
-		found.Fires++
+	for b := range p.Batches(now, to) {
+		if found.Fires += len(b.Environments); found.Fires > mostFires {
+			found.Most = mostFires
+			return found, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return found, ctx.Err()
 	}
 	d := review.Compare(Reviewed(active.cfg, active.plan), Reviewed(cfg, p), now, to)
 	for _, c := range d.Changes {
@@ -49,4 +60,16 @@ func (r *reloader) preview(ctx context.Context, text string) (pages.Preview, err
 		})
 	}
 	return found, nil
+}
+
+func pastedProblems(diags config.Diagnostics) []pages.Problem {
+	problems := make([]pages.Problem, 0, len(diags))
+	for _, d := range diags {
+		problem := pages.Problem{Line: d.Line, Column: d.Column, Warning: d.Severity != config.Error, Message: d.Message}
+		if d.File != pastedName { // what another file holds is for nobody who can paste its name
+			problem = pages.Problem{Line: 1, Column: 1, Warning: problem.Warning, Message: "a calendar file that it names cannot be used as it is; curfew validate on the server says why"}
+		}
+		problems = append(problems, problem)
+	}
+	return problems
 }

@@ -43,6 +43,8 @@ type reloader struct {
 	loaded chan struct{} // holds one when a file was loaded whose warnings are not reported yet
 	turn   chan struct{} // holds one while a reload is under way
 
+	previewing chan struct{} // holds one while a pasted file is checked
+
 	mu      sync.Mutex // guards what follows, and is not held while anything is read; written by the reload under way
 	clients *Clients
 	cfg     *config.Config
@@ -52,7 +54,7 @@ type reloader struct {
 
 func newReloader(d *daemon, e *engine.Engine, c *Clients, reg prometheus.Registerer) (*reloader, error) {
 	r := &reloader{
-		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), turn: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
+		log: d.Logger.Named("reload"), engine: e, file: newFileState(c.Config, time.Now()), access: d.access, loaded: make(chan struct{}, 1), turn: make(chan struct{}, 1), previewing: make(chan struct{}, 1), clients: c, cfg: c.Config, plan: d.plan, seen: config.Digest(c.Config.Files),
 	}
 	if r.links = config.LinksOn; d.PublicURL == "" {
 		r.links = config.LinksOff

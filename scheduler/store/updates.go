@@ -31,7 +31,8 @@ type Watch struct {
 	from     string          // the next read begins after this id
 	seen     map[string]bool // of the events after from, those that were read already
 	runs     map[string]runSeen
-	calls    []string // the last metadata calls, each with how it ended
+	told     map[string]string // the states of runs by the events that came after the runs were read
+	calls    []string          // the last metadata calls, each with how it ended
 	observed map[environmentKey]lcsSeen
 }
 
@@ -88,22 +89,40 @@ func (w *Watch) Read(ctx context.Context, now time.Time) ([]scheduler.Update, er
 			return nil, err
 		}
 	}
-	events, err := w.newEvents(ctx)
+	list, err := w.newEventsAndRuns(ctx, now)
 	if err != nil {
-		return nil, err
+		return list, err
 	}
 	if w.postgres {
 		w.from = next
 	}
+	observed, err := w.newObservations(ctx)
+	return slices.Concat(list, observed), err
+}
+
+// newEventsAndRuns returns what events and runs say, each state of a run once: a run and its
+// event become visible together, maybe between two of these queries.
+func (w *Watch) newEventsAndRuns(ctx context.Context, now time.Time) ([]scheduler.Update, error) {
+	before, err := w.newEvents(ctx)
+	if err != nil {
+		return nil, err
+	}
 	runs, err := w.newRuns(ctx, now)
 	if err != nil {
-		return events, err
+		return before, err
 	}
+	after, err := w.newEvents(ctx)
+	events := slices.Concat(before, after)
 	runs = slices.DeleteFunc(runs, func(u scheduler.Update) bool { // its event says the same
-		return slices.ContainsFunc(events, func(e scheduler.Update) bool { return e.Kind == u.Kind && e.ID == u.ID })
+		return w.told[u.ID] == u.State || slices.ContainsFunc(events, func(e scheduler.Update) bool { return e.Kind == u.Kind && e.ID == u.ID })
 	})
-	observed, err := w.newObservations(ctx)
-	return slices.Concat(events, runs, observed), err
+	w.told = map[string]string{}
+	for _, e := range after {
+		if e.Kind == scheduler.UpdateRun {
+			w.told[e.ID] = e.State
+		}
+	}
+	return slices.Concat(events, runs), err
 }
 
 // lateFrom is the id after which events may still become visible, by the clock of the

@@ -67,6 +67,7 @@ type Preview struct {
 	Changes  []Change // empty when there are problems
 	Fires    int      // that the file has in the coming Days
 	Days     int
+	Most     int // fires that are compared, when the file has more; else 0
 }
 
 // A Problem is an error or a warning at a place of the file.
