@@ -95,9 +95,8 @@ func (d *daemon) get(path string, into any) {
 
 // A scheduleFile is the file that the daemon has, as the API describes it.
 type scheduleFile struct {
-	Digest      string    `json:"digest"`
-	ActiveSince time.Time `json:"active_since"`
-	Refused     *struct {
+	Digest  string `json:"digest"`
+	Refused *struct {
 		Problems []string `json:"problems"`
 	} `json:"refused"`
 }
