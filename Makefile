@@ -22,13 +22,13 @@ browser:
 # A line for each package, and each test that fails in full.
 GOTESTSUM := go run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname-and-test-fails --format-hide-empty-pkg --
 
-# Tests write as durably as the daemon does. In memory, where 4 GB of it are free and
+# Tests write as durably as the daemon does. In memory, where 8 GB of it are free and
 # programs may be run, that takes a third of the time; test-long writes to the disk.
 IN_MEMORY := free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
-	if [ "$${free:-0}" -gt 4000000 ]; then \
+	if [ "$${free:-0}" -gt 8000000 ] && [ "$$(awk '/^MemAvailable/ { print $$2 }' /proc/meminfo)" -gt 8000000 ]; then \
 	  dir=$$(mktemp -d /dev/shm/curfew-XXXXXX); trap 'rm -rf "$$dir"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; chmod 755 "$$dir"; \
 	  printf '\043!/bin/sh\n' > "$$dir/run"; chmod +x "$$dir/run"; \
-	  if "$$dir/run"; then export GOTMPDIR="$${GOTMPDIR:-$${TMPDIR:-/tmp}}" TMPDIR="$$dir"; fi; \
+	  if "$$dir/run"; then export TMPDIR="$$dir"; fi; \
 	fi;
 
 # Every rule of every package, in a few minutes.
@@ -59,7 +59,6 @@ lint:
 	go mod tidy -diff
 	cd deploy/prometheus && go mod tidy -diff
 	cd deploy/check && go mod tidy -diff
-	cd deploy/check/cluster && go mod tidy -diff
 
 schema:
 	go run ./cmd/curfew schema > deploy/schedules.schema.json
@@ -100,7 +99,7 @@ test-deploy:
 # The plain manifests on an API server of Kubernetes, which is built from source: many minutes the
 # first time. Without cgo, so that the server and the tests share packages.
 test-cluster:
-	cd deploy/check/cluster && CGO_ENABLED=0 go test -count=1 -timeout 60m ./...
+	cd deploy/check/cluster && go mod tidy -diff && CGO_ENABLED=0 go test -count=1 -timeout 60m ./...
 
 # The plain manifests, and the files of others in the chart, made again.
 manifests:
