@@ -351,7 +351,7 @@ func TestOlderFileTakesOverWhenTheNewerIsSilent(t *testing.T) {
 		if n := w.sim.Accepted("", lcssim.Stop); n != 2 {
 			t.Errorf("LCS was asked for %d stops, want the 2 of the older file", n)
 		}
-		until("2000-01-03 07:04:00")
+		until("2000-01-03 07:04:03") // no two replicas tick at the very same instant
 		w.schedule.Uptime = newer
 		second = w.replica("second", time.Now)
 		until("2000-01-03 07:06:00")
