@@ -110,8 +110,8 @@ func (p *process) open(ctx context.Context, checked bool) (*store.Store, error) 
 		if err == nil || ctx.Err() != nil || !store.Unavailable(err) || time.Since(began) > openFor {
 			return st, err
 		}
-		p.Logger.Error("opening the database failed; retrying", zap.Error(err), zap.Duration("in", openEvery), zap.String("listen", p.addr.String()))
 		p.front.Starting(scheduler.UnreadyDatabase)
+		p.Logger.Error("opening the database failed; retrying", zap.Error(err), zap.Duration("in", openEvery), zap.String("listen", p.addr.String()))
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
