@@ -115,8 +115,8 @@ func (p *process) show(ctx context.Context, by string) (*standby, error) {
 	s.group, ctx = errgroup.WithContext(ctx)
 	st, err := store.Open(ctx, store.Options{DSN: p.Database.DSN, Claim: p.claim, ReadOnly: true, Logger: p.Logger})
 	if err != nil {
-		p.Logger.Warn("the database of the active process cannot be read yet: this one serves health alone", zap.Error(err))
 		p.front.Show(web.Health(s.active, p.addr))
+		p.Logger.Warn("the database of the active process cannot be read yet: this one serves health alone", zap.Error(err))
 		return s, nil
 	}
 	s.store = st
@@ -187,11 +187,11 @@ func (m *standbyMetrics) watch(ctx context.Context, claim *store.Claim, log *zap
 	defer t.Stop()
 	for before := false; ; {
 		now := claim.Awaited()
-		if now && !before {
-			log.Warn("another process stands by for the database and takes over when this one ends. If no upgrade is under way, it was started by mistake")
-		}
 		if now != before {
 			m.waiting.Set(map[bool]float64{true: 1}[now])
+		}
+		if now && !before {
+			log.Warn("another process stands by for the database and takes over when this one ends. If no upgrade is under way, it was started by mistake")
 		}
 		before = now
 		select {
