@@ -187,11 +187,11 @@ func (m *standbyMetrics) watch(ctx context.Context, claim *store.Claim, log *zap
 	defer t.Stop()
 	for before := false; ; {
 		now := claim.Awaited()
-		if now != before {
-			m.waiting.Set(map[bool]float64{true: 1}[now])
-		}
 		if now && !before {
 			log.Warn("another process stands by for the database and takes over when this one ends. If no upgrade is under way, it was started by mistake")
+		}
+		if now != before {
+			m.waiting.Set(map[bool]float64{true: 1}[now])
 		}
 		before = now
 		select {
