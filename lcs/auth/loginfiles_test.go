@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -86,8 +87,8 @@ func TestLoginSurvivesAKillInTheMiddleOfAWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := 0
-		if _, err := fmt.Sscan(string(data[:min(len(data), 8)]), &got); err != nil || !bytes.Equal(data, contentOf(got)) || got < last {
+		got, err := strconv.Atoi(string(data[:min(len(data), 8)]))
+		if err != nil || !bytes.Equal(data, contentOf(got)) || got < last {
 			t.Fatalf("after a kill the login is %d bytes, of write %d; want a whole one, %d or later", len(data), got, last)
 		}
 	}
