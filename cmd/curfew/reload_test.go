@@ -201,7 +201,7 @@ func TestRefusedFileShowsInStatus(t *testing.T) {
 	}
 	s.write("schedules.yaml", strings.Replace(s.file(never()), "timezone:", "timezoned:", 1))
 	s.logged("the schedule file was not loaded")
-	if out := s.curfew("status"); !strings.Contains(out, "The schedule file was refused on ") || !strings.Contains(out, "schedules.yaml:2:1:") || !strings.Contains(out, "dev-00") {
+	if out := strings.Join(strings.Fields(s.curfew("status")), " "); !strings.Contains(out, "The schedule file was refused on ") || !strings.Contains(out, "schedules.yaml:2:1: ") || !strings.Contains(out, "dev-00") {
 		t.Errorf("with a bad file, curfew status printed %s", out)
 	}
 	s.write("schedules.yaml", s.file(never()))

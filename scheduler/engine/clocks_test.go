@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -364,5 +365,28 @@ func TestOlderFileTakesOverWhenTheNewerIsSilent(t *testing.T) {
 		if err := w.store.Close(); err != nil {
 			t.Fatal(err)
 		}
+	})
+}
+
+// A clock that is an hour behind is set right while a stop waits for LCS.
+func TestForwardStepOfTheClockIsNoPartOfTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, lcssim.Options{})
+		w.clock = wrongBy(-time.Hour, time.Now(), monday(20, 10))
+		w.setup.Defaults.Deadline = 30 * time.Minute
+		w.sim.Set(envID(0), lcssim.Finished)
+		w.sim.Inject(lcssim.Fault{Kind: lcssim.ServicingWindow})
+		until("2000-01-03 19:50:00")
+		w.start()
+		until("2000-01-03 20:28:00")
+		if r := w.only(); r.State.Finished() || r.StartedAt.IsZero() {
+			t.Errorf("the run is %s (%s) before its deadline", r.State, r.Message)
+		}
+		until("2000-01-03 20:32:00")
+		if r := w.only(); r.State != scheduler.Failed || !strings.Contains(r.Message, "deadline") {
+			t.Errorf("the run is %s (%s), want it to fail at its deadline", r.State, r.Message)
+		}
+		w.stop()
 	})
 }

@@ -111,7 +111,7 @@ func (o *round) consider(ctx context.Context, m *move) error {
 		return nil
 	case r.Waiting == scheduler.WaitApproval:
 		return nil // an approval wakes the pass
-	case r.State != scheduler.Verifying && !r.StartedAt.IsZero() && o.w.clock.Elapsed(r.StartedAt, o.now) >= d.Deadline:
+	case r.State != scheduler.Verifying && !r.StartedAt.IsZero() && o.left(r.StartedAt, d.Deadline) <= 0:
 		m.finish(scheduler.Failed, fmt.Sprintf("not done within the deadline of %s; last: %s", d.Deadline, r.Message))
 		return nil
 	}
@@ -293,7 +293,7 @@ func (o *round) withoutObservation(m *move, last scheduler.Call) {
 	case !known:
 	case r.State == scheduler.Verifying:
 		late := o.s.Defaults.VerifyTimeout
-		if o.w.clock.Elapsed(since, o.now) >= blindFor && o.w.clock.Elapsed(r.AcceptedAt, o.now) >= late {
+		if o.left(since, blindFor) <= 0 && o.left(r.AcceptedAt, late) <= 0 {
 			m.finish(scheduler.Failed, fmt.Sprintf("LCS accepted it; whether it arrived could not be seen within %s: %s", late, m.wait.Detail))
 		}
 	case last.Outcome == scheduler.OutcomeAmbiguous || m.wait.Reason == scheduler.WaitAccount || m.need.seen.Condition == lcs.Unsupported:
@@ -349,13 +349,18 @@ func (o *round) settleWait(m *move) time.Time {
 	if again := o.now.Add(recheck); w.Reason == scheduler.WaitQuota && next.After(again) {
 		next = again
 	}
-	if end := r.StartedAt.Add(o.s.Defaults.Deadline); !r.StartedAt.IsZero() && r.State != scheduler.Verifying && end.Before(next) {
+	if end := o.now.Add(o.left(r.StartedAt, o.s.Defaults.Deadline)); !r.StartedAt.IsZero() && r.State != scheduler.Verifying && end.Before(next) {
 		next = end
 	}
-	if end := r.AcceptedAt.Add(o.s.Defaults.VerifyTimeout); r.State == scheduler.Verifying && end.After(o.now) && end.Before(next) {
+	if end := o.now.Add(o.left(r.AcceptedAt, o.s.Defaults.VerifyTimeout)); r.State == scheduler.Verifying && end.After(o.now) && end.Before(next) {
 		next = end
 	}
 	return next
+}
+
+// left returns how much is left of a limit that counts from an instant.
+func (o *round) left(since time.Time, limit time.Duration) time.Duration {
+	return limit - o.w.clock.Elapsed(since, o.now)
 }
 
 // startedAt is the instant from which the deadline counts, once the run waits. The queue

@@ -187,11 +187,3 @@ func read(t *testing.T, name string) string {
 	}
 	return string(b)
 }
-
-func write(t *testing.T, name, text string) string {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}

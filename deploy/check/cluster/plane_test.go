@@ -9,7 +9,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,11 +21,13 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
+
+	"curfew/internal/freeport"
 )
 
 const (
-	patience = 2 * time.Minute
-	look     = 50 * time.Millisecond // between two looks at what is waited for
+	patience  = 2 * time.Minute
+	pollEvery = 50 * time.Millisecond
 )
 
 // A controlPlane is what is started of Kubernetes, and the programs that the tests use.
@@ -100,9 +101,12 @@ func (p *controlPlane) build() error {
 
 // start starts etcd and the API server, and returns when the server is ready.
 func (p *controlPlane) start() error {
-	ports, err := freePorts(3)
-	if err != nil {
-		return err
+	var ports [3]int
+	for i := range ports {
+		var err error
+		if ports[i], err = freeport.Pick(context.Background()); err != nil {
+			return err
+		}
 	}
 	if err := p.identify(ports[2]); err != nil {
 		return err
@@ -150,20 +154,6 @@ func (p *controlPlane) identify(port int) error {
 	return nil
 }
 
-// freePorts returns ports of loopback that nothing uses.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
-}
-
 // A child is a program that runs until the tests end.
 type child struct {
 	name  string
@@ -199,14 +189,14 @@ func (p *controlPlane) stop() {
 	}
 }
 
-// await calls is until it returns nil. It gives up when a child has ended.
-func (p *controlPlane) await(what string, is func(context.Context) error) error {
+// await calls a check until it returns no error. It stops with an error when a child has ended.
+func (p *controlPlane) await(what string, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	again := time.NewTicker(look)
+	again := time.NewTicker(pollEvery)
 	defer again.Stop()
 	for {
-		err := is(ctx)
+		err := check(ctx)
 		if err == nil {
 			return nil
 		}

@@ -177,7 +177,7 @@ func (s *Server) Copy(ctx context.Context, template string) (string, error) {
 	}
 	defer func() { _ = db.Close() }()
 	name := fmt.Sprintf("curfew_%d", s.made.Add(1))
-	_, err = db.ExecContext(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template+"")
+	_, err = db.ExecContext(ctx, "CREATE DATABASE "+name+" TEMPLATE "+template)
 	return name, err
 }
 
