@@ -96,8 +96,8 @@ image-test: third-party
 test-deploy:
 	cd deploy/check && go test -timeout 20m ./...
 
-# The plain manifests on an API server of Kubernetes, which is built from source: many minutes the
-# first time. Without cgo, so that the server and the tests share packages.
+# The chart and the plain manifests on a control plane of Kubernetes, which is built from source:
+# ten minutes the first time. Without cgo, so that the programs and the tests share packages.
 test-cluster:
 	cd deploy/check/cluster && go mod tidy -diff && CGO_ENABLED=0 go test -count=1 -timeout 60m ./...
 

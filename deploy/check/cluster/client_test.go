@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,6 +60,10 @@ func newClient(t *testing.T) *client {
 		t.Fatal(err)
 	}
 	c.namespace = made.Name
+	c.until("the namespace has its service account", func() bool {
+		_, err := c.typed.CoreV1().ServiceAccounts(c.namespace).Get(t.Context(), "default", metav1.GetOptions{})
+		return err == nil
+	})
 	return c
 }
 
@@ -136,46 +139,33 @@ func (c *client) apply(o *unstructured.Unstructured, dryRun ...string) error {
 	return err
 }
 
-// manifest returns the objects of a plain manifest, and the deployment among them.
-func manifest(t *testing.T, kind string) (all []*unstructured.Unstructured, deployment *unstructured.Unstructured) {
-	t.Helper()
-	all = objects(t, read(t, "../../kubernetes/"+kind+".yaml"))
-	i := slices.IndexFunc(all, func(o *unstructured.Unstructured) bool { return o.GetKind() == "Deployment" })
-	if i < 0 {
-		t.Fatalf("%s.yaml has no deployment", kind)
-	}
-	return all, all[i]
-}
-
-// podOf returns a pod of a deployment.
-func podOf(t *testing.T, deployment *unstructured.Unstructured) *corev1.Pod {
-	t.Helper()
-	var d appsv1.Deployment
-	text, err := json.Marshal(deployment)
-	if err == nil {
-		err = json.Unmarshal(text, &d)
-	}
+// pods returns the daemon's pods.
+func (c *client) pods() []corev1.Pod {
+	c.t.Helper()
+	list, err := c.typed.CoreV1().Pods(c.namespace).List(c.t.Context(), metav1.ListOptions{LabelSelector: daemonLabels})
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	pod := &corev1.Pod{ObjectMeta: d.Spec.Template.ObjectMeta, Spec: d.Spec.Template.Spec}
-	pod.GenerateName = d.Name + "-"
-	return pod
+	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+	return list.Items
 }
 
-// run makes a pod, as a controller does.
-func (c *client) run(pod *corev1.Pod) (*corev1.Pod, error) {
+const daemonLabels = "app.kubernetes.io/name=curfew,app.kubernetes.io/component=daemon"
+
+// makesPods waits until the controllers have made the pods, which the restricted level then has admitted.
+func (c *client) makesPods(n int) []corev1.Pod {
 	c.t.Helper()
-	return c.typed.CoreV1().Pods(c.namespace).Create(c.t.Context(), pod, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+	var pods []corev1.Pod
+	c.until(fmt.Sprintf("there are %d pods", n), func() bool { pods = c.pods(); return len(pods) == n })
+	return pods
 }
 
-// install applies all objects of a manifest.
-func (c *client) install(list []*unstructured.Unstructured) {
+// secrets makes the secret that the values name.
+func (c *client) secrets(keys map[string]string) {
 	c.t.Helper()
-	for _, o := range list {
-		if err := c.apply(o); err != nil {
-			c.t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-		}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "curfew"}, StringData: keys}
+	if _, err := c.typed.CoreV1().Secrets(c.namespace).Create(c.t.Context(), secret, metav1.CreateOptions{}); err != nil {
+		c.t.Fatal(err)
 	}
 }
 

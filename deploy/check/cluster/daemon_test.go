@@ -16,10 +16,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"curfew/lcs/lcssim"
 )
 
@@ -42,7 +38,7 @@ var listening = regexp.MustCompile(`"listen":"([^"]+)"`)
 
 func (d *daemon) start() {
 	d.t.Helper()
-	d.log = filepath.Join(d.t.TempDir(), "log")
+	d.log = filepath.Join(d.dir, "log")
 	log, err := os.Create(d.log)
 	if err != nil {
 		d.t.Fatal(err)
@@ -153,44 +149,19 @@ func (d *daemon) has(schedule string, problems []string) {
 	}
 }
 
-// newDaemon installs the manifest for SQLite with a simulated LCS, and runs what its pod says.
+// newDaemon installs the chart with SQLite and a simulated LCS, and runs what its pod says.
 func newDaemon(t *testing.T) *daemon {
 	t.Helper()
-	c := newClient(t)
+	r := newRelease(t)
 	sim := lcssim.New(lcssim.Options{Tokens: []string{lcsToken}})
 	sim.AddEnvironment(project, lcssim.Environment{ID: devID, Name: "LCS 0", State: lcssim.Finished})
 	lcs := httptest.NewServer(sim.Handler())
 	t.Cleanup(lcs.Close)
-	d := &daemon{kubelet: &kubelet{client: c, volumes: t.TempDir()}, lcs: lcs.URL}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "curfew"}, StringData: map[string]string{"api-token": "known-api-token-9876543210abcdef", "lcs-token": lcsToken}}
-	if _, err := c.typed.CoreV1().Secrets(c.namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	all, deployment := manifest(t, "sqlite")
-	c.install(all)
-	d.edit(d.text("night"))
-	pod, err := c.run(podOf(t, deployment))
-	if err != nil {
-		t.Fatal(err)
-	}
-	d.mount(*pod)
+	d := &daemon{kubelet: &kubelet{release: r, volumes: t.TempDir()}, lcs: lcs.URL}
+	r.helm("install", "curfew", r.chart, "--values", kinds[0].values(), "--set-file", "schedules="+write(t, filepath.Join(r.dir, "first.yaml"), d.text("night")))
+	d.mount(r.makesPods(1)[0])
 	d.start()
 	return d
-}
-
-// edit changes the schedule file in the ConfigMap of the manifest.
-func (d *daemon) edit(text string) {
-	d.t.Helper()
-	all, _ := manifest(d.t, "sqlite")
-	for _, o := range all {
-		if o.GetKind() != "ConfigMap" {
-			continue
-		}
-		if err := unstructured.SetNestedField(o.Object, text, "data", "schedules.yaml"); err != nil {
-			d.t.Fatal(err)
-		}
-		d.install([]*unstructured.Unstructured{o})
-	}
 }
 
 // text is a schedule file with one schedule, of which no fire comes while a test lasts.

@@ -16,7 +16,7 @@ import (
 // A kubelet has the volumes of one pod on this machine, written by the kubelet's own code: a
 // changed file is in a new folder, and a link to the folder is swapped.
 type kubelet struct {
-	*client
+	*release
 	pod     corev1.Pod
 	volumes string // a folder for each volume
 }

@@ -1,6 +1,6 @@
-// Package cluster_test holds the plain manifests to an API server of Kubernetes, built from source
-// and started on loopback with etcd. There are no controllers and no kubelet; the tests do their
-// part where they need one. It is a module of its own: Kubernetes is large.
+// Package cluster_test installs what is in deploy into a control plane of Kubernetes: etcd, the
+// API server and its controllers, built from source and started on loopback. There is no kubelet;
+// the tests do its part where they need one. It is a module of its own: Kubernetes is large.
 package cluster_test
 
 import (
@@ -20,6 +20,8 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/client-go/util/cert"
 
 	"curfew/internal/freeport"
@@ -84,10 +86,12 @@ func (p *controlPlane) build() error {
 	if err != nil {
 		return fmt.Errorf("the version of Kubernetes: %w", err)
 	}
-	flags := "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=" + strings.TrimSpace(string(version)) // clients ask for it
+	flags := "-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=" + strings.TrimSpace(string(version)) // Helm asks for it
 	for _, b := range []struct{ dir, out, pkg, env string }{
 		{".", "kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", ""},
+		{".", "kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", ""},
 		{".", "etcd", "go.etcd.io/etcd/server/v3", ""},
+		{"..", "helm", "helm.sh/helm/v4/cmd/helm", usual},
 		{"../../..", "curfew", "./cmd/curfew", usual},
 	} {
 		cmd := exec.Command("go", "build", flags, "-o", p.bin(b.out), b.pkg)
@@ -99,7 +103,7 @@ func (p *controlPlane) build() error {
 	return nil
 }
 
-// start starts etcd and the API server, and returns when the server is ready.
+// start starts etcd, the API server and the controllers, and returns when the server is ready.
 func (p *controlPlane) start() error {
 	var ports [3]int
 	for i := range ports {
@@ -128,14 +132,17 @@ func (p *controlPlane) start() error {
 	if err != nil {
 		return err
 	}
-	return p.await("the API server is ready", func(ctx context.Context) error {
+	if err := p.await("the API server is ready", func(ctx context.Context) error {
 		return client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error()
-	})
+	}); err != nil {
+		return err
+	}
+	return p.run("kube-controller-manager", "--kubeconfig", p.file("kubeconfig"), "--leader-elect=false", "--secure-port=0")
 }
 
 func (p *controlPlane) file(name string) string { return filepath.Join(p.dir, name) }
 
-// identify writes the key of the server and the token of its administrator.
+// identify writes the key of the server, and the token and the configuration of its administrator.
 func (p *controlPlane) identify(port int) error {
 	certificate, key, err := cert.GenerateSelfSignedCertKey("127.0.0.1", nil, nil)
 	if err != nil {
@@ -151,7 +158,12 @@ func (p *controlPlane) identify(port int) error {
 		}
 	}
 	p.config = &rest.Config{Host: fmt.Sprintf("https://127.0.0.1:%d", port), BearerToken: token, TLSClientConfig: rest.TLSClientConfig{CAData: certificate}, QPS: -1}
-	return nil
+	access := api.NewConfig()
+	access.Clusters["plane"] = &api.Cluster{Server: p.config.Host, CertificateAuthorityData: certificate}
+	access.AuthInfos["admin"] = &api.AuthInfo{Token: token}
+	access.Contexts["admin"] = &api.Context{Cluster: "plane", AuthInfo: "admin"}
+	access.CurrentContext = "admin"
+	return clientcmd.WriteToFile(*access, p.file("kubeconfig"))
 }
 
 // A child is a program that runs until the tests end.
