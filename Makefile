@@ -43,7 +43,7 @@ NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=
 # environments and random sequences, and the alerts on an evaluator of Prometheus, which is
 # a module of its own.
 test-long:
-	CURFEW_LONG=1 $(GOTESTSUM) -race $(NORACE) $(PACKAGES) -timeout 60m ./...
+	@$(IN_MEMORY) CURFEW_LONG=1 $(GOTESTSUM) -race $(NORACE) $(PACKAGES) -timeout 60m ./...
 	cd deploy/prometheus && go vet ./... && go test -timeout 30m ./...
 
 # What CI runs for a minute or two, in full: three replicas of the built binary for
@@ -89,7 +89,7 @@ image: third-party
 image-test: third-party
 	deploy/container/engine.sh bin/docker
 	CURFEW_DOCKER_HOST=unix://$(CURDIR)/bin/docker/docker.sock go test -count=1 -v -timeout 30m ./deploy/container; \
-	code=$$?; kill $$(cat bin/docker/docker.pid); exit $$code
+	code=$$?; kill $$(cat bin/docker/docker.pid); umount -q bin/docker/exec/netns/*; exit $$code
 
 # What is in deploy, held against Helm, Kubernetes, systemd, Compose and the API of Azure:
 # a module of its own, since these are large.

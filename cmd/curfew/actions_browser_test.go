@@ -11,6 +11,7 @@ import (
 	"github.com/oauth2-proxy/mockoidc"
 
 	"curfew/internal/longtest"
+	"curfew/lcs/lcssim"
 )
 
 // endsSoon has windows that end within the hour, whatever time it is.
@@ -124,6 +125,30 @@ func TestActionsInABrowser(t *testing.T) {
 	b.signIn(o, "rita")
 	b.looks("environment-requester", "/environments/dev-00")
 	b.looks("me-requester", "/me")
+}
+
+func TestHeldFireIsApprovedInABrowser(t *testing.T) {
+	longtest.Only(t)
+	_, cron := nextMinute(30 * time.Second)
+	o := newOffice(t, fmt.Sprintf("  - {name: evening, environments: [dev-00, dev-01], stop: %q}\ndefaults: {max_stops_per_fire: 1}\n", cron))
+	o.sim.Set(e2eID(1), lcssim.Finished)
+	b := newChromium(t, o.public)
+	b.signIn(o, "anna")
+	o.logged("it waits for an approval: curfew approve RUN")
+	b.looks("tonight-held", "/")
+	b.do(chromedp.Click(chromedp.CSS(`section[aria-label="Waiting for an approval"] a`)), chromedp.WaitVisible(chromedp.CSS(`form[action$="/approve"]`)))
+	b.check("a run that waits for an approval")
+	if said := b.press("/approve", "Approve"); !strings.Contains(said, "Approved: 2 runs go on now") {
+		t.Errorf("after the approval the page says\n%s", said)
+	}
+	for _, r := range o.finished(2) {
+		if r.State != "succeeded" {
+			t.Errorf("after the approval %s is %s", r.Environment, r.State)
+		}
+	}
+	if b.show("/", 1280, "light"); strings.Contains(b.text(), "for an approval") {
+		t.Errorf("after the approval the first page says\n%s", b.text())
+	}
 }
 
 // skipText is the text of the button to skip, which depends on the time of day.

@@ -159,6 +159,22 @@ func TestFormsDoWhatTheySay(t *testing.T) {
 		t.Errorf("the exception %s is read as %+v, %v", entry[1], cfg.Exceptions, diags)
 	}
 
+	says := make(chan string, 2)
+	for range cap(says) { // a double click
+		all.Go(func() {
+			_, said := anna.post("/environments/dev-01/start", nil)
+			says <- said
+		})
+	}
+	all.Wait()
+	first, second := <-says, <-says
+	if added := "you have asked for it already"; strings.Contains(first, added) == strings.Contains(second, added) {
+		t.Errorf("a double click says\n%s\nand\n%s", first, second)
+	}
+	if runs := items[api.Run](o.site, "runs?environment=dev-01"); len(runs) != 1 {
+		t.Errorf("a double click makes the runs %+v", runs)
+	}
+
 	for _, tt := range []struct {
 		name, path string
 		form       url.Values
@@ -184,7 +200,7 @@ func TestFormsDoWhatTheySay(t *testing.T) {
 		}
 		did = append(did, e.Action)
 	}
-	if got := strings.Join(did, " "); got != "keep start start stop skip release keep" {
+	if got := strings.Join(did, " "); got != "keep start start stop skip release start keep" {
 		t.Errorf("the audit has %s", got)
 	}
 }

@@ -113,7 +113,7 @@ func untilOf(form url.Values, c *clock) (time.Time, error) {
 
 // A done is what was carried out, for the notice of the page that comes next.
 type done struct {
-	did   string // what, or again for what was there already
+	did   string // what, again for an override that was there already, or didAskedFor
 	of    string // id of the override or the run
 	count int    // of environments or runs, when there are several
 }
@@ -164,7 +164,10 @@ func (p *Pages) one(ctx context.Context, do, name string) (did, id string, err e
 	if do == doStop {
 		action = plan.Stop
 	}
-	run, err := p.opts.Changes.Request(ctx, name, action)
+	run, made, err := p.requests.ask(ctx, name, action)
+	if !made {
+		do = didAskedFor
+	}
 	return do, run.ID, err
 }
 

@@ -10,6 +10,9 @@ import (
 	"curfew/scheduler/plan"
 )
 
+// didAskedFor is what a form has done that asked for a start or stop a second time.
+const didAskedFor = "asked"
+
 // notice returns what the form before has done, in a sentence, and the request without
 // what says so. An address only names it: the sentence is made from what is there now.
 func (p *Pages) notice(r *http.Request, c *clock) (string, *http.Request) {
@@ -28,6 +31,8 @@ func (p *Pages) notice(r *http.Request, c *clock) (string, *http.Request) {
 	switch did {
 	case doStart, doStop:
 		return requestedText(did, n), r
+	case didAskedFor:
+		return "Nothing was added: you have asked for it already. It is done when LCS shows it.", r
 	case doKeep, doSkip, "again", "release":
 		return p.overrideText(ctx, c, did, of, n), r
 	case "cancel":

@@ -121,11 +121,12 @@ type Options struct {
 
 // Pages answer the requests of browsers.
 type Pages struct {
-	opts   Options
-	log    *zap.Logger
-	all    map[string]*template.Template // by page
-	assets map[string]asset              // by path
-	links  map[string]string             // by name: the path, which names the content
+	opts     Options
+	log      *zap.Logger
+	requests requests
+	all      map[string]*template.Template // by page
+	assets   map[string]asset              // by path
+	links    map[string]string             // by name: the path, which names the content
 	// wrongKeys are the wrong calendar keys of each address.
 	wrongKeys *ratelimit.Limiter
 }
@@ -146,7 +147,7 @@ func New(o Options) (*Pages, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	p := &Pages{opts: o, log: o.Logger.Named("pages"), all: map[string]*template.Template{}, assets: map[string]asset{}, links: map[string]string{}}
+	p := &Pages{opts: o, requests: requests{changes: o.Changes, engine: o.Engine, now: o.Now}, log: o.Logger.Named("pages"), all: map[string]*template.Template{}, assets: map[string]asset{}, links: map[string]string{}}
 	p.wrongKeys = ratelimit.New(wrongKeysEvery, wrongKeysAtOnce)
 	if err := p.readAssets(); err != nil {
 		return nil, fmt.Errorf("prepare the pages: %w", err)

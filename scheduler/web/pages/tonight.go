@@ -120,6 +120,7 @@ type Tonight struct {
 	Before, After   string // addresses, "" when there is none
 	Running         int
 	Stopped         int
+	Held            []HeldFire
 	Failures        []Failure
 	Alone           []string // environments that run and are in no schedule
 	AlonePerDay     string   // what they cost a day, "" when it is not known
@@ -169,6 +170,7 @@ func (p *Pages) tonight(r *http.Request, c *clock) (any, error) {
 		return nil, err
 	}
 	rows := t.rows(c, all, failed)
+	t.Held = heldFires(c, all)
 	t.count(rows)
 	if err := p.banners(r, t, all); err != nil {
 		return nil, err
