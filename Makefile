@@ -36,10 +36,10 @@ test:
 	@$(IN_MEMORY) $(GOTESTSUM) $(PACKAGES) -parallel 4 -timeout 30m ./...
 
 # All of it, with what takes long: more replicas, days, environments and random sequences, and
-# the alerts on an evaluator of Prometheus, which is a module of its own.
+# the alerts on an evaluator of Prometheus and a control plane of Kubernetes, modules of their own.
 test-long:
 	CURFEW_LONG=1 $(MAKE) test
-	$(MAKE) test-alerts
+	$(MAKE) test-alerts test-cluster
 
 test-alerts:
 	cd deploy/prometheus && go vet ./... && go test -timeout 30m ./...
