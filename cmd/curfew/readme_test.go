@@ -32,7 +32,7 @@ var (
 	logRow     = regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|[^|]*\\|[^|]*\\|$")
 	codeSpan   = regexp.MustCompile("`([^`]+)`")
 	goString   = regexp.MustCompile(`"((?:[^"\\\n]|\\.)*)"`)
-	logCall    = regexp.MustCompile(`(?:\.(?:Warn|Error|retrying)\(|\bwarn\(ctx, [^"\n]*(?:zap\.String\("project", [^"\n]*)?)"((?:[^"\\\n]|\\.)*)"`)
+	logCall    = regexp.MustCompile(`(?:\.(?:Warn|Error|retrying)\(|\bwarn\(ctx, [^\n]*?[a-z)], )"((?:[^"\\\n]|\\.)*)"`)
 	mdLink     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
