@@ -57,6 +57,7 @@ func forty(t *testing.T) []api.Environment {
 	note := "dev-04 is running; nothing stops it before Mon 2026-11-30 19:00, since loading a file never stops anything: curfew stop dev-04"
 	list[3].Observed, list[3].Note = "running", &note
 	list[4].Observed, list[4].Run = "stopping", &api.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3e5", Action: "stop", State: "verifying", FireAt: fire}
+	list[5].Observed, list[5].Run = "running", &api.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3e6", Action: "stop", State: "verifying", FireAt: fire}
 	return list
 }
 
