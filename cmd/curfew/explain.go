@@ -114,7 +114,11 @@ func (x outlook) printDay(w io.Writer, begin time.Time) error {
 		return err
 	}
 	for _, mark := range x.plan.Marks(x.environment, begin, end) {
-		if _, err := fmt.Fprintf(w, "today    %s\n", mark.Text); err != nil {
+		line := mark.Text
+		if mark.Calendar != "" {
+			line = fmt.Sprintf("day off  %s (calendar %s)", mark.Text, mark.Calendar)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}
