@@ -37,10 +37,10 @@ func printAudit(s *screen, list []api.AuditEntry) error {
 		names, more := namesCell(a.Environments)
 		r := row{cells: []string{s.minute(&a.At), a.By, a.Action, names, a.From}, details: more}
 		if a.Before != nil {
-			r.details = append(r.details, "before: "+*a.Before)
+			r.details = append(r.details, "before: "+s.instants(*a.Before))
 		}
 		if a.After != nil {
-			r.details = append(r.details, "after: "+*a.After)
+			r.details = append(r.details, "after: "+s.instants(*a.After))
 		}
 		t.rows = append(t.rows, r)
 	}

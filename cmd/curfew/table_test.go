@@ -87,6 +87,16 @@ func someOverrides(t *testing.T) []api.Override {
 	}
 }
 
+func someAudit(t *testing.T) []api.AuditEntry {
+	t.Helper()
+	at := evening(t)
+	kept, ended := "keep running from 2026-11-23T17:02:00Z until 2026-11-24T21:00:00.5+02:00: month end, due 2026-13-99T25:00:00Z", "keep running from 2026-11-23T17:02:00Z until 2026-11-23T18:02:00Z"
+	return []api.AuditEntry{
+		{At: at, By: "anna@contoso.com", From: "192.0.2.7:5", Action: "release", Environments: []string{"dev-01"}, Before: &kept, After: &ended},
+		{At: at.Add(-time.Hour), By: "token", From: "127.0.0.1:5", Action: "keep", Environments: []string{"dev-01", "dev-02"}, After: &kept},
+	}
+}
+
 func someAccounts(t *testing.T) []api.Account {
 	t.Helper()
 	now := evening(t)
@@ -172,6 +182,7 @@ func TestTables(t *testing.T) {
 		{"status-none", func(s *screen) error { return printStatus(s, api.File{}, nil) }},
 		{"history", func(s *screen) error { return printHistory(s, someRuns(t)) }},
 		{"overrides", func(s *screen) error { return printOverrides(s, someOverrides(t)) }},
+		{"audit", func(s *screen) error { return printAudit(s, someAudit(t)) }},
 		{"accounts", func(s *screen) error { return printAccounts(s, someAccounts(t)) }},
 		{"environments", func(s *screen) error { return printSeen(s, someSeen()) }},
 		{"plan", planned(false)},
