@@ -102,10 +102,12 @@ func (x outlook) print(w io.Writer, at time.Time) error {
 // the next fire that asks for the same again.
 func (x outlook) summary(at time.Time) string {
 	wanted := x.wanted(at).Wanted
-	text, opposite := "wanted "+string(wanted), plan.Start
+	text, opposite := "wanted "+string(wanted), ""
 	switch wanted {
 	case plan.Running:
-		opposite = plan.Stop
+		opposite = "stop"
+	case plan.Stopped:
+		opposite = "start"
 	case plan.Unknown:
 		text, opposite = "unknown", "start or stop"
 	}
