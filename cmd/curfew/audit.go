@@ -11,7 +11,7 @@ func newAudit(e env) *cobra.Command {
 	form := newOutput("table", "json")
 	c := &cobra.Command{Use: "audit", Short: "Lists who changed what, newest first", Args: cobra.NoArgs}
 	server := serverFlag(c, e)
-	since := c.Flags().String("since", "", "only since: 24h, 7d, "+instantForms)
+	since := c.Flags().String("since", "", "only since: "+sinceForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		at, remote, err := sinceOf(c, e, *server, *since)

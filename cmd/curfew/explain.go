@@ -57,7 +57,7 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 	o.environment = names[0]
 	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
-		if at, err = parseInstant("at", o.at, cfg.Zone()); err != nil {
+		if at, err = (reference{zone: cfg.Zone(), now: at}).parse("at", o.at); err != nil {
 			return err
 		}
 	}
