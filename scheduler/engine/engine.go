@@ -170,7 +170,7 @@ func (e *Engine) compose(o Options) {
 	e.refresher = &refresher{observer: e.observer, current: e.current, clock: e.clock, slots: make(chan struct{}, max(min(atOnce, mostCalls(o)/4), 1)), read: map[int64]time.Time{}, notBefore: map[int64]time.Time{}, settled: map[int64]time.Time{}}
 	e.inventory = &inventory{store: o.Stores.Holds, observer: e.observer, record: e.record, current: e.current, last: map[int64]comparison{}}
 	e.ticker = &ticker{store: o.Stores.Ticks, leads: leads, record: e.record, current: e.current, clock: e.clock, waker: e.waker}
-	e.warner = &warner{store: o.Stores.Warnings, ticks: o.Stores.Ticks, record: e.record, current: e.current, clock: e.clock}
+	e.warner = &warner{store: o.Stores.Warnings, seen: o.Stores.Metadata, ticks: o.Stores.Ticks, record: e.record, current: e.current, clock: e.clock}
 	e.forecasts = &forecaster{runs: o.Stores.Runs, calls: o.Stores.Calls, record: e.record, current: e.current, wake: make(chan struct{}, 1)}
 	e.manuals = &manuals{store: o.Stores.Runs, current: e.current}
 	e.gauges.observations, e.gauges.calls, e.gauges.manuals, e.gauges.overriding = o.Stores.Metadata, o.Stores.Calls, e.manuals, e.overriding

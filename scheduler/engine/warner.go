@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
+	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/clock"
 	"curfew/scheduler/plan"
@@ -21,9 +23,18 @@ type WarningStore interface {
 	Warn(ctx context.Context, events []scheduler.Event) (int, error)
 }
 
-// A warner writes an event a while before each stop, for people to keep what they need.
+// An ObservationReader reads what LCS last said of the environments of projects, of all when
+// none is named.
+type ObservationReader interface {
+	Observations(ctx context.Context, projects ...int64) ([]scheduler.Observation, error)
+}
+
+// A warner writes an event a while before each stop, for people to keep what they need. There
+// is none of what LCS shows as stopped: nobody needs it, and the stop changes nothing. Once it
+// runs it is warned of, however late that is.
 type warner struct {
 	store   WarningStore
+	seen    ObservationReader
 	ticks   TickStore
 	record  *recorder
 	current *snapshots
@@ -72,14 +83,30 @@ func (w *warner) pass(ctx context.Context, now time.Time) (next time.Duration, e
 		}
 		events = append(events, stoppingEvent(fire, s.environments[fire.Environment], micros(now)))
 	}
-	if len(events) == 0 {
-		return next, nil
+	if events, err = w.running(ctx, s, events, now); err != nil || len(events) == 0 {
+		return next, err
 	}
 	n, err := w.store.Warn(ctx, events)
 	if n > 0 {
 		w.record.log.Info("warned of stops", zap.Int("stops", n))
 	}
 	return next, err
+}
+
+// running returns the events about environments that LCS does not show as stopped.
+func (w *warner) running(ctx context.Context, s *snapshot, events []scheduler.Event, now time.Time) ([]scheduler.Event, error) {
+	if len(events) == 0 {
+		return nil, nil
+	}
+	all, err := w.seen.Observations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	seen := s.observed(all)
+	return slices.DeleteFunc(events, func(e scheduler.Event) bool {
+		o := seen[e.Environment]
+		return o.Condition == lcs.Stopped && now.Sub(o.At) < scheduler.ObservationHolds
+	}), nil
 }
 
 // warned returns the environments of whose stops people are warned, and the longest time

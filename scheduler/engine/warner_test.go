@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +32,8 @@ func (w *world) warnings(ahead time.Duration) {
 func TestStopIsWarnedOfAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		w.sim.Set(envID(1), lcssim.Finished)
 		w.warnings(30 * time.Minute)
 		delete(w.setup.Warnings, envName(1))
 		until("2000-01-03 10:00:00")
@@ -65,6 +68,7 @@ func TestStopIsWarnedOfAhead(t *testing.T) {
 func TestMovedStopIsWarnedOfAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
 		w.warnings(30 * time.Minute)
 		until("2000-01-03 10:00:00")
 		w.start()
@@ -73,6 +77,31 @@ func TestMovedStopIsWarnedOfAgain(t *testing.T) {
 		until("2000-01-03 21:10:00")
 		if got, want := w.warnedOf(), []string{"dev-00 Mon 19:00 at 18:30", "dev-00 Mon 21:00 at 20:30"}; !slices.Equal(got, want) {
 			t.Errorf("warned of %q, want %q", got, want)
+		}
+		w.stop()
+	})
+}
+
+func TestWhatIsStoppedIsWarnedOfOnceItRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 2, lcssim.Options{})
+		w.sim.Set(envID(0), lcssim.Finished)
+		w.warnings(30 * time.Minute)
+		until("2000-01-03 10:00:00")
+		w.start()
+		until("2000-01-03 18:40:00")
+		want := []string{"dev-00 Mon 19:00 at 18:30"}
+		if got := w.warnedOf(); !slices.Equal(got, want) {
+			t.Errorf("warned of %q, want %q: the other is stopped", got, want)
+		}
+		if _, err := w.engine.Request(t.Context(), envName(1), plan.Start, scheduler.ByToken); err != nil {
+			t.Fatal(err)
+		}
+		until("2000-01-03 18:59:00")
+		w.state(1, lcssim.Finished)
+		got := w.warnedOf()
+		if len(got) != 2 || got[0] != want[0] || !strings.HasPrefix(got[1], "dev-01 Mon 19:00 at 18:4") {
+			t.Errorf("warned of %q, want dev-01 too, once it starts", got)
 		}
 		w.stop()
 	})
