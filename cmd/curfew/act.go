@@ -46,7 +46,10 @@ func each[T any](names []string, ask func(string) (T, error)) ([]T, error) {
 	for _, name := range names {
 		v, err := ask(name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			if refused, ok := errors.AsType[*client.Refusal](err); !ok || !refused.Named {
+				err = fmt.Errorf("%s: %w", name, err)
+			}
+			errs = append(errs, err)
 			continue
 		}
 		list = append(list, v)

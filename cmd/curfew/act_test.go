@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,30 @@ func TestCommandsThatChangeSomething(t *testing.T) {
 		t.Errorf("curfew cancel printed %s", out)
 	}
 	s.stop()
+}
+
+func TestRefusalOfAnIDNamesItOnce(t *testing.T) {
+	t.Parallel()
+	titles := map[string]string{http.MethodDelete: api.NoOverride, http.MethodPost: api.NoRun}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.URL.Path, "broken") {
+			api.WriteProblem(w, http.StatusInternalServerError, "curfew could not answer", "the daemon's log says why")
+			return
+		}
+		api.WriteProblem(w, http.StatusNotFound, titles[r.Method], "GET /api/v1/… lists them")
+	}))
+	defer server.Close()
+	tests := []struct{ args, says string }{
+		{"release dev-01", `curfew: no override has the id "dev-01"; curfew overrides lists them`},
+		{"cancel nope", `curfew: no run has the id "nope"; curfew history lists them`},
+		{"approve nope", `curfew: no run has the id "nope"; curfew history lists them`},
+		{"cancel nope broken", `curfew: no run has the id "nope"; curfew history lists them` + "\nbroken: ask the daemon at " + server.URL + ": curfew could not answer: the daemon's log says why"},
+	}
+	for _, tt := range tests {
+		if code, out, errs := command(t, nil, append(strings.Fields(tt.args), "--server", server.URL)...); code != exitFailed || out != "" || errs != tt.says+"\n" {
+			t.Errorf("curfew %s exits %d and prints %s%s, want %s", tt.args, code, out, errs, tt.says)
+		}
+	}
 }
 
 func TestLargeStopOfTheBinaryWaitsForAnApproval(t *testing.T) {

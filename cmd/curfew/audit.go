@@ -11,7 +11,7 @@ func newAudit(e env) *cobra.Command {
 	form := newOutput("table", "json")
 	c := &cobra.Command{Use: "audit", Short: "Lists who changed what, newest first", Args: cobra.NoArgs}
 	server := serverFlag(c, e)
-	since := c.Flags().String("since", "", "only since: 24h, 7d, "+instantForms)
+	since := c.Flags().String("since", "", "only since: "+sinceForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		at, remote, err := sinceOf(c, e, *server, *since)
@@ -37,10 +37,10 @@ func printAudit(s *screen, list []api.AuditEntry) error {
 		names, more := namesCell(a.Environments)
 		r := row{cells: []string{s.minute(&a.At), a.By, a.Action, names, a.From}, details: more}
 		if a.Before != nil {
-			r.details = append(r.details, "before: "+*a.Before)
+			r.details = append(r.details, "before: "+s.instants(*a.Before))
 		}
 		if a.After != nil {
-			r.details = append(r.details, "after: "+*a.After)
+			r.details = append(r.details, "after: "+s.instants(*a.After))
 		}
 		t.rows = append(t.rows, r)
 	}

@@ -47,7 +47,7 @@ func TestBackupOfARunningDaemonIsRestored(t *testing.T) {
 	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the file that existed was changed (%v)", err)
 	}
-	if code, said := s.backup("--restore", file); code != exitFailed || !strings.Contains(said, "another curfew is using it") {
+	if code, said := s.backup("--restore", file); code != exitFailed || !strings.Contains(said, "another curfew is using it") || !strings.HasSuffix(said, "; stop that one\n") {
 		t.Errorf("restore next to the daemon exited %d: %s", code, said)
 	}
 	s.curfew("start", "dev-00") // what the copy does not have

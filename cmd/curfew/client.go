@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,11 +30,16 @@ func hideDefault(c *cobra.Command, name string) {
 }
 
 func newClient(e env, server string) (*client.Client, error) {
-	token, err := daemon.ReadSecret(e.getenv, "CURFEW_API_TOKEN")
+	const name = "CURFEW_API_TOKEN"
+	variable := daemon.SecretVariable(e.getenv, name)
+	token, err := daemon.ReadSecret(e.getenv, name)
+	if _, both := errors.AsType[*daemon.SettingError](err); err != nil && !both {
+		return nil, fmt.Errorf("%w; correct it, or unset %s to ask without a token", err, variable)
+	}
 	if err != nil {
 		return nil, err
 	}
-	c, err := client.New(server, token)
+	c, err := client.New(server, client.Token{Secret: token, Variable: variable})
 	if err != nil {
 		return nil, coded{err, exitUsage}
 	}

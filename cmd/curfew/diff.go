@@ -33,8 +33,8 @@ func newDiff(e env) *cobra.Command {
 }
 
 func diff(e env, oldPath, newPath string, o diffOptions) error {
-	before, oldPlan, _, oldErr := load(oldPath, config.Options{}, e.stderr)
-	after, newPlan, _, err := load(newPath, config.Options{}, e.stderr) // all errors of both are reported
+	before, oldPlan, _, oldErr := loadArgument(oldPath, config.Options{}, e.stderr)
+	after, newPlan, _, err := loadArgument(newPath, config.Options{}, e.stderr) // all errors of both are reported
 	if oldErr != nil {
 		err = oldErr
 	}

@@ -57,7 +57,7 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 	o.environment = names[0]
 	at := time.Now().Truncate(time.Second)
 	if o.at != "" {
-		if at, err = parseInstant("at", o.at, cfg.Zone()); err != nil {
+		if at, err = (reference{zone: cfg.Zone(), now: at}).parse("at", o.at); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 // print shows what is wanted at an instant, step by step.
 func (x outlook) print(w io.Writer, at time.Time) error {
 	d := x.wanted(at)
-	_, err := fmt.Fprintf(w, "%s at %s: %s%s\nbecause: %s\n", x.environment, at.Format(clock), d.Wanted, x.until(at), d.Because)
+	_, err := fmt.Fprintf(w, "%s at %s: %s\nbecause: %s\n", x.environment, at.Format(clock), x.summary(at), d.Because)
 	for i, s := range d.Steps {
 		if err == nil {
 			_, err = fmt.Fprintf(w, "%3d. %s\n", i+1, s)
@@ -98,12 +98,27 @@ func (x outlook) print(w io.Writer, at time.Time) error {
 	return err
 }
 
-// until names the true end of what is wanted at an instant.
-func (x outlook) until(at time.Time) string {
-	if end, ok := x.change(at); ok {
-		return ", until " + end.In(x.zone).Format(clock)
+// summary says what is wanted at an instant, and what comes next: the true end of it, or
+// the next fire that asks for the same again.
+func (x outlook) summary(at time.Time) string {
+	wanted := x.wanted(at).Wanted
+	text, opposite := "wanted "+string(wanted), ""
+	switch wanted {
+	case plan.Running:
+		opposite = "stop"
+	case plan.Stopped:
+		opposite = "start"
+	case plan.Unknown:
+		text, opposite = "unknown", "start or stop"
 	}
-	return ", and nothing changes that within a year"
+	if end, ok := x.change(at); ok {
+		return text + ", until " + end.In(x.zone).Format(clock)
+	}
+	text += fmt.Sprintf("; no %s within a year", opposite)
+	for f := range x.plan.All(at.Add(1), at.AddDate(1, 0, 0), x.environment) {
+		return text + fmt.Sprintf("; next %s %s", f.Action, f.At.In(x.zone).Format(clock))
+	}
+	return text
 }
 
 // printDay shows what is wanted at the begin of a day, and each change in it.
@@ -114,7 +129,11 @@ func (x outlook) printDay(w io.Writer, begin time.Time) error {
 		return err
 	}
 	for _, mark := range x.plan.Marks(x.environment, begin, end) {
-		if _, err := fmt.Fprintf(w, "today    %s\n", mark.Text); err != nil {
+		line := mark.Text
+		if mark.Calendar != "" {
+			line = fmt.Sprintf("day off  %s (calendar %s)", mark.Text, mark.Calendar)
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return err
 		}
 	}
@@ -126,6 +145,6 @@ func (x outlook) printDay(w io.Writer, begin time.Time) error {
 		}
 		last = at
 	}
-	_, err := fmt.Fprintf(w, "%s%s\n", x.wanted(last).Wanted, x.until(last))
+	_, err := fmt.Fprintln(w, x.summary(last))
 	return err
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"curfew/lcs/remote"
-	"curfew/lcs/secret"
 	"curfew/scheduler/web/client"
 )
 
@@ -23,7 +22,7 @@ func newHealthcheck(e env) *cobra.Command {
 		if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 			host = "127.0.0.1" // it listens on every address of this machine
 		}
-		asking, err := client.New(cmp.Or(*server, "http://"+net.JoinHostPort(host, port)), secret.Secret{}) // health is for everybody
+		asking, err := client.New(cmp.Or(*server, "http://"+net.JoinHostPort(host, port)), client.Token{}) // health is for everybody
 		if err != nil {
 			return coded{err, exitUsage}
 		}

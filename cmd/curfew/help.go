@@ -42,7 +42,7 @@ var guides = map[string]guide{
 	"login":            {groupLCS, "curfew login main\ncurfew login main --browser"},
 	"accounts":         {groupLCS, "curfew accounts\ncurfew accounts check main"},
 	"notify":           {groupDaemon, "curfew notify test"},
-	"notify test":      {"", "curfew notify test\ncurfew notify test ops"},
+	"notify test":      {"", "curfew notify test\ncurfew notify test ops --all"},
 	"accounts check":   {"", "curfew accounts check main"},
 	"accounts release": {"", "curfew accounts release main"},
 	"serve":            {groupDaemon, "curfew serve\ncurfew serve --listen 0.0.0.0:8080 --database /var/lib/curfew/curfew.db\nCURFEW_DATABASE_FILE=/run/secrets/database curfew serve --log-level debug"},

@@ -3,9 +3,6 @@ package main
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +25,7 @@ func newHistory(e env) *cobra.Command {
 	server := serverFlag(c, e)
 	f := c.Flags()
 	f.StringArrayVar(&o.environments, "environment", nil, "only these: a `NAME`, a glob or tag:NAME; may be repeated")
-	f.StringVar(&o.since, "since", "", "only fires since: 24h, 7d, "+instantForms)
+	f.StringVar(&o.since, "since", "", "only fires since: "+sinceForms)
 	f.StringVar(&o.state, "state", "", "only runs in this state")
 	f.StringVar(&o.project, "project", "", "only those of this project `NAME`")
 	f.IntVar(&o.limit, "limit", 0, "how many at most; 0 for all")
@@ -110,30 +107,4 @@ func causeOf(r api.Run) string {
 	default:
 		return r.Trigger
 	}
-}
-
-// sinceOf reads --since, and makes the client of a command that lists what came after it.
-func sinceOf(c *cobra.Command, e env, server, since string) (time.Time, *client.Client, error) {
-	at, err := parseSince(c, since, time.Now())
-	if err != nil {
-		return at, nil, err
-	}
-	remote, err := newClient(e, server)
-	return at, remote, err
-}
-
-// parseSince reads an instant, or how long ago it was.
-func parseSince(c *cobra.Command, s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if days, ok := strings.CutSuffix(s, "d"); ok {
-		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n <= 3660 {
-			return now.AddDate(0, 0, -n), nil
-		}
-	}
-	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
-		return now.Add(-d), nil
-	}
-	return parseFileInstant(c, "since", s)
 }

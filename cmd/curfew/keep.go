@@ -35,12 +35,15 @@ func newKeep(e env) *cobra.Command {
 	f.StringVar(&o.reason, "reason", "", "why, for others to read")
 	f.VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, selectors []string) error {
-		request, err := o.request(c, time.Now())
+		request, err := o.kept()
 		if err != nil {
 			return err
 		}
 		remote, err := newClient(e, *server)
 		if err != nil {
+			return err
+		}
+		if request.From, request.Until, err = o.span(c, remote); err != nil {
 			return err
 		}
 		if request.Environments, err = selectKnown(c.Context(), remote, selectors); err != nil {
@@ -55,39 +58,38 @@ func newKeep(e env) *cobra.Command {
 	return c
 }
 
-// request reads the flags. An override must have an end.
-func (o keepOptions) request(c *cobra.Command, now time.Time) (api.OverrideRequest, error) {
-	r := api.OverrideRequest{Reason: o.reason}
+// kept reads the flags that say what is wanted. An override must have an end.
+func (o keepOptions) kept() (api.OverrideRequest, error) {
+	r := api.OverrideRequest{Reason: o.reason, Keep: string(plan.Running)}
 	switch {
 	case o.running == o.stopped:
 		return r, usage("keep: want either --running or --stopped")
 	case (o.until == "") == (o.length == ""):
 		return r, usage("keep: want either --until or --for: an override must have an end")
-	}
-	r.Keep = string(plan.Running)
-	if o.stopped {
+	case o.stopped:
 		r.Keep = string(plan.Stopped)
 	}
-	var err error
+	return r, nil
+}
+
+// span reads the flags that say from when until when; from is zero for now.
+func (o keepOptions) span(c *cobra.Command, remote *client.Client) (from, until time.Time, err error) {
+	r := reference{now: time.Now()}
 	if o.from != "" {
-		if r.From, err = parseFileInstant(c, "from", o.from); err != nil {
-			return r, err
+		if from, err = r.ofDaemon(c, remote, "from", o.from); err != nil {
+			return from, until, err
 		}
+		r.now = from
 	}
 	if o.until != "" {
-		r.Until, err = parseFileInstant(c, "until", o.until)
-		return r, err
+		until, err = r.ofDaemon(c, remote, "until", o.until)
+		return from, until, err
 	}
 	length, ok := config.ParseDuration(o.length)
 	if !ok || length <= 0 {
-		return r, usage("--for: cannot read %q; want a duration such as 90m, 3h or 2d", o.length)
+		return from, until, usage("--for: cannot read %q; want a duration such as 90m, 3h or 2d", o.length)
 	}
-	begin := now
-	if !r.From.IsZero() {
-		begin = r.From
-	}
-	r.Until = begin.Add(length).Truncate(time.Second)
-	return r, nil
+	return from, r.now.Add(length).Truncate(time.Second), nil
 }
 
 func newOverrides(e env) *cobra.Command {

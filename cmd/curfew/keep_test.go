@@ -14,10 +14,14 @@ import (
 
 // TestTimesWithoutOffsetAreOfTheFilesZone asks a daemon that only writes down what it
 // is sent.
-func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
+func TestTimesWithoutOffsetAreOfTheDaemonsOrTheFilesZone(t *testing.T) {
 	var sent api.OverrideRequest
-	var since string
+	var since, daemons string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/file" && daemons != "" {
+			_ = json.NewEncoder(w).Encode(api.File{Digest: "d1", Timezone: daemons})
+			return
+		}
 		if strings.HasSuffix(r.URL.Path, "/runs") {
 			since = r.URL.Query().Get("since")
 			_, _ = w.Write([]byte(`{"items":[],"next_cursor":null}`))
@@ -38,15 +42,18 @@ func TestTimesWithoutOffsetAreOfTheFilesZone(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := []struct {
-		name, args, from, until, since string
+		name, daemons, args, from, until, since string
 	}{
-		{"a day", "keep b --running --until 2027-12-01", "0001-01-01T00:00:00Z", "2027-12-01T00:00:00+01:00", ""},
-		{"a local time", "keep b --running --from 2027-07-01T18:00 --until 2027-07-02T06:30", "2027-07-01T18:00:00+02:00", "2027-07-02T06:30:00+02:00", ""},
-		{"an offset", "keep b --running --until 2027-12-01T00:00:00-05:00", "0001-01-01T00:00:00Z", "2027-12-01T00:00:00-05:00", ""},
-		{"history since a day", "history --since 2027-12-01", "", "", "2027-12-01T00:00:00+01:00"},
+		{"a day", "", "keep b --running --until 2027-12-01", "0001-01-01T00:00:00Z", "2027-12-01T00:00:00+01:00", ""},
+		{"a local time", "", "keep b --running --from 2027-07-01T18:00 --until 2027-07-02T06:30", "2027-07-01T18:00:00+02:00", "2027-07-02T06:30:00+02:00", ""},
+		{"an offset", "", "keep b --running --until 2027-12-01T00:00:00-05:00", "0001-01-01T00:00:00Z", "2027-12-01T00:00:00-05:00", ""},
+		{"history since a day", "", "history --since 2027-12-01", "", "", "2027-12-01T00:00:00+01:00"},
+		{"a time after --from", "", "keep b --running --from 2027-07-01T18:00 --until 06:30", "2027-07-01T18:00:00+02:00", "2027-07-02T06:30:00+02:00", ""},
+		{"the daemon's zone comes first", "America/New_York", "keep b --running --from 2027-07-01T18:00 --until 06:30", "2027-07-01T18:00:00-04:00", "2027-07-02T06:30:00-04:00", ""},
+		{"in history too", "America/New_York", "history --since 2027-12-01", "", "", "2027-12-01T00:00:00-05:00"},
 	}
 	for _, tt := range tests {
-		sent, since = api.OverrideRequest{}, ""
+		sent, since, daemons = api.OverrideRequest{}, "", tt.daemons
 		args := append([]string{"--config", file}, strings.Fields(tt.args)...)
 		if code, _, errs := command(t, nil, append(args, "--server", server.URL)...); code != 0 {
 			t.Errorf("%s: exit %d: %s", tt.name, code, errs)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"time"
 
 	"curfew/scheduler/config"
@@ -13,8 +15,29 @@ import (
 
 // load reads the schedule file and compiles it. Errors go to stderr, all of them.
 func load(path string, opts config.Options, stderr io.Writer) (*config.Config, *plan.Plan, config.Diagnostics, error) {
+	cfg, p, diags, err := loadArgument(path, opts, stderr)
+	return cfg, p, diags, otherFile(err, path)
+}
+
+// loadArgument is load for a file that is an argument, and not the one of --config.
+func loadArgument(path string, opts config.Options, stderr io.Writer) (*config.Config, *plan.Plan, config.Diagnostics, error) {
 	cfg, p, diags, err := daemon.Load(path, opts)
 	return cfg, p, diags, printed(err, stderr)
+}
+
+const otherFileHint = "; --config or CURFEW_CONFIG names another file"
+
+// otherFile adds to an error how to name another file, where there is none.
+func otherFile(err error, path string) error {
+	if _, ok := errors.AsType[*daemon.FileError](err); ok && missing(path) {
+		return fmt.Errorf("%w"+otherFileHint, err)
+	}
+	return err
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // printed prints the errors of a schedule file.

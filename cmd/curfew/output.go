@@ -6,14 +6,9 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
-	"github.com/spf13/cobra"
-
 	"curfew/internal/wording"
-	"curfew/scheduler/config"
-	"curfew/scheduler/web/api"
 )
 
 // An output is the value of -o.
@@ -74,37 +69,4 @@ func text(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-// instantForms is what help says of flags that take an instant.
-const instantForms = "a day or a local time, of the schedule file's zone, or RFC 3339 with an offset"
-
-// parseInstant reads RFC 3339, or a day or a local time of a zone.
-func parseInstant(flag, s string, zone *time.Location) (time.Time, error) {
-	t, ok := config.ParseInstant(s, zone)
-	if !ok {
-		return t, usage("--%s: cannot read %q; want a day such as 2026-11-23, a local time such as 2026-11-23T19:00, or RFC 3339 with an offset such as 2026-11-23T19:00:00+01:00", flag, s)
-	}
-	return t, nil
-}
-
-// parseFileInstant is parseInstant for commands that need the schedule file for nothing
-// else: they read it only for the zone of what has no offset.
-func parseFileInstant(c *cobra.Command, flag, s string) (time.Time, error) {
-	if t, err := api.ParseInstant(s); err == nil {
-		return t, nil
-	}
-	if t, err := parseInstant(flag, s, time.UTC); err != nil {
-		return t, err
-	}
-	path := c.Flag("config").Value.String()
-	cfg, diags := config.Load(path, config.Options{})
-	if cfg == nil {
-		const want = "name the file that the daemon has with --config, or write RFC 3339 with an offset, such as 2026-11-23T19:00:00+01:00"
-		return time.Time{}, usage("--%s: %s means the zone of the schedule file, which cannot be used: %s; %s", flag, s, diags.Errors()[0], want)
-	}
-	if cfg.Location == nil {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "--%s: %s has no timezone for the whole file; %s is taken for UTC\n", flag, path, s)
-	}
-	return parseInstant(flag, s, cfg.Zone())
 }

@@ -215,7 +215,7 @@ func startDemoProcess(t *testing.T) (string, *os.Process) {
 // untilSeen waits until the daemon has read the state of every environment.
 func untilSeen(t *testing.T, base string) {
 	t.Helper()
-	remote, err := client.New(base, secret.Secret{})
+	remote, err := client.New(base, client.Token{Secret: secret.Secret{}, Variable: "CURFEW_API_TOKEN"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func TestPagesFollowWhatChanges(t *testing.T) {
 	const token = "a token of the test, long enough"
 	t.Setenv("CURFEW_API_TOKEN", token)
 	b := newChromium(t, startDemo(t))
-	remote, err := client.New(b.base, secret.New(token))
+	remote, err := client.New(b.base, client.Token{Secret: secret.New(token), Variable: "CURFEW_API_TOKEN"})
 	if err != nil {
 		t.Fatal(err)
 	}

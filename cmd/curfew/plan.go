@@ -49,7 +49,7 @@ func newPlan(e env, path *string) *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&o.each, "each", false, "a line for each environment, not for each fire")
 	f.StringVar(&o.from, "from", "", "first instant, inclusive: "+instantForms+" (now)")
-	f.StringVar(&o.to, "to", "", "last instant, exclusive")
+	f.StringVar(&o.to, "to", "", "last instant, exclusive, in the same forms; HH:MM is the next one after --from")
 	f.IntVar(&o.days, "days", 7, "how many days, when --to is not given")
 	f.StringArrayVar(&o.environments, "environment", nil, "only these: a `NAME`, a glob or tag:NAME; may be repeated")
 	f.VarP(o.form, "output", "o", "form of the output")
@@ -99,14 +99,16 @@ func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 }
 
 func (o planOptions) span(zone *time.Location) (from, to time.Time, err error) {
-	from = time.Now()
+	r := reference{zone: zone, now: time.Now()}
+	from = r.now
 	if o.from != "" {
-		if from, err = parseInstant("from", o.from, zone); err != nil {
+		if from, err = r.parse("from", o.from); err != nil {
 			return from, to, err
 		}
+		r.now = from
 	}
 	if o.to != "" {
-		to, err = parseInstant("to", o.to, zone)
+		to, err = r.parse("to", o.to)
 	} else {
 		if o.days < 1 || o.days > maxPlanDays {
 			return from, to, usage("--days: want a number from 1 to %d", maxPlanDays)

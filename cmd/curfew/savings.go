@@ -18,7 +18,7 @@ func newSavings(e env) *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	server := serverFlag(c, e)
-	since := c.Flags().String("since", "30d", "since when: 24h, 7d, "+instantForms)
+	since := c.Flags().String("since", "30d", "since when: "+sinceForms)
 	c.Flags().VarP(form, "output", "o", "form of the output")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		at, remote, err := sinceOf(c, e, *server, *since)

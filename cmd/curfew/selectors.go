@@ -36,6 +36,11 @@ func selectKnown(ctx context.Context, remote *client.Client, selectors []string)
 	if err != nil {
 		return nil, err
 	}
+	return selectOf(known, selectors)
+}
+
+// selectOf is selectKnown for environments that were asked for already.
+func selectOf(known []api.Environment, selectors []string) ([]string, error) {
 	list := make([]config.Environment, len(known))
 	for i, e := range known {
 		list[i] = config.Environment{Name: e.Name, Tags: e.Tags}

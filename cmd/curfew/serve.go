@@ -68,7 +68,7 @@ func serve(ctx context.Context, e env, o serveOptions) error {
 	err = daemon.Run(ctx, daemon.Options{
 		Path: o.config, Listen: o.listen, PublicURL: o.publicURL, Database: o.database, Standby: o.standby, Retention: retention, Getenv: e.getenv, Logger: log.Logger, LogDropped: log.queue.Count, Version: version,
 	})
-	return printed(err, log.queue)
+	return otherFile(printed(err, log.queue), o.config)
 }
 
 // shortestRetention covers every window of the past that the engine reads.

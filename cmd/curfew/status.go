@@ -193,8 +193,12 @@ func mismatch(observed string) colour {
 	return noColour
 }
 
-// differs reports whether an environment is neither as wanted nor on its way there.
+// differs reports whether an environment is neither as wanted nor on its way there: an
+// unfinished run brings it there, or is held and shown so.
 func differs(env api.Environment) bool {
+	if env.Run != nil {
+		return false
+	}
 	switch plan.Wanted(env.Wanted) {
 	case plan.Running:
 		return env.Observed == "stopped" || env.Observed == "stopping"

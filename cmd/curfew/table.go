@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -68,6 +69,20 @@ func (s *screen) minute(t *time.Time) string {
 		return ""
 	}
 	return t.In(s.zone).Format("2006-01-02 15:04")
+}
+
+// rfc3339 finds the instants in a text of the daemon.
+var rfc3339 = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`)
+
+// instants writes the instants in a text as minute does: the heading names the zone of all.
+func (s *screen) instants(text string) string {
+	return rfc3339.ReplaceAllStringFunc(text, func(found string) string {
+		at, err := time.Parse(time.RFC3339, found)
+		if err != nil {
+			return found
+		}
+		return s.minute(&at)
+	})
 }
 
 // A colour is the number of one that terminals know.

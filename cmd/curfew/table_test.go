@@ -57,6 +57,7 @@ func forty(t *testing.T) []api.Environment {
 	note := "dev-04 is running; nothing stops it before Mon 2026-11-30 19:00, since loading a file never stops anything: curfew stop dev-04"
 	list[3].Observed, list[3].Note = "running", &note
 	list[4].Observed, list[4].Run = "stopping", &api.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3e5", Action: "stop", State: "verifying", FireAt: fire}
+	list[5].Observed, list[5].Run = "running", &api.Run{ID: "019ac36b-1000-7000-8000-0000a1b2c3e6", Action: "stop", State: "verifying", FireAt: fire}
 	return list
 }
 
@@ -83,6 +84,16 @@ func someOverrides(t *testing.T) []api.Override {
 	return []api.Override{
 		{ID: "k3f9x2ab", Environments: names, Keep: "running", From: from, Until: from.Add(3 * time.Hour), Reason: &reason, State: "active", By: "token", Stale: []string{"dev-40"}},
 		{ID: "p7q2m4cd", Environments: []string{"build-01"}, Keep: "stopped", From: from.AddDate(0, 0, 1), Until: from.AddDate(0, 0, 14), State: "pending", By: "token"},
+	}
+}
+
+func someAudit(t *testing.T) []api.AuditEntry {
+	t.Helper()
+	at := evening(t)
+	kept, ended := "keep running from 2026-11-23T17:02:00Z until 2026-11-24T21:00:00.5+02:00: month end, due 2026-13-99T25:00:00Z", "keep running from 2026-11-23T17:02:00Z until 2026-11-23T18:02:00Z"
+	return []api.AuditEntry{
+		{At: at, By: "anna@contoso.com", From: "192.0.2.7:5", Action: "release", Environments: []string{"dev-01"}, Before: &kept, After: &ended},
+		{At: at.Add(-time.Hour), By: "token", From: "127.0.0.1:5", Action: "keep", Environments: []string{"dev-01", "dev-02"}, After: &kept},
 	}
 }
 
@@ -171,6 +182,7 @@ func TestTables(t *testing.T) {
 		{"status-none", func(s *screen) error { return printStatus(s, api.File{}, nil) }},
 		{"history", func(s *screen) error { return printHistory(s, someRuns(t)) }},
 		{"overrides", func(s *screen) error { return printOverrides(s, someOverrides(t)) }},
+		{"audit", func(s *screen) error { return printAudit(s, someAudit(t)) }},
 		{"accounts", func(s *screen) error { return printAccounts(s, someAccounts(t)) }},
 		{"environments", func(s *screen) error { return printSeen(s, someSeen()) }},
 		{"plan", planned(false)},

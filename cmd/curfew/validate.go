@@ -17,10 +17,14 @@ func newValidate(e env, path *string) *cobra.Command {
 	c := &cobra.Command{
 		Use: "validate [FILE…]", Short: "Reports every error and warning of schedule files", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, files []string) error {
-			if len(files) == 0 {
-				files = []string{*path}
+			if len(files) > 0 {
+				return validate(e, files, form.value, strict)
 			}
-			return validate(e, files, form.value, strict)
+			err := validate(e, []string{*path}, form.value, strict)
+			if err != nil && missing(*path) {
+				_, _ = fmt.Fprintf(e.stderr, "curfew: %s is missing%s\n", *path, otherFileHint)
+			}
+			return err
 		},
 	}
 	c.Flags().VarP(form, "output", "o", "form of the output")

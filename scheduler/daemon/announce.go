@@ -17,7 +17,7 @@ import (
 func (d *daemon) announce(addr net.Addr) {
 	if d.Demo != nil {
 		d.Logger.Info("this is a demo: its environments live in a built-in simulator of LCS; nothing real is started or stopped",
-			zap.String("pages", "http://"+addr.String()), zap.String("commands", "curfew status, curfew history; with --server http://"+addr.String()))
+			zap.String("pages", "http://"+addr.String()))
 	}
 	release, source := zone.Data()
 	d.Logger.Info("curfew started", zap.String("version", d.Version), zap.String("zone_data", release+" ("+source+")"), zap.String("config", d.cfg.Path), zap.String("listen", addr.String()),

@@ -53,6 +53,8 @@ type Demo struct {
 	Interval time.Duration // between polls
 	// Prepare is called with the open database before the engine starts.
 	Prepare func(ctx context.Context, s *store.Store, rules []scheduler.Rule) error
+	// Ready is called with the address that is served, once it is. It must not block.
+	Ready func(addr net.Addr)
 }
 
 // A daemon is the parts before they run.

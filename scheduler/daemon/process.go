@@ -57,6 +57,9 @@ func (p *process) work(ctx context.Context) error {
 	p.front.Show(parts.site.Handler(p.addr))
 	p.announce(p.addr)
 	announceSchedules(p.Logger, p.cfg, p.plan, time.Now())
+	if p.Demo != nil {
+		p.Demo.Ready(p.addr)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return parts.engine.Run(ctx) })
 	g.Go(func() error { return st.Watch(ctx) })

@@ -31,9 +31,17 @@ func ReadSecret(getenv func(string) string, name string) (secret.Secret, error) 
 	}
 	s, err := source.Read()
 	if err != nil {
-		return secret.Secret{}, fmt.Errorf("%s: %w", name, err)
+		return secret.Secret{}, fmt.Errorf("%s: %w", SecretVariable(getenv, name), err)
 	}
 	return s, nil
+}
+
+// SecretVariable returns which variable a secret is set by: NAME, or NAME_FILE.
+func SecretVariable(getenv func(string) string, name string) string {
+	if getenv(name+"_FILE") != "" {
+		return name + "_FILE"
+	}
+	return name
 }
 
 // apiToken returns the API token, which a daemon reads again at each use; nil when none is

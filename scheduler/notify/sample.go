@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"curfew/scheduler"
@@ -21,11 +22,17 @@ type Tried struct {
 // ErrNoReceiver means that the schedule file has no receiver of the name.
 var ErrNoReceiver = errors.New("no such receiver")
 
-// Test sends a message of each kind of event to the receivers of a file, or to the one that
-// is named, and calls each with what came of it.
-func Test(ctx context.Context, f File, name string, each func(Tried)) error {
-	if name != "" {
-		r, ok := f.receiver(name)
+// A Trial is which messages Test sends.
+type Trial struct {
+	Receiver string // the name of one; "" for all of the file
+	All      bool   // of each kind, and not only of those that a receiver is to be notified of
+}
+
+// Test sends a message of each kind of event to receivers of a file, and calls each with
+// the result.
+func Test(ctx context.Context, f File, t Trial, each func(Tried)) error {
+	if t.Receiver != "" {
+		r, ok := f.receiver(t.Receiver)
 		if !ok {
 			return ErrNoReceiver
 		}
@@ -34,6 +41,9 @@ func Test(ctx context.Context, f File, name string, each func(Tried)) error {
 	c := newChannels(http.DefaultTransport)
 	for _, r := range f.Receivers {
 		for _, s := range samples(f.Zone, time.Now()) {
+			if !t.All && !slices.Contains(r.On, s.kind) {
+				continue
+			}
 			err := c.send(ctx, r.URL, s.message)
 			each(Tried{r.Name, s.kind, err})
 			if err != nil {

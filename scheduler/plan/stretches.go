@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"iter"
 	"slices"
 	"strings"
@@ -33,13 +34,14 @@ func (p *Plan) Stretches(environment string, from, to time.Time) iter.Seq[Stretc
 // A Mark is something that a person wants to know of a day: a holiday, or a change of
 // the clocks.
 type Mark struct {
-	At   time.Time // in the zone of the schedule
-	Text string
+	At       time.Time // in the zone of the schedule
+	Text     string
+	Calendar string // the name of the calendar that has the holiday; "" for a change of the clocks
 }
 
 // Marks returns the days of the environment's calendars that begin from from (inclusive)
 // to to (exclusive), and the changes of the clocks in its zones, sorted by instant and
-// text, each once.
+// text, each once: of calendars with the same text the first by name.
 func (p *Plan) Marks(environment string, from, to time.Time) []Mark {
 	g := p.group[environment]
 	if g == nil {
@@ -66,7 +68,7 @@ func (p *Plan) Marks(environment string, from, to time.Time) []Mark {
 		if n := a.At.Compare(b.At); n != 0 {
 			return n
 		}
-		return strings.Compare(a.Text, b.Text)
+		return cmp.Or(strings.Compare(a.Text, b.Text), strings.Compare(a.Calendar, b.Calendar))
 	})
 	return slices.CompactFunc(list, func(a, b Mark) bool { return a.At.Equal(b.At) && a.Text == b.Text })
 }
@@ -80,7 +82,7 @@ func (c *Calendar) marks(loc *time.Location, from, to time.Time) []Mark {
 			return list
 		}
 		if name, ok := c.holiday(d.number()); ok && !at.Before(from) {
-			list = append(list, Mark{at, name})
+			list = append(list, Mark{At: at, Text: name, Calendar: c.Name})
 		}
 	}
 }
@@ -99,7 +101,7 @@ func clockChanges(loc *time.Location, from, to time.Time) []Mark {
 		if after.offset == before.offset {
 			continue // the zone has another name, and the same clock
 		}
-		list = append(list, Mark{time.Unix(at, 0).In(loc), shiftText(loc, at, after.offset-before.offset)})
+		list = append(list, Mark{At: time.Unix(at, 0).In(loc), Text: shiftText(loc, at, after.offset-before.offset)})
 	}
 }
 

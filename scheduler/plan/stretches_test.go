@@ -2,6 +2,7 @@ package plan_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -88,7 +89,7 @@ func TestMarksNameHolidaysAndChangesOfTheClocks(t *testing.T) {
 		name, environment, from, to string
 		want                        []string
 	}{
-		{"a holiday, once for two schedules", "dev", "2026-12-24T00:00:00+01:00", "2026-12-31T00:00:00+01:00", []string{"2026-12-25T00:00:00+01:00 Christmas Day"}},
+		{"a holiday, once for two schedules", "dev", "2026-12-24T00:00:00+01:00", "2026-12-31T00:00:00+01:00", []string{"2026-12-25T00:00:00+01:00 Christmas Day dk"}},
 		{"the end of the range is not part of it", "dev", "2026-12-24T00:00:00+01:00", "2026-12-25T00:00:00+01:00", nil},
 		{"a day that began before the range is not in it", "dev", "2026-12-25T00:00:01+01:00", "2026-12-26T00:00:00+01:00", nil},
 		{"clocks go forward", "dev", "2026-03-28T00:00:00Z", "2026-03-30T00:00:00Z", []string{"2026-03-29T03:00:00+02:00 clocks go forward from 02:00 to 03:00"}},
@@ -100,7 +101,7 @@ func TestMarksNameHolidaysAndChangesOfTheClocks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
 			for _, m := range p.Marks(tt.environment, instantAt(t, tt.from), instantAt(t, tt.to)) {
-				got = append(got, m.At.Format(time.RFC3339)+" "+m.Text)
+				got = append(got, strings.TrimSpace(m.At.Format(time.RFC3339)+" "+m.Text+" "+m.Calendar))
 			}
 			if len(got) != len(tt.want) || len(got) > 0 && got[0] != tt.want[0] {
 				t.Errorf("Marks = %q, want %q", got, tt.want)

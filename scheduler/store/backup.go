@@ -64,6 +64,9 @@ func Restore(ctx context.Context, dsn, file string, now time.Time) (old string, 
 	}
 	defer func() { err = errors.Join(err, claim.Close()) }()
 	if err := claim.Take("curfew backup --restore"); err != nil {
+		if held, ok := errors.AsType[*HeldError](err); ok {
+			held.Next = "stop that one"
+		}
 		return "", err
 	}
 	// NAME.lock keeps daemons out; Windows would not have an open file replaced.

@@ -22,6 +22,7 @@ import (
 type HeldError struct {
 	Path string
 	By   string // which process it is, in words; "" when it does not say
+	Next string // what to do, when it is not what a daemon does
 }
 
 func (e *HeldError) Error() string {
@@ -29,7 +30,7 @@ func (e *HeldError) Error() string {
 	if e.By != "" {
 		by += " (" + e.By + ")"
 	}
-	return fmt.Sprintf("open database %s: %s; stop that one, or give this one a file of its own", e.Path, by)
+	return fmt.Sprintf("open database %s: %s; %s", e.Path, by, cmp.Or(e.Next, "stop that one, or give this one a file of its own"))
 }
 
 // ErrMoved means that a database's name does not stand for the file any more that was opened.

@@ -78,21 +78,21 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.As(err, &bad):
 		WriteProblem(w, http.StatusBadRequest, "a parameter cannot be read", bad.Error())
 	case errors.Is(err, scheduler.ErrNoRun):
-		WriteProblem(w, http.StatusNotFound, "no such run", "GET /api/v1/runs lists the runs")
+		WriteProblem(w, http.StatusNotFound, NoRun, "GET /api/v1/runs lists the runs")
 	case errors.As(err, &invalid):
-		WriteProblem(w, http.StatusBadRequest, "the request cannot be carried out", invalid.Message)
+		WriteProblem(w, http.StatusBadRequest, Invalid, invalid.Message)
 	case errors.As(err, &file):
 		WriteProblem(w, http.StatusUnprocessableEntity, "the schedule file was not loaded; the old one stays active", file.Message)
 	case errors.Is(err, scheduler.ErrNoEnvironment):
-		WriteProblem(w, http.StatusNotFound, "no such environment", "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
+		WriteProblem(w, http.StatusNotFound, NoEnvironment, "the active schedule file does not have "+strings.TrimPrefix(err.Error(), scheduler.ErrNoEnvironment.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoAccount):
-		WriteProblem(w, http.StatusNotFound, "no such account", "no project of the active schedule file uses "+strings.TrimPrefix(err.Error(), scheduler.ErrNoAccount.Error()+": "))
+		WriteProblem(w, http.StatusNotFound, NoAccount, "no project of the active schedule file uses "+strings.TrimPrefix(err.Error(), scheduler.ErrNoAccount.Error()+": "))
 	case errors.Is(err, scheduler.ErrNoOverride):
-		WriteProblem(w, http.StatusNotFound, "no such override", "GET /api/v1/overrides lists the overrides")
+		WriteProblem(w, http.StatusNotFound, NoOverride, "GET /api/v1/overrides lists the overrides")
 	case errors.Is(err, scheduler.ErrOver):
-		WriteProblem(w, http.StatusConflict, "the override has ended", "there is nothing to release")
+		WriteProblem(w, http.StatusConflict, OverrideEnded, "there is nothing to release")
 	case errors.Is(err, scheduler.ErrFinished):
-		WriteProblem(w, http.StatusConflict, "the run does not wait for that", "GET /api/v1/runs/{id} shows its state")
+		WriteProblem(w, http.StatusConflict, NotWaiting, "GET /api/v1/runs/{id} shows its state")
 	case errors.Is(r.Context().Err(), context.DeadlineExceeded):
 		w.Header().Set("Retry-After", "5")
 		WriteProblem(w, http.StatusServiceUnavailable, "the answer takes too long", "ask for a shorter time, or again when the daemon has less to do")

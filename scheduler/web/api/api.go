@@ -147,11 +147,11 @@ func (a *API) NotFound() http.HandlerFunc {
 	for path, allowed := range methods {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Allow", strings.Join(allowed, ", "))
-			WriteProblem(w, http.StatusMethodNotAllowed, "the address does not take this method", "it takes "+strings.Join(allowed, " and "))
+			WriteProblem(w, http.StatusMethodNotAllowed, NoMethod, "it takes "+strings.Join(allowed, " and "))
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		WriteProblem(w, http.StatusNotFound, "no such address", "GET /api/v1/openapi.json lists what there is")
+		WriteProblem(w, http.StatusNotFound, NoAddress, "GET /api/v1/openapi.json lists what there is")
 	})
 	return mux.ServeHTTP
 }
@@ -164,8 +164,19 @@ type Problem struct {
 	Detail string `json:"detail"`
 }
 
-// ChangesRefused is the title of the problem of a change to a daemon that has no token.
-const ChangesRefused = "changes are refused"
+// Titles of problems that a client words for its own readers.
+const (
+	ChangesRefused = "changes are refused" // a change to a daemon that has no token
+	Invalid        = "the request cannot be carried out"
+	NoEnvironment  = "no such environment"
+	NoAccount      = "no such account"
+	NoRun          = "no such run"
+	NotWaiting     = "the run does not wait for that"
+	NoOverride     = "no such override"
+	OverrideEnded  = "the override has ended"
+	NoAddress      = "no such address"
+	NoMethod       = "the address does not take this method"
+)
 
 // WriteProblem answers with a problem.
 func WriteProblem(w http.ResponseWriter, status int, title, detail string) {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -16,10 +17,15 @@ import (
 	"curfew/scheduler/web/client"
 )
 
+// given is a token that a variable has set.
+func given(token string) client.Token {
+	return client.Token{Secret: secret.New(token), Variable: "CURFEW_API_TOKEN"}
+}
+
 func TestClient(t *testing.T) {
 	server := httptest.NewServer(handler(onLoopback, "", nil))
 	defer server.Close()
-	c, err := client.New(server.URL, secret.New(""))
+	c, err := client.New(server.URL, given(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +43,7 @@ func TestClient(t *testing.T) {
 	if _, err := c.Environments(t.Context()); err == nil || !strings.Contains(err.Error(), "is it running? --server or CURFEW_SERVER") {
 		t.Errorf("without a daemon: %v, want a hint", err)
 	}
-	if _, err := client.New("localhost:8080", secret.New("")); err == nil {
+	if _, err := client.New("localhost:8080", given("")); err == nil {
 		t.Error("a server without a scheme was taken")
 	}
 }
@@ -56,7 +62,7 @@ func TestRefusedTokensSayWhatToSet(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := httptest.NewServer(handler(onAnAddress, tt.daemons, nil))
 			defer server.Close()
-			c, err := client.New(server.URL, secret.New(tt.sent))
+			c, err := client.New(server.URL, given(tt.sent))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -69,6 +75,67 @@ func TestRefusedTokensSayWhatToSet(t *testing.T) {
 				t.Errorf("with %q to a daemon with %q: %v, want %q", tt.sent, tt.daemons, err, tt.says)
 			}
 		})
+	}
+}
+
+func TestRefusalsAreInWordsOfTheCommandLine(t *testing.T) {
+	server := httptest.NewServer(handler(onLoopback, known, nil))
+	defer server.Close()
+	c, err := client.New(server.URL, given(known))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const finished = "01a20a66-0000-7000-8000-000000000003"
+	run := func(f func(context.Context, string) (api.Run, error), id string) error {
+		_, err := f(t.Context(), id)
+		return err
+	}
+	override := func(f func(context.Context, string) (api.Override, error), id string) error {
+		_, err := f(t.Context(), id)
+		return err
+	}
+	_, account := c.ReleaseAccount(t.Context(), "other")
+	_, started := c.Act(t.Context(), "dev-99", plan.Start)
+	_, endless := c.Override(t.Context(), api.OverrideRequest{Environments: []string{"dev-01"}, Keep: "running"})
+	tests := []struct {
+		name string
+		err  error
+		says string
+	}{
+		{"a run that is not there", run(c.Run, "nope"), `no run has the id "nope"; curfew history lists them`},
+		{"it is canceled", run(c.Cancel, "nope"), `no run has the id "nope"; curfew history lists them`},
+		{"it is approved", run(c.Approve, "nope"), `no run has the id "nope"; curfew history lists them`},
+		{"a finished run is canceled", run(c.Cancel, finished), "run " + finished + " is at its end already; curfew history shows it"},
+		{"a finished run is approved", run(c.Approve, finished), "run " + finished + " does not wait for an approval; curfew status names those that do"},
+		{"an override that is not there", override(c.Release, "nobody"), `no override has the id "nobody"; curfew overrides lists them`},
+		{"an override that has ended", override(c.Release, "over"), "override over has ended already; there is nothing to release"},
+		{"an account that is not there", account, `no account has the name "other", or no project uses it; curfew accounts lists them`},
+		{"an environment that is not there", started, `the active schedule file does not have "dev-99"`},
+		{"a request that cannot be carried out", endless, "until: an override must have an end"},
+	}
+	for _, tt := range tests {
+		refused, ok := errors.AsType[*client.Refusal](tt.err)
+		if !ok || refused.Error() != tt.says || !refused.Named {
+			t.Errorf("%s: %v, want %q", tt.name, tt.err, tt.says)
+		}
+	}
+}
+
+// A daemon of an older version has no address, or another method, for a new command.
+func TestRequestThatAnOlderDaemonDoesNotKnow(t *testing.T) {
+	for _, p := range []api.Problem{{Title: api.NoAddress, Status: http.StatusNotFound}, {Title: api.NoMethod, Status: http.StatusMethodNotAllowed}} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			api.WriteProblem(w, p.Status, p.Title, "GET /api/v1/openapi.json lists what there is")
+		}))
+		c, err := client.New(server.URL, given(known))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "the daemon at " + server.URL + " has another version, which does not know this request; use the command of its version"
+		if _, err := c.Skip(t.Context(), "dev-01"); err == nil || err.Error() != want {
+			t.Errorf("Skip = %v, want %q", err, want)
+		}
+		server.Close()
 	}
 }
 
@@ -102,7 +169,7 @@ func TestAnswerOfAnotherProgramIsAnError(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = io.WriteString(w, answer)
 		}))
-		c, err := client.New(server.URL, secret.New(known))
+		c, err := client.New(server.URL, given(known))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +193,7 @@ func TestRedirectIsNotFollowedWithTheToken(t *testing.T) {
 	defer other.Close()
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		server := httptest.NewServer(http.RedirectHandler(other.URL+"/login", status))
-		c, err := client.New(server.URL, secret.New(known))
+		c, err := client.New(server.URL, given(known))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +224,7 @@ func TestTokenIsSentOverTLSOrLoopbackOnly(t *testing.T) {
 		{"127.0.0.1:8080", "", "--server or CURFEW_SERVER cannot be used"},
 	}
 	for _, tt := range tests {
-		_, err := client.New(tt.server, secret.New(tt.token))
+		_, err := client.New(tt.server, given(tt.token))
 		if (err == nil) != (tt.says == "") || err != nil && (!strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "known-password")) {
 			t.Errorf("New(%q, %q) = %v, want %q", tt.server, tt.token, err, tt.says)
 		}
@@ -169,7 +236,7 @@ func TestCertificateOfTheDaemonThatIsNotTrusted(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	defer server.Close()
-	c, err := client.New(server.URL, secret.New(known))
+	c, err := client.New(server.URL, given(known))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"curfew/lcs/secret"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web"
@@ -43,7 +42,7 @@ func TestListThatIsFoundWholeHasPages(t *testing.T) {
 		h.ServeHTTP(w, r)
 	}))
 	defer server.Close()
-	remote, err := client.New(server.URL, secret.New(""))
+	remote, err := client.New(server.URL, given(""))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,7 +183,7 @@ func timelineRow(row report.Row, zone *time.Location) TimelineRow {
 		out.Observed[i] = Stretch{o.From.In(zone), o.Until.In(zone), string(o.Condition), ""}
 	}
 	for i, m := range row.Marks {
-		out.Marks[i] = Mark(m)
+		out.Marks[i] = Mark{m.At, m.Text}
 	}
 	return out
 }

@@ -27,19 +27,25 @@ const (
 // A Client asks a daemon's API.
 type Client struct {
 	base  string
-	token secret.Secret
+	token Token
 	http  *http.Client
+}
+
+// A Token is what a client shows the daemon.
+type Token struct {
+	Secret   secret.Secret
+	Variable string // the environment variable that has set it, for messages
 }
 
 // New makes a client of the daemon at an address such as http://127.0.0.1:8080. A token goes
 // over TLS, or to this machine.
-func New(server string, token secret.Secret) (*Client, error) {
+func New(server string, token Token) (*Client, error) {
 	u, fault := remote.Server(server)
 	if fault != "" {
 		return nil, fmt.Errorf("--server or CURFEW_SERVER cannot be used: %s; want an address such as http://127.0.0.1:8080", fault)
 	}
-	if _, fault := remote.Address(server); fault != "" && token.Reveal() != "" {
-		return nil, fmt.Errorf("the API token is not sent to %s: plain http would show it to the network; want https://, or unset CURFEW_API_TOKEN to ask without it", u)
+	if _, fault := remote.Address(server); fault != "" && token.Secret.Reveal() != "" {
+		return nil, fmt.Errorf("the API token is not sent to %s: plain http would show it to the network; want https://, or unset %s to ask without it", u, token.Variable)
 	}
 	return &Client{base: u.String(), token: token, http: &http.Client{Timeout: clientTimeout, CheckRedirect: stay}}, nil
 }
@@ -119,7 +125,7 @@ func (c *Client) Healthy(ctx context.Context) error { return c.get(ctx, "/health
 func (c *Client) Run(ctx context.Context, id string) (api.Run, error) {
 	var r api.Run
 	err := c.get(ctx, "/api/v1/runs/"+url.PathEscape(id), answered(&r, "id"))
-	return r, err
+	return r, reworded(err, noRun(id))
 }
 
 // Act asks for a start or stop of an environment, now.
@@ -133,14 +139,14 @@ func (c *Client) Act(ctx context.Context, environment string, action plan.Action
 func (c *Client) Cancel(ctx context.Context, id string) (api.Run, error) {
 	var r api.Run
 	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/cancel", nil, answered(&r, "id"))
-	return r, err
+	return r, reworded(err, noRun(id), wording{api.NotWaiting, fmt.Sprintf("run %s is at its end already; curfew history shows it", id)})
 }
 
 // Approve lets the fire of a held run go.
 func (c *Client) Approve(ctx context.Context, id string) (api.Run, error) {
 	var r api.Run
 	err := c.send(ctx, http.MethodPost, "/api/v1/runs/"+url.PathEscape(id)+"/approve", nil, answered(&r, "id"))
-	return r, err
+	return r, reworded(err, noRun(id), wording{api.NotWaiting, fmt.Sprintf("run %s does not wait for an approval; curfew status names those that do", id)})
 }
 
 // Overrides returns those that have not ended, or ended in the last day.
@@ -157,7 +163,7 @@ func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
 func (c *Client) ReleaseAccount(ctx context.Context, name string) (api.Account, error) {
 	var a api.Account
 	err := c.send(ctx, http.MethodPost, "/api/v1/accounts/"+url.PathEscape(name)+"/release", nil, answered(&a, "name"))
-	return a, err
+	return a, reworded(err, wording{api.NoAccount, fmt.Sprintf("no account has the name %q, or no project uses it; curfew accounts lists them", name)})
 }
 
 // Receivers returns how deliveries to the receivers of notices go.
@@ -228,7 +234,8 @@ func (c *Client) Reload(ctx context.Context) (api.Reloaded, error) {
 func (c *Client) Release(ctx context.Context, id string) (api.Override, error) {
 	var o api.Override
 	err := c.send(ctx, http.MethodDelete, "/api/v1/overrides/"+url.PathEscape(id), nil, answered(&o, "id"))
-	return o, err
+	return o, reworded(err, wording{api.NoOverride, fmt.Sprintf("no override has the id %q; curfew overrides lists them", id)},
+		wording{api.OverrideEnded, fmt.Sprintf("override %s has ended already; there is nothing to release", id)})
 }
 
 // A form is what an answer of curfew is: a JSON object that has a key; the zero form is any.
@@ -316,7 +323,7 @@ func (c *Client) request(ctx context.Context, method, path string, body any) (*h
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if token := c.token.Reveal(); token != "" {
+	if token := c.token.Secret.Reveal(); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
@@ -328,34 +335,4 @@ func inmost(err error) error {
 		return u.Err
 	}
 	return err
-}
-
-// A Refusal is an answer of the daemon that is an error.
-type Refusal struct {
-	Status  int
-	Detail  string // of the problem, "" when the answer has none
-	message string
-}
-
-func (r *Refusal) Error() string { return r.message }
-
-// refusal says what to do about an answer that is none: on the command line, a token is
-// an environment variable.
-func (c *Client) refusal(status int, body []byte) error {
-	var p api.Problem
-	curfews := json.Unmarshal(body, &p) == nil && p.Title != ""
-	r := &Refusal{Status: status, Detail: p.Detail}
-	switch {
-	case curfews && status == http.StatusUnauthorized && c.token.Reveal() == "":
-		r.message = fmt.Sprintf("the daemon at %s wants a token: set CURFEW_API_TOKEN here to the value that it has on the daemon", c.base)
-	case curfews && status == http.StatusUnauthorized:
-		r.message = fmt.Sprintf("the daemon at %s refuses the token: CURFEW_API_TOKEN has another value here than on the daemon", c.base)
-	case curfews && p.Title == api.ChangesRefused:
-		r.message = fmt.Sprintf("the daemon at %s takes no changes, since it has no token: set CURFEW_API_TOKEN to the same value on the daemon and here", c.base)
-	case curfews:
-		r.message = fmt.Sprintf("ask the daemon at %s: %s: %s", c.base, p.Title, p.Detail)
-	default:
-		r.message = fmt.Sprintf("ask the daemon at %s: it answered %d %s; does another program listen there?", c.base, status, http.StatusText(status))
-	}
-	return r
 }
