@@ -22,7 +22,7 @@ var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/ti
 
 // elsewhere are commands of the pages that other tests run: make test and the
 // demo by .ci/run, serve and login by the end-to-end tests.
-var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make test-long", "make chaos", "curfew serve", "curfew login second"}
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make test-long", "make test-race", "make chaos", "curfew serve", "curfew login second"}
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
