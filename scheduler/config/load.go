@@ -84,7 +84,7 @@ func (d *decoder) decode(src []byte) {
 	if !ok || !d.version(f) {
 		return
 	}
-	d.cfg.Location = d.zone(f)
+	d.cfg.Location = d.fileZone(f)
 	d.cfg.Currency = d.currency(f)
 	d.cfg.Defaults = d.defaults(f.values["defaults"])
 	d.decodeAccounts(f)
