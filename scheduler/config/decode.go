@@ -186,6 +186,12 @@ func (f *fields) has(key string) bool {
 	return ok
 }
 
+// isEmpty reports whether a list is missing or has no entries.
+func (f *fields) isEmpty(key string) bool {
+	n := f.values[key]
+	return !f.has(key) || n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0
+}
+
 // text reads a value that is text, or "" when there is none.
 func (f *fields) text(key string) string {
 	n := f.values[key]

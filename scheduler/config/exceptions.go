@@ -46,6 +46,22 @@ func (d *decoder) decodeExceptions(f *fields) {
 	d.cfg.Spec.Exceptions = d.cfg.Exceptions
 }
 
+// warnExceptionsAlone reports the environments that only exceptions start and stop, in a
+// file with schedules, and marks them as used.
+func (d *decoder) warnExceptionsAlone() {
+	for _, e := range d.cfg.Exceptions {
+		for _, name := range e.Environments {
+			if d.environments.used[name] {
+				continue
+			}
+			d.environments.used[name] = true
+			if len(d.schedules) > 0 {
+				d.warnf(d.environments.places[name], msgOnlyException, name)
+			}
+		}
+	}
+}
+
 // span reads when the exception begins and ends. It returns whether both are known.
 func (d *decoder) span(f *fields, e *plan.Exception) bool {
 	date, from, until := f.has("date"), f.has("from"), f.has("until")

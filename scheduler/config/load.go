@@ -100,6 +100,7 @@ func (d *decoder) decode(src []byte) {
 	}
 	d.warnUnused(d.accounts, "a project that uses it")
 	d.warnUnused(d.projects, "an environment that uses it")
+	d.warnExceptionsAlone()
 	d.warnUnused(d.environments, "a schedule that selects it")
 	d.warnUnused(d.calendars, "a schedule that uses it")
 	d.warnEndedCalendars()

@@ -136,6 +136,7 @@ const (
 const (
 	msgCalendarEnded message = "the calendar %q has no day in the coming twelve months%s; want new dates or a newer .ics file"
 	msgNoSchedules   message = "the file has no schedules; nothing will be started or stopped"
+	msgOnlyException message = "no schedule selects the environment %q, exceptions alone do; want a schedule that selects it, unless that is meant"
 	msgZoneChange    message = "schedule %q, %s of %s: %s"
 	msgQuota         message = "fire %s %ss %d environments of project %s with %s: LCS allows %d calls per account in %d minutes: the last call goes %s later; with %d accounts it would be at once"
 	msgWarnNobody    message = "the schedule has warn, and no receiver in notify takes warnings: nobody is warned"

@@ -20,7 +20,7 @@ type scheduleEntry struct {
 }
 
 func (d *decoder) decodeSchedules(f *fields) {
-	if n := f.values["schedules"]; !f.has("schedules") || n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+	if f.isEmpty("schedules") && f.isEmpty("exceptions") {
 		d.warnf(f.node, msgNoSchedules)
 	}
 	defined := newNames("schedule")
