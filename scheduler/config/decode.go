@@ -138,7 +138,7 @@ func (f *fields) take(key, value *yaml.Node) {
 		d.errorf(key, msgSecretKey, f.section.title)
 		return
 	case !f.section.has(key.Value):
-		d.errorf(key, msgUnknownKey, cut(key.Value), f.section.title, d.meant(key.Value, f.section.names()))
+		d.errorf(key, msgUnknownKey, cut(key.Value), f.section.title, d.meantKey(key.Value, f.section))
 		return
 	}
 	if f.has(key.Value) {
