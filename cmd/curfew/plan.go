@@ -20,7 +20,7 @@ import (
 
 const (
 	maxPlanDays   = 3660
-	maxQuotaNotes = 100  // beyond them the reader has understood
+	maxQuotaNotes = 100 // beyond them the reader has understood
 	maxClockNotes = 100
 	maxForecasts  = 5000 // of fires that cannot be done at once, listed or not: each takes time
 )

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"strings"
-	"unicode"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // A shape is a piece of JSON Schema.
@@ -49,8 +49,8 @@ func Schema() ([]byte, error) {
 func ascii(s string) []byte {
 	var out []byte
 	for _, r := range s {
-		if r < unicode.MaxASCII {
-			out = append(out, byte(r))
+		if r < utf8.RuneSelf {
+			out = utf8.AppendRune(out, r)
 			continue
 		}
 		for _, unit := range utf16.AppendRune(nil, r) {
