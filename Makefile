@@ -5,7 +5,7 @@ GOTESTSUM_VERSION     := v1.13.0
 VERSION               := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BIN                   := bin/curfew
 
-.PHONY: browser build test test-long test-deploy test-cluster chaos lint schema fuzz bench demo image image-test manifests third-party release clean zones zones-check cross
+.PHONY: browser build test test-long test-race test-alerts test-deploy test-cluster chaos lint schema fuzz bench demo image image-test manifests third-party release clean zones zones-check cross
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $(BIN) ./cmd/curfew
@@ -23,7 +23,7 @@ browser:
 GOTESTSUM := go run gotest.tools/gotestsum@$(GOTESTSUM_VERSION) --format pkgname-and-test-fails --format-hide-empty-pkg --
 
 # Tests write as durably as the daemon does. In memory, where 8 GB of it are free and
-# programs may be run, that takes a third of the time; test-long writes to the disk.
+# programs may be run, that takes a third of the time.
 IN_MEMORY := free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }'); \
 	if [ "$${free:-0}" -gt 8000000 ] && [ "$$(awk '/^MemAvailable/ { print $$2 }' /proc/meminfo)" -gt 8000000 ]; then \
 	  dir=$$(mktemp -d /dev/shm/curfew-XXXXXX); trap 'rm -rf "$$dir"' EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; chmod 755 "$$dir"; \
@@ -35,16 +35,22 @@ IN_MEMORY := free=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 { print $$4 }');
 test:
 	@$(IN_MEMORY) $(GOTESTSUM) $(PACKAGES) -parallel 4 -timeout 30m ./...
 
+# All of it, with what takes long: more replicas, days, environments and random sequences, and
+# the alerts on an evaluator of Prometheus and a control plane of Kubernetes, modules of their own.
+test-long:
+	CURFEW_LONG=1 $(MAKE) test
+	$(MAKE) test-alerts test-cluster
+
+test-alerts:
+	cd deploy/prometheus && go vet ./... && go test -timeout 30m ./...
+
 # SQLite is C translated to Go: watching it and what it stands on for races takes four
 # times as long and finds nothing of ours.
 NORACE := -gcflags=modernc.org/sqlite/lib=-race=false -gcflags=modernc.org/libc=-race=false -gcflags=modernc.org/memory=-race=false
 
-# All of it under the race detector, with what takes long: more replicas, days,
-# environments and random sequences, and the alerts on an evaluator of Prometheus, which is
-# a module of its own.
-test-long:
-	@$(IN_MEMORY) CURFEW_LONG=1 $(GOTESTSUM) -race $(NORACE) $(PACKAGES) -timeout 60m ./...
-	cd deploy/prometheus && go vet ./... && go test -timeout 30m ./...
+# Every rule under the race detector.
+test-race:
+	@$(IN_MEMORY) $(GOTESTSUM) -race $(NORACE) $(PACKAGES) -parallel 4 -timeout 60m ./...
 
 # What CI runs for a minute or two, in full: three replicas of the built binary for
 # ten minutes, a month of faults, long sequences of changes, a year of history.

@@ -8,7 +8,6 @@ type Upkeep struct {
 	Quotas   []QuotaStatus
 	Holds    []Hold
 	Replicas []string // those that live, on a shared database; empty on SQLite
-	File     FileStatus
 }
 
 // A QuotaStatus is how many calls of a kind an account made in LCS's window, and how many

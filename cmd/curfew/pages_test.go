@@ -40,5 +40,10 @@ func TestHealthPageSaysHowTheDaemonDoes(t *testing.T) {
 	if health := s.get("/health"); !strings.Contains(health, "The schedule file was refused") || !strings.Contains(health, "schedules.yaml:2:1: ") {
 		t.Errorf("with a bad file, the page of health is\n%s", health)
 	}
+	if page := s.get("/runs"); !strings.Contains(page, "The schedule file was refused</strong> at ") || strings.Contains(page, "schedules.yaml:2:1: ") {
+		t.Errorf("with a bad file, another page is\n%s", page)
+	}
+	s.write("schedules.yaml", s.file(never()))
+	s.until("no page says that the file was refused", func() bool { return !strings.Contains(s.get("/runs"), "refused") })
 	s.stop()
 }

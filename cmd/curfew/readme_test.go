@@ -21,16 +21,18 @@ var documents = []string{"README.md", "docs/sign-in.md", "docs/operate.md", "doc
 var references = []string{"docs/schedule-file.md", "docs/calendars.md", "docs/time-zones.md", "docs/review.md", "docs/power-automate.md", "docs/architecture.md", "docs/access.md", "docs/notices.md", "docs/pages.md", "CONTRIBUTING.md", "SECURITY.md"}
 
 // elsewhere are commands of the pages that other tests run: make test and the
-// demo by .ci/run, serve and login by the end-to-end tests, docker where there is
-// an engine.
-var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make test-long", "make chaos", "curfew serve", "curfew login second", "docker build -t curfew .", "docker run -d --name curfew"}
+// demo by .ci/run, serve and login by the end-to-end tests.
+var elsewhere = []string{"go run ./cmd/curfew demo", "make test", "make test-long", "make chaos", "curfew serve", "curfew login second"}
 
 var (
 	shellBlock = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 	indented   = regexp.MustCompile(`(?m)^    (\S.*)$`)
 	fenced     = regexp.MustCompile("(?ms)^```.*?^```$")
 	yamlBlock  = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
-	logLine    = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|[^|]*\\|[^|]*\\|$")
+	logRow     = regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|[^|]*\\|[^|]*\\|$")
+	codeSpan   = regexp.MustCompile("`([^`]+)`")
+	goString   = regexp.MustCompile(`"((?:[^"\\\n]|\\.)*)"`)
+	logCall    = regexp.MustCompile(`(?:\.(?:Warn|Error|retrying)\(|\bwarn\(ctx, [^\n]*?[a-z)], )"((?:[^"\\\n]|\\.)*)"`)
 	mdLink     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 )
 
@@ -102,11 +104,11 @@ func TestSignInPageSaysWhatEachErrorMeans(t *testing.T) {
 	}
 }
 
-// TestOperatePageHasLinesThatAreLogged checks the table of log lines against the
-// code: an operator searches for them word by word.
-func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
+// sources returns the code that some patterns match, without tests.
+func sources(t *testing.T, patterns ...string) string {
+	t.Helper()
 	var code strings.Builder
-	for _, pattern := range []string{"*.go", "../../scheduler/daemon/*.go", "../../scheduler/engine/*.go", "../../scheduler/store/*.go"} {
+	for _, pattern := range patterns {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -117,35 +119,65 @@ func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
 			}
 		}
 	}
-	_, section, _ := strings.Cut(page(t, "docs/operate.md"), "## The log\n") // tables before it have columns like these
-	lines := logLine.FindAllStringSubmatch(section, -1)
-	if len(lines) < 10 {
-		t.Fatalf("the table has %d lines, want 10 at least", len(lines))
-	}
-	for _, line := range lines {
-		state, ofRun := strings.CutPrefix(line[1], "run ")
-		if strings.Contains(code.String(), `"`+line[1]+`"`) || ofRun && scheduler.State(state).Finished() {
-			continue
+	return code.String()
+}
+
+// loggedBy are the packages that write lines of the log.
+var loggedBy = []string{"*.go", "../../scheduler/*/*.go", "../../scheduler/*/*/*.go", "../../lcs/*.go", "../../lcs/*/*.go"}
+
+// explainedLines returns the lines of the log that docs/operate.md has.
+func explainedLines(t *testing.T) []string {
+	t.Helper()
+	_, section, _ := strings.Cut(page(t, "docs/operate.md"), "## The log\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var lines []string
+	for _, row := range logRow.FindAllStringSubmatch(section, -1) {
+		for _, line := range codeSpan.FindAllStringSubmatch(row[1], -1) {
+			lines = append(lines, line[1])
 		}
-		t.Errorf("docs/operate.md has the line %q, which nothing logs", line[1])
+	}
+	if len(lines) < 60 {
+		t.Fatalf("the tables have %d lines, want 60 at least", len(lines))
+	}
+	return lines
+}
+
+// TestOperatePageHasLinesThatAreLogged checks the tables of log lines against the
+// code: an operator searches for them word by word.
+func TestOperatePageHasLinesThatAreLogged(t *testing.T) {
+	logged := map[string]bool{}
+	for _, literal := range goString.FindAllStringSubmatch(sources(t, loggedBy...), -1) {
+		logged[strings.TrimSpace(literal[1])] = true
+	}
+	for _, line := range explainedLines(t) {
+		state, ofRun := strings.CutPrefix(line, "run ")
+		if !logged[line] && (!ofRun || !scheduler.State(state).Finished()) {
+			t.Errorf("docs/operate.md has the line %q, which nothing logs", line)
+		}
+	}
+}
+
+// TestOperatePageSaysWhatToDoAboutEachWarning checks that each warning and error of the code
+// is in the tables. One that is tried again says so itself, and what to do then stands above them.
+func TestOperatePageSaysWhatToDoAboutEachWarning(t *testing.T) {
+	explained := explainedLines(t)
+	found := 0
+	for _, line := range logCall.FindAllStringSubmatch(sources(t, loggedBy...), -1) {
+		found++
+		message := strings.TrimSpace(line[1])
+		if !slices.Contains(explained, message) && !strings.Contains(message, "retrying") && !strings.Contains(message, "trying again") {
+			t.Errorf("docs/operate.md lacks the line %q", message)
+		}
+	}
+	if found < 70 {
+		t.Errorf("%d calls were found, want 70 at least", found)
 	}
 }
 
 // TestOperatePageExplainsMessagesOfTheCode checks the table of messages: an operator searches
 // for them word by word. What differs is written as … there.
 func TestOperatePageExplainsMessagesOfTheCode(t *testing.T) {
-	var code strings.Builder
-	for _, pattern := range []string{"*.go", "../../scheduler/*/*.go", "../../lcs/*/*.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			if !strings.HasSuffix(file, "_test.go") {
-				code.WriteString(read(t, file))
-			}
-		}
-	}
+	code := sources(t, "*.go", "../../scheduler/*/*.go", "../../lcs/*/*.go")
 	_, section, _ := strings.Cut(page(t, "docs/operate.md"), "## Messages\n")
 	rows := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(section, -1)
 	if len(rows) < 10 {
@@ -153,7 +185,7 @@ func TestOperatePageExplainsMessagesOfTheCode(t *testing.T) {
 	}
 	for _, row := range rows {
 		for part := range strings.SplitSeq(row[1], "…") {
-			if !strings.Contains(code.String(), strings.TrimSpace(part)) {
+			if !strings.Contains(code, strings.TrimSpace(part)) {
 				t.Errorf("docs/operate.md has the message %q, which nothing says: %q", row[1], part)
 			}
 		}

@@ -38,6 +38,19 @@ type rendered map[string]string
 // render renders the chart as helm template does.
 func render(t *testing.T, values map[string]any) (rendered, error) {
 	t.Helper()
+	files, err := renderAll(t, values)
+	out := rendered{}
+	for name, text := range files {
+		if strings.HasSuffix(name, ".yaml") && strings.TrimSpace(text) != "" {
+			out[name] = strings.TrimSpace(text) + "\n"
+		}
+	}
+	return out, err
+}
+
+// renderAll renders every template of the chart, the notes of an installation too.
+func renderAll(t *testing.T, values map[string]any) (map[string]string, error) {
+	t.Helper()
 	chart, err := loader.Load(chartDir)
 	if err != nil {
 		t.Fatal(err)
@@ -48,11 +61,9 @@ func render(t *testing.T, values map[string]any) (rendered, error) {
 		return nil, err
 	}
 	files, err := engine.Render(chart, all)
-	out := rendered{}
+	out := map[string]string{}
 	for name, text := range files {
-		if name = strings.TrimPrefix(name, "curfew/templates/"); strings.HasSuffix(name, ".yaml") && strings.TrimSpace(text) != "" {
-			out[name] = strings.TrimSpace(text) + "\n"
-		}
+		out[strings.TrimPrefix(name, "curfew/templates/")] = text
 	}
 	return out, err
 }
@@ -307,6 +318,38 @@ func selects(t *testing.T, name string, objects []object, labels map[string]stri
 	}
 }
 
+// TestNotesSayHowToReachTheDaemon reads what Helm prints after an installation.
+func TestNotesSayHowToReachTheDaemon(t *testing.T) {
+	const export = "export CURFEW_API_TOKEN="
+	tests := []struct{ name, values, want, not string }{
+		{
+			"the token of a secret", "secrets: {existing: [curfew], apiToken: api-token}",
+			export + "$(kubectl --namespace curfew get secret curfew -o jsonpath='{.data.api-token}' | base64 -d)\n  curfew status\n", "There is no API token",
+		},
+		{
+			"the token of one of two secrets", "secrets: {existing: [curfew, oidc], apiToken: api.token}",
+			export + "$(kubectl --namespace curfew get secret curfew oidc -o jsonpath='{.items[*].data.api\\.token}' | base64 -d)\n", "There is no API token",
+		},
+		{"no token", "{}", "There is no API token", export},
+		{"another port", "service: {port: 80}", "port-forward service/curfew 8080:80\n", export},
+		{"no public address", "{}", "warnings of stops carry no links", export},
+		{"a public address", "publicUrl: https://curfew.example.com", "section\naccess", "carry no links"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			values := valuesOf(t, tt.values)
+			values["schedulesConfigMap"] = "mine"
+			files, err := renderAll(t, values)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if notes := files["NOTES.txt"]; !strings.Contains(notes, tt.want) || strings.Contains(notes, tt.not) {
+				t.Errorf("the notes lack %q or have %q:\n%s", tt.want, tt.not, notes)
+			}
+		})
+	}
+}
+
 func TestValuesThatCannotBeAreRefused(t *testing.T) {
 	tests := []struct{ name, values, want string }{
 		{"no schedule file", "", "there is no schedule file"},
@@ -349,7 +392,7 @@ func plainManifests(t *testing.T, kind string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := bytes.NewBufferString("# Rendered from deploy/helm/curfew with values-" + kind + ".yaml, by make manifests: do not edit.\n")
+	text := bytes.NewBufferString("# Rendered from deploy/helm/curfew with values-" + kind + ".yaml and schedules.yaml: edit those and run make manifests, or edit a copy of this file.\n")
 	for _, name := range slices.Sorted(maps.Keys(r)) {
 		if !strings.HasPrefix(name, "tests/") {
 			fmt.Fprintf(text, "---\n%s", r[name])
@@ -382,15 +425,18 @@ func TestCopiesAreEqual(t *testing.T) {
 
 func TestPlainManifestsAreValid(t *testing.T) {
 	check := newValidator(t)
-	for _, name := range []string{"namespace", "sqlite", "postgres"} {
+	for name, least := range map[string]int{"namespace": 1, "sqlite": 6, "postgres": 6, "files": 1, "restore": 1} {
 		objects := rendered{name: read(t, "../kubernetes/"+name+".yaml")}.objects(t)
 		for _, o := range objects {
 			for _, problem := range check.problems(o.text) {
 				t.Errorf("%s: %s %s: %s", name, o.Kind, o.Metadata.Name, problem)
 			}
+			for _, problem := range restricted(t, o) {
+				t.Errorf("%s: %s %s is not admitted under the restricted level: %s", name, o.Kind, o.Metadata.Name, problem)
+			}
 		}
-		if name != "namespace" && len(objects) < 6 {
-			t.Errorf("%s.yaml has %d objects, want 6 at least", name, len(objects))
+		if len(objects) < least {
+			t.Errorf("%s.yaml has %d objects, want %d at least", name, len(objects), least)
 		}
 	}
 }

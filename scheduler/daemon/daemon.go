@@ -197,7 +197,7 @@ func (d *daemon) site(p parts, told notices, reg *prometheus.Registry) (*web.Ser
 	changes, policy := access.NewChanges(p.engine, p.past), access.NewPolicy(d.access.rules)
 	o := pages.Options{
 		Engine: p.engine, Reports: p.past, Preview: p.reload.preview, Logger: d.Logger, Version: d.Version, Demo: d.Demo != nil, Events: api.EventsPath,
-		Changes: changes, Keys: access.NewKeys(p.past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers, Upkeep: p.upkeep,
+		Changes: changes, Keys: access.NewKeys(p.past.store.CalendarKeys, policy), CanSignIn: d.access.enabled, Why: policy.Why, PublicURL: d.access.address(), Receivers: told.deliverer.Receivers, Upkeep: p.upkeep, File: p.fileStatus,
 	}
 	if told.links != nil {
 		o.Links = told.links

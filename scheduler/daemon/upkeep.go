@@ -28,12 +28,17 @@ func (p parts) upkeep(ctx context.Context) (scheduler.Upkeep, error) {
 	if u.Quotas, err = p.quotas(ctx, now); err != nil {
 		return u, err
 	}
-	f := p.file(ctx)
-	u.File = scheduler.FileStatus{Path: f.Path, ActiveSince: f.ActiveSince}
-	if f.Refused != nil {
-		u.File.RefusedAt, u.File.Problems = f.Refused.At, f.Refused.Problems
-	}
 	return u, nil
+}
+
+// fileStatus returns what the schedule file is in this process.
+func (p parts) fileStatus() scheduler.FileStatus {
+	f := p.reload.file.current()
+	status := scheduler.FileStatus{Path: f.Path, ActiveSince: f.ActiveSince}
+	if f.Refused != nil {
+		status.RefusedAt, status.Problems = f.Refused.At, f.Refused.Problems
+	}
+	return status
 }
 
 // file returns the schedule file, and that of another replica where it has another. A

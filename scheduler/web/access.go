@@ -106,7 +106,7 @@ func (g gate) identify(w http.ResponseWriter, r *http.Request) (who *access.Iden
 // refuseToken answers a request with a wrong token.
 func (g gate) refuseToken(w http.ResponseWriter, r *http.Request, said verdict) {
 	if said == tokenWrong {
-		unauthorized(w, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
+		g.unauthorized(w, r, "the token is wrong", "the token sent is not the daemon's: set CURFEW_API_TOKEN to the same value on the daemon and where you send it from")
 		return
 	}
 	wait := g.tokens.wrong.Wait(r.RemoteAddr, time.Now())
@@ -124,15 +124,17 @@ func (g gate) refuse(w http.ResponseWriter, r *http.Request) {
 	case g.enabled() && g.kind == page:
 		g.problem(w, r, http.StatusUnauthorized, "you are not signed in", "nothing was changed: sign in at /login, and do it again")
 	case g.enabled():
-		unauthorized(w, "a token or a signed-in user is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN, or sign in at /login")
+		g.unauthorized(w, r, "a token or a signed-in user is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN, or sign in at /login")
 	case g.kind != apiChange && g.local && !passedOn(r):
 		api.WriteProblem(w, http.StatusMisdirectedRequest, "this address is not curfew's", "ask for http://localhost or http://127.0.0.1, or set CURFEW_API_TOKEN on the daemon and send it")
+	case g.kind == page && g.tokens.token != nil:
+		g.unauthorized(w, r, "nobody can sign in here yet", "a browser cannot send the API token: add the section access to the schedule file, by which people sign in (docs/access.md), or use the command curfew with CURFEW_API_TOKEN")
 	case g.tokens.token != nil:
-		unauthorized(w, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN; the daemon's log says when it cannot read that")
+		g.unauthorized(w, r, "a token is needed", "send Authorization: Bearer with the value of the daemon's CURFEW_API_TOKEN; the daemon's log says when it cannot read that")
 	case g.kind == apiChange:
 		api.WriteProblem(w, http.StatusForbidden, api.ChangesRefused, "set CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE on the daemon, and send the token")
 	default:
-		api.WriteProblem(w, http.StatusForbidden, "the API is closed", "off loopback, and behind a proxy, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon, or the schedule file has access")
+		g.problem(w, r, http.StatusForbidden, "the API is closed", "off loopback, and behind a proxy, curfew serves health and metrics only, unless CURFEW_API_TOKEN or CURFEW_API_TOKEN_FILE is set on the daemon, or the schedule file has access")
 	}
 }
 
@@ -147,9 +149,9 @@ func (g gate) problem(w http.ResponseWriter, r *http.Request, status int, title,
 	api.WriteProblem(w, status, title, detail)
 }
 
-func unauthorized(w http.ResponseWriter, title, detail string) {
+func (g gate) unauthorized(w http.ResponseWriter, r *http.Request, title, detail string) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="curfew"`)
-	api.WriteProblem(w, http.StatusUnauthorized, title, detail)
+	g.problem(w, r, http.StatusUnauthorized, title, detail)
 }
 
 // passedOn reports whether a proxy passed a request on, so that it may come from anywhere:

@@ -56,6 +56,22 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
+// A browser cannot send the token: it is told what to do in its own words.
+func TestPageThatNeedsTheTokenSaysHowPeopleSignIn(t *testing.T) {
+	h := handler(onAnAddress, known, nil)
+	res := ask(h, "GET", "10.0.0.7", "/", "")
+	said := body(t, res)
+	if kind := res.Header.Get("Content-Type"); res.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(kind, "text/html") || !strings.Contains(said, "add the section access to the schedule file") {
+		t.Errorf("GET / without the token = %d %s\n%s", res.StatusCode, kind, said)
+	}
+	if res := ask(h, "GET", "10.0.0.7", "/", known); res.StatusCode != http.StatusOK {
+		t.Errorf("GET / with the token = %d", res.StatusCode)
+	}
+	if res := ask(h, "GET", "10.0.0.7", "/api/v1/runs", ""); res.StatusCode != http.StatusUnauthorized || res.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("GET /api/v1/runs without the token = %d %s", res.StatusCode, res.Header.Get("Content-Type"))
+	}
+}
+
 func TestTokenNeedsItsScheme(t *testing.T) {
 	req := httptest.NewRequest("GET", "http://10.0.0.7:8080/api/v1/runs", nil)
 	req.Header.Set("Authorization", known)

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -161,12 +160,8 @@ func filterOf(r *http.Request) (scheduler.RunFilter, error) {
 	if f.Since, err = instant(q, "since", time.Time{}); err != nil {
 		return f, err
 	}
-	if limit := q.Get("limit"); limit != "" {
-		if f.Limit, err = strconv.Atoi(limit); err != nil || f.Limit < 1 || f.Limit > MaxPage {
-			return f, &badParameter{"limit", fmt.Sprintf("a number from 1 to %d", MaxPage)}
-		}
-	}
-	return f, nil
+	f.Limit, err = limitOf(q, 0)
+	return f, err
 }
 
 func (a *API) run(r *http.Request) (any, error) {
@@ -219,23 +214,19 @@ func (a *API) daemon(r *http.Request) (any, error) {
 	return a.opts.Daemon(), nil
 }
 
-func (a *API) statuses(r *http.Request) ([]scheduler.EnvironmentStatus, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
-	return a.opts.Engine.Statuses(r.Context())
-}
-
 func (a *API) environments(r *http.Request) (any, error) {
-	all, err := a.statuses(r)
+	all, err := a.opts.Engine.Statuses(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	return list(items(all, environmentOf), ""), nil
+	return listing[scheduler.EnvironmentStatus, Environment]{func(s scheduler.EnvironmentStatus) string { return s.Name }, environmentOf}.page(r, all)
 }
 
 func (a *API) environment(r *http.Request) (any, error) {
-	all, err := a.statuses(r)
+	if _, err := query(r); err != nil {
+		return nil, err
+	}
+	all, err := a.opts.Engine.Statuses(r.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -248,20 +239,14 @@ func (a *API) environment(r *http.Request) (any, error) {
 }
 
 func (a *API) accounts(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
 	found, err := a.opts.Engine.Accounts(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	return list(items(found, accountOf), ""), nil
+	return listing[scheduler.AccountStatus, Account]{func(s scheduler.AccountStatus) string { return s.Name }, accountOf}.page(r, found)
 }
 
 func (a *API) receivers(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
 	var found []scheduler.ReceiverStatus
 	if a.opts.Receivers != nil {
 		var err error
@@ -269,5 +254,5 @@ func (a *API) receivers(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
-	return list(items(found, receiverOf), ""), nil
+	return listing[scheduler.ReceiverStatus, Receiver]{func(s scheduler.ReceiverStatus) string { return s.Name }, receiverOf}.page(r, found)
 }

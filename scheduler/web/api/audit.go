@@ -32,7 +32,7 @@ func (a *API) audit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit, err := limitOf(q)
+	limit, err := limitOf(q, MaxPage)
 	if err != nil {
 		return nil, err
 	}

@@ -73,14 +73,11 @@ func (a *API) approve(r *http.Request) (any, error) {
 }
 
 func (a *API) overrides(r *http.Request) (any, error) {
-	if _, err := query(r); err != nil {
-		return nil, err
-	}
 	found, err := a.opts.Engine.Overrides(r.Context())
 	if err != nil {
 		return nil, err
 	}
-	return list(items(found, overrideOf), ""), nil
+	return listing[scheduler.OverrideStatus, Override]{func(o scheduler.OverrideStatus) string { return o.ID }, overrideOf}.page(r, found)
 }
 
 // An OverrideRequest asks for an override; From is now when it is absent.
@@ -256,17 +253,26 @@ func doubtfulValue(d *json.Decoder) string {
 	return ""
 }
 
-// readable says what is wrong with a body without naming a type of ours.
+// readable says what is wrong with a body without naming a type of ours, or of Go.
 func readable(err error) string {
+	const instants = "RFC 3339 with an offset, such as 2026-11-23T19:00:00+01:00"
 	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
 	var instant *time.ParseError
 	switch {
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Sprintf("it is a JSON %s; want an object", kind.Value)
 	case errors.As(err, &kind):
 		return fmt.Sprintf("%s cannot be a JSON %s", kind.Field, kind.Value)
 	case errors.As(err, &instant):
-		return fmt.Sprintf("%s is not RFC 3339 with an offset, such as 2026-11-23T19:00:00+01:00", instant.Value)
+		return fmt.Sprintf("%s is not %s", instant.Value, instants)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "it is empty, cut off or larger than 1 MiB"
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("it is not JSON: %v, at character %d", syntax, syntax.Offset)
 	}
-	return err.Error()
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return "it has no field " + name
+	}
+	return "an instant in it is not text; want " + instants // the only type of ours that reads itself
 }

@@ -2,10 +2,7 @@ package api
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -70,21 +67,8 @@ func firesQueryOf(r *http.Request, now time.Time) (firesQuery, error) {
 	if q.to.Before(q.from) || q.to.Sub(q.from) > maxSpan {
 		return q, &badParameter{"to", "an instant after from, 400 days later at most"}
 	}
-	q.limit, err = limitOf(values)
+	q.limit, err = limitOf(values, MaxPage)
 	return q, err
-}
-
-// limitOf is how many entries a page may have.
-func limitOf(values url.Values) (int, error) {
-	s := values.Get("limit")
-	if s == "" {
-		return MaxPage, nil
-	}
-	limit, err := strconv.Atoi(s)
-	if err != nil || limit < 1 || limit > MaxPage {
-		return 0, &badParameter{"limit", fmt.Sprintf("a number from 1 to %d", MaxPage)}
-	}
-	return limit, nil
 }
 
 // firesCursor names the last fire of a page, and the end of the range: one that was

@@ -88,9 +88,7 @@ func (c *Client) Runs(ctx context.Context, q RunQuery) ([]api.Run, error) {
 
 // Environments returns every environment of the daemon's file.
 func (c *Client) Environments(ctx context.Context) ([]api.Environment, error) {
-	var page api.List[api.Environment]
-	err := c.get(ctx, "/api/v1/environments", listed(&page))
-	return page.Items, err
+	return all[api.Environment](ctx, c, "/api/v1/environments", url.Values{})
 }
 
 // Environment returns one environment of the daemon's file.
@@ -147,16 +145,12 @@ func (c *Client) Approve(ctx context.Context, id string) (api.Run, error) {
 
 // Overrides returns those that have not ended, or ended in the last day.
 func (c *Client) Overrides(ctx context.Context) ([]api.Override, error) {
-	var page api.List[api.Override]
-	err := c.get(ctx, "/api/v1/overrides", listed(&page))
-	return page.Items, err
+	return all[api.Override](ctx, c, "/api/v1/overrides", url.Values{})
 }
 
 // Accounts returns the accounts of the daemon's file.
 func (c *Client) Accounts(ctx context.Context) ([]api.Account, error) {
-	var page api.List[api.Account]
-	err := c.get(ctx, "/api/v1/accounts", listed(&page))
-	return page.Items, err
+	return all[api.Account](ctx, c, "/api/v1/accounts", url.Values{})
 }
 
 // ReleaseAccount ends the holds of an account.
@@ -168,9 +162,7 @@ func (c *Client) ReleaseAccount(ctx context.Context, name string) (api.Account, 
 
 // Receivers returns how deliveries to the receivers of notices go.
 func (c *Client) Receivers(ctx context.Context) ([]api.Receiver, error) {
-	var page api.List[api.Receiver]
-	err := c.get(ctx, "/api/v1/receivers", listed(&page))
-	return page.Items, err
+	return all[api.Receiver](ctx, c, "/api/v1/receivers", url.Values{})
 }
 
 // Savings returns what was saved since an instant; since the daemon's default when it is
@@ -192,17 +184,22 @@ func (c *Client) Audit(ctx context.Context, since time.Time) ([]api.AuditEntry, 
 	if !since.IsZero() {
 		values.Set("since", since.Format(time.RFC3339))
 	}
-	all := []api.AuditEntry{}
+	return all[api.AuditEntry](ctx, c, "/api/v1/audit", values)
+}
+
+// all returns the items of a listing, from as many pages as there are.
+func all[T any](ctx context.Context, c *Client, path string, q url.Values) ([]T, error) {
+	list := []T{}
 	for {
-		var page api.List[api.AuditEntry]
-		if err := c.get(ctx, "/api/v1/audit?"+values.Encode(), listed(&page)); err != nil {
+		var page api.List[T]
+		if err := c.get(ctx, path+"?"+q.Encode(), listed(&page)); err != nil {
 			return nil, err
 		}
-		all = append(all, page.Items...)
+		list = append(list, page.Items...)
 		if page.NextCursor == nil {
-			return all, nil
+			return list, nil
 		}
-		values.Set("cursor", *page.NextCursor)
+		q.Set("cursor", *page.NextCursor)
 	}
 }
 

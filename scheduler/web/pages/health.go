@@ -83,6 +83,10 @@ func (p *Pages) health(r *http.Request, c *clock) (any, error) {
 		}
 		h.Accounts = append(h.Accounts, l)
 	}
+	if p.opts.File != nil {
+		f := p.opts.File()
+		h.File = FileLine{f.Path, c.moment(f.ActiveSince), c.moment(f.RefusedAt), f.Problems}
+	}
 	if err := p.upkeep(r.Context(), c, h); err != nil {
 		return nil, err
 	}
@@ -127,6 +131,5 @@ func (p *Pages) upkeep(ctx context.Context, c *clock, h *Health) error {
 	for _, hold := range u.Holds {
 		h.Holds = append(h.Holds, HoldLine{hold.Scope, hold.Reason, c.moment(hold.Until)})
 	}
-	h.File = FileLine{u.File.Path, c.moment(u.File.ActiveSince), c.moment(u.File.RefusedAt), u.File.Problems}
 	return nil
 }

@@ -98,7 +98,9 @@ type Options struct {
 	// those that fail. Nil: there are none.
 	Receivers func(ctx context.Context) ([]scheduler.ReceiverStatus, error)
 	// Upkeep returns what the daemon shows of its own work. Nil: nothing.
-	Upkeep  func(ctx context.Context) (scheduler.Upkeep, error)
+	Upkeep func(ctx context.Context) (scheduler.Upkeep, error)
+	// File returns what the schedule file is. Nil: there is none.
+	File    func() scheduler.FileStatus
 	Changes Changes
 	// Keys are those of calendars. Nil: there are none.
 	Keys Keys
@@ -250,7 +252,7 @@ func (p *Pages) frame(r *http.Request, c *clock, page, title string, body any) F
 		Who: name, CanSignIn: name == "" && p.canSignIn(),
 		Title: title, Page: page, Version: p.opts.Version, Zone: c.zone.String(), Demo: p.opts.Demo, Preview: p.opts.Preview != nil, Now: c.moment(c.now.Truncate(time.Minute)), Body: body,
 	}
-	if p.opts.Standby != nil {
+	if p.opts.Standby != nil && who.May(access.Read) == nil { // it names a host
 		f.Standby = cmp.Or(p.opts.Standby(), "another process")
 	}
 	if live(page) {
@@ -279,6 +281,7 @@ type Frame struct {
 	Events                     string // of a page that follows them
 	Now                        Moment
 	Failing                    []FailingReceiver // of notices
+	Refused                    Moment            // since when the schedule file as it is now has errors
 	Who                        string            // who is signed in, "" for nobody
 	CanSignIn                  bool              // nobody is, and somebody could
 	Done                       string            // what a form has done, in a sentence
@@ -349,6 +352,9 @@ func (p *Pages) show(name, title string, f func(r *http.Request, c *clock) (any,
 		}
 		frame := p.frame(r, c, page, title, body)
 		frame.Done, frame.Failing = said, failing
+		if p.opts.File != nil && name != "health" { // which has the errors
+			frame.Refused = c.moment(p.opts.File().RefusedAt)
+		}
 		p.write(w, r, status, page, frame)
 	}
 }

@@ -38,6 +38,11 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* Where kubectl finds the API token in what it prints of the secrets: an object for one, a list for more. */}}
+{{- define "curfew.tokenPath" -}}
+{ {{- if gt (len .Values.secrets.existing) 1 }}.items[*]{{ end }}.data.{{ replace "." "\\." .Values.secrets.apiToken -}} }
+{{- end }}
+
 {{/* What cannot be said in the schema: values that exclude or need each other. */}}
 {{- define "curfew.check" -}}
 {{- $pg := .Values.database.postgres }}
