@@ -241,7 +241,7 @@ func TestPagesInABrowser(t *testing.T) {
 		name, path string
 		says       []string
 	}{
-		{"tonight", "/", []string{"This is a demo", "Tonight and the week", "contoso-test", "not as wanted", "Failed in the last day", "fabrikam-sandbox", "74.40 EUR a day", "Europe/Copenhagen"}},
+		{"tonight", "/", []string{"This is a demo", "Tonight and the week", "contoso-test", "not as wanted", "The last run failed", "fabrikam-sandbox", "74.40 EUR a day", "Europe/Copenhagen"}},
 		{"tonight-filtered", "/?tag=test&state=failed", []string{"contoso-test", "1 of 19 environments"}},
 		{"tonight-empty", "/?name=nobody-*", []string{"No environment is like that"}},
 		{"environment", "/environments/contoso-test", []string{"window mon-fri 08:00-17:00", "not as wanted", "stop", "failed", "Last runs"}},

@@ -22,6 +22,10 @@ import (
 // rowsShown bounds the rows of a page.
 const rowsShown = 50
 
+// failedSince is how long a run that failed is shown, unless another came after it: what failed
+// on Friday evening is still to be seen on Monday.
+const failedSince = 7 * 24 * time.Hour
+
 // A filter is which environments a page shows, as its address says.
 type filter struct {
 	Tag, Name, Project, State string
@@ -338,9 +342,9 @@ func (p *Pages) usual(r *http.Request, rows []Row) error {
 	return nil
 }
 
-// failures are the environments whose last run of the last day failed or was missed.
+// failures are the environments whose last run failed or was missed.
 func (p *Pages) failures(r *http.Request, c *clock) (map[string]*Failure, error) {
-	runs, err := p.opts.Reports.LastFailed(r.Context(), c.now.Add(-24*time.Hour))
+	runs, err := p.opts.Reports.LastFailed(r.Context(), c.now.Add(-failedSince))
 	if err != nil {
 		return nil, err
 	}
