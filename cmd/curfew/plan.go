@@ -20,7 +20,8 @@ import (
 
 const (
 	maxPlanDays   = 3660
-	maxQuotaNotes = 100  // beyond them the reader has understood
+	maxQuotaNotes = 100 // beyond them the reader has understood
+	maxClockNotes = 100
 	maxForecasts  = 5000 // of fires that cannot be done at once, listed or not: each takes time
 )
 
@@ -83,8 +84,10 @@ func printPlan(ctx context.Context, e env, path string, o planOptions) error {
 	w := bufio.NewWriterSize(e.stdout, 64<<10)
 	switch o.form.value {
 	case "json":
+		l.noteClocks(e)
 		err = l.writeJSON(w)
 	case "ics":
+		l.noteClocks(e)
 		err = l.writeCalendar(w, time.Now())
 	default:
 		err = l.writeTable(w, newScreen(e, cfg.Zone()), newGrouping(cfg, o.each))
@@ -153,6 +156,26 @@ func (l listing) warnQuota(e env, cfg *config.Config) {
 		}
 		_, _ = fmt.Fprintf(e.stderr, "%s: LCS's limits allow no %s at once with %s: the last call goes at %s; with %d accounts all would go at once\n",
 			f.At.Format(clock), wording.Count(f.Calls, string(f.Action)), f.With(), f.Last.In(f.At.Location()).Format(clock), f.Needed)
+	}
+}
+
+// noteClocks reports the fires that a change of the clocks moves, where their form has no
+// room for it.
+func (l listing) noteClocks(e env) {
+	notes := 0
+	for f := range l.grouped() {
+		if !plan.ChangesNear(f.At) {
+			continue
+		}
+		text, ok := l.plan.ZoneChange(f)
+		if !ok {
+			continue
+		}
+		if notes++; notes > maxClockNotes {
+			_, _ = fmt.Fprintf(e.stderr, "more than %d fires fall on a change of the clocks; the others are not named here\n", maxClockNotes)
+			return
+		}
+		_, _ = fmt.Fprintf(e.stderr, "%s: %s of %s: %s\n", f.At.Format(clock), f.Action, f.Schedule, text)
 	}
 }
 

@@ -3,8 +3,12 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -78,6 +82,53 @@ func TestStreamedFormsAreThoseOfAllRowsAtOnce(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestPlanNotesChangesOfTheClocks holds the notes on stderr of the forms that have no room
+// for them, and their output, which has nothing but fires.
+func TestPlanNotesChangesOfTheClocks(t *testing.T) {
+	const note = "Sun 2027-03-28 03:00 CEST: start of office: 02:30 does not exist on 2027-03-28 in Europe/Copenhagen; fires at 03:00\n"
+	file := filepath.Join(t.TempDir(), "schedules.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(mixedFile, "mon-fri 02:30", "02:30")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name, form string
+		args       []string
+		notes      int
+	}{
+		{"json", "json", nil, 1},
+		{"iCalendar", "ics", nil, 1},
+		{"the table has it in the reason", "table", nil, 0},
+		{"of other days", "json", []string{"--days", "7"}, 0},
+		{"of other environments", "json", []string{"--environment", "a-much-longer-name"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := append([]string{"--config", file, "plan", "--from", "2027-03-20", "-o", tt.form}, tt.args...)
+			if tt.args == nil || tt.args[0] != "--days" {
+				args = append(args, "--to", "2027-04-03")
+			}
+			code, out, errs := command(t, nil, args...)
+			if code != exitDone || strings.Count(errs, note) != tt.notes {
+				t.Errorf("exited %d, stderr:\n%swant %d times:\n%s", code, errs, tt.notes, note)
+			}
+			if tt.form == "json" && !json.Valid([]byte(out)) {
+				t.Errorf("stdout is no JSON:\n%s", out)
+			}
+		})
+	}
+}
+
+func TestValidateSaysWithinWhichTimeNothingFires(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "schedules.yaml")
+	src := mixedFile[:strings.Index(mixedFile, "schedules:")] + "schedules: [{name: s, environments: \"*\", start: \"07:00\", enabled: false}]\n"
+	if err := os.WriteFile(file, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, out, _ := command(t, nil, "--config", file, "validate"); !strings.Contains(out, "1 schedule, no fire within twelve months\n") {
+		t.Errorf("validate prints\n%s\nwant no fire within twelve months", out)
 	}
 }
 

@@ -82,7 +82,7 @@ func summary(file string, cfg *config.Config) string {
 		}
 	}
 	if first.At.IsZero() {
-		return s + ", no coming fire"
+		return s + ", no fire within twelve months"
 	}
 	return s + fmt.Sprintf(", next fire: %s of %s at %s", first.Action, first.Schedule, first.At.Format(clock))
 }

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Path         string         // as given to Load
 	Dir          string         // what relative paths in the file are relative to
-	Location     *time.Location // the file's zone, nil when every schedule has its own
+	Location     *time.Location // the file's zone, or the one that all schedules have; nil when they differ
 	Currency     string         // display text for costs, "" when not given
 	Accounts     []Account
 	Projects     []Project

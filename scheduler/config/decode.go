@@ -138,7 +138,7 @@ func (f *fields) take(key, value *yaml.Node) {
 		d.errorf(key, msgSecretKey, f.section.title)
 		return
 	case !f.section.has(key.Value):
-		d.errorf(key, msgUnknownKey, cut(key.Value), f.section.title, d.meant(key.Value, f.section.names()))
+		d.errorf(key, msgUnknownKey, cut(key.Value), f.section.title, d.meantKey(key.Value, f.section))
 		return
 	}
 	if f.has(key.Value) {
@@ -184,6 +184,12 @@ func (f *fields) first(name string) *yaml.Node {
 func (f *fields) has(key string) bool {
 	_, ok := f.values[key]
 	return ok
+}
+
+// isEmpty reports whether a list is missing or has no entries.
+func (f *fields) isEmpty(key string) bool {
+	n := f.values[key]
+	return !f.has(key) || n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0
 }
 
 // text reads a value that is text, or "" when there is none.

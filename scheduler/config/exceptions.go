@@ -46,6 +46,22 @@ func (d *decoder) decodeExceptions(f *fields) {
 	d.cfg.Spec.Exceptions = d.cfg.Exceptions
 }
 
+// warnExceptionsAlone reports the environments that only exceptions start and stop, in a
+// file with schedules, and marks them as used.
+func (d *decoder) warnExceptionsAlone() {
+	for _, e := range d.cfg.Exceptions {
+		for _, name := range e.Environments {
+			if d.environments.used[name] {
+				continue
+			}
+			d.environments.used[name] = true
+			if len(d.schedules) > 0 {
+				d.warnf(d.environments.places[name], msgOnlyException, name)
+			}
+		}
+	}
+}
+
 // span reads when the exception begins and ends. It returns whether both are known.
 func (d *decoder) span(f *fields, e *plan.Exception) bool {
 	date, from, until := f.has("date"), f.has("from"), f.has("until")
@@ -81,6 +97,10 @@ func (d *decoder) oneDay(f *fields, e *plan.Exception) bool {
 		return false
 	}
 	date, err := plan.ParseDate(s)
+	if first, last, ok := dateSpan(s); ok {
+		d.errorf(n, msgDateSpan, s, first, last.AddDays(1))
+		return false
+	}
 	if err != nil {
 		d.ruleError(n, err)
 		return false
@@ -94,6 +114,14 @@ func (d *decoder) oneDay(f *fields, e *plan.Exception) bool {
 		return false
 	}
 	return true
+}
+
+// dateSpan reads a range of days, as calendars have them.
+func dateSpan(s string) (first, last plan.Date, ok bool) {
+	a, b, found := strings.Cut(s, "/")
+	first, err1 := plan.ParseDate(a)
+	last, err2 := plan.ParseDate(b)
+	return first, last, found && err1 == nil && err2 == nil && !last.Before(first)
 }
 
 // instant reads a day, which is its first instant, a local time, or a time of
@@ -149,6 +177,12 @@ func (d *decoder) checkSpan(f *fields, e plan.Exception) {
 	}
 	if !d.opts.Now.IsZero() && !e.Until.After(d.opts.Now) {
 		d.warnf(placeOf(f, "until", "date"), msgPast, writeTime(e.Until, e.Location))
+		return
+	}
+	if n := f.values["until"]; d.opts.Notes && n != nil && len(d.exceptions) < maxNotes {
+		if date, err := plan.ParseDate(n.Value); err == nil {
+			d.notef(n, msgUntilDay, date)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ type key struct {
 	name     string
 	doc      string // a sentence for the schema, with default, unit and example
 	want     string // what a message says is wanted
+	also     string // another word that people write for it
 	required bool
 	words    []string // all that are allowed, for a word
 
@@ -201,7 +202,7 @@ func exceptionSection() section {
 	return section{title: "an exception", rules: exceptionRules(), keys: []key{
 		selectorKey(),
 		{name: "from", doc: "Start, included: a day (from midnight), a local time, or RFC 3339. Example: 2026-12-28.", want: when, shape: text()},
-		{name: "until", doc: "End, excluded: a day (until midnight), a local time, or RFC 3339. Example: 2027-01-02.", want: when, shape: text()},
+		{name: "until", also: "to", doc: "End, excluded: a day (until midnight), a local time, or RFC 3339. Example: 2027-01-02.", want: when, shape: text()},
 		{name: "date", doc: "The one day of the exception, in place of from and until. Example: 2026-12-29.", want: "a day such as 2026-12-29", shape: shape{"type": "string", "pattern": datePattern}},
 		{name: "keep", doc: "State to keep the environments in. Example: stopped.", want: oneOf(keep), words: keep, shape: enum(keep)},
 		uptimeKey(),

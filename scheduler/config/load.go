@@ -84,7 +84,7 @@ func (d *decoder) decode(src []byte) {
 	if !ok || !d.version(f) {
 		return
 	}
-	d.cfg.Location = d.zone(f)
+	d.cfg.Location = d.fileZone(f)
 	d.cfg.Currency = d.currency(f)
 	d.cfg.Defaults = d.defaults(f.values["defaults"])
 	d.decodeAccounts(f)
@@ -100,6 +100,7 @@ func (d *decoder) decode(src []byte) {
 	}
 	d.warnUnused(d.accounts, "a project that uses it")
 	d.warnUnused(d.projects, "an environment that uses it")
+	d.warnExceptionsAlone()
 	d.warnUnused(d.environments, "a schedule that selects it")
 	d.warnUnused(d.calendars, "a schedule that uses it")
 	d.warnEndedCalendars()

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,10 +14,11 @@ import (
 
 // How far coming fires are examined, and what that may cost.
 const (
-	zoneHorizon  = 60 * day
+	zoneHorizon  = 60 * day // a change of the clocks after it earns a note, and no warning
 	quotaHorizon = 14 * day
 	maxFires     = 200_000 // of environments with the same rules
 	maxChecked   = 5000    // schedules examined for changes of the clocks
+	maxChanges   = 2       // changes of the clocks reported of a schedule
 )
 
 // lookAhead reports what is true of the coming fires and may surprise.
@@ -73,14 +75,17 @@ func (d *decoder) warnZoneChanges() bool {
 		return false
 	}
 	changes := map[*time.Location][]time.Time{}
-	for _, s := range d.schedules {
+	for i, s := range d.schedules {
 		if !s.Enabled || len(s.Environments) == 0 {
 			continue
 		}
 		at, ok := changes[s.Location]
 		if !ok {
-			at = zoneChanges(s.Location, d.opts.Now, d.opts.Now.Add(zoneHorizon))
+			at = zoneChanges(s.Location, d.opts.Now, d.opts.Now.Add(yearAhead*day))
 			changes[s.Location] = at
+		}
+		if !d.opts.Notes || i >= maxNotes {
+			at = slices.DeleteFunc(slices.Clone(at), d.isFar)
 		}
 		if len(at) > 0 {
 			d.warnScheduleAt(s, at)
@@ -88,6 +93,9 @@ func (d *decoder) warnZoneChanges() bool {
 	}
 	return true
 }
+
+// isFar reports whether a change of the clocks earns a note, and no warning.
+func (d *decoder) isFar(change time.Time) bool { return change.After(d.opts.Now.Add(zoneHorizon)) }
 
 // zoneChanges are the instants from from to to at which the clocks of loc change.
 func zoneChanges(loc *time.Location, from, to time.Time) []time.Time {
@@ -102,19 +110,41 @@ func zoneChanges(loc *time.Location, from, to time.Time) []time.Time {
 	}
 }
 
-// warnScheduleAt examines the fires of one schedule around changes of the clocks.
+// warnScheduleAt reports the next changes of the clocks that move fires of one schedule.
 func (d *decoder) warnScheduleAt(s scheduleEntry, changes []time.Time) {
 	p, err := d.compileAlone(s)
 	if err != nil {
 		return
 	}
+	reported := 0
 	for _, at := range changes {
-		for _, f := range p.Fires(at.Add(-day), at.Add(day)) {
-			if text, ok := p.ZoneChange(f); ok && !f.At.Before(d.opts.Now) {
-				d.warnf(s.place, msgZoneChange, s.Name, f.Action, f.At.Format("2006-01-02"), text)
-			}
+		if reported == maxChanges {
+			return
+		}
+		if d.warnChange(s, p, at) {
+			reported++
 		}
 	}
+}
+
+// warnChange reports the first start and the first stop of a schedule that a change of
+// the clocks moves. It returns whether there is one.
+func (d *decoder) warnChange(s scheduleEntry, p *plan.Plan, change time.Time) bool {
+	severity := Warning
+	if d.isFar(change) {
+		severity = Note
+	}
+	seen := map[plan.Action]bool{}
+	for _, f := range p.Fires(change.Add(-day), change.Add(time.Second)) { // times that are skipped fire at the change
+		if seen[f.Action] || f.At.Before(d.opts.Now) || !plan.ChangesNear(f.At) {
+			continue
+		}
+		if text, ok := p.ZoneChange(f); ok {
+			seen[f.Action] = true
+			d.report(severity, s.place.Line, s.place.Column, msgZoneChange, s.Name, f.Action, f.At.Format("2006-01-02"), text)
+		}
+	}
+	return len(seen) > 0
 }
 
 // warnQuota reports, for each set of accounts and action, the fire that takes

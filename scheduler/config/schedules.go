@@ -15,11 +15,12 @@ const leadAuto = "auto"
 // A scheduleEntry is a schedule and where it stands.
 type scheduleEntry struct {
 	Schedule
-	place *yaml.Node
+	place     *yaml.Node
+	startWins bool // over a stop, which has been reported
 }
 
 func (d *decoder) decodeSchedules(f *fields) {
-	if n := f.values["schedules"]; !f.has("schedules") || n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+	if f.isEmpty("schedules") && f.isEmpty("exceptions") {
 		d.warnf(f.node, msgNoSchedules)
 	}
 	defined := newNames("schedule")
@@ -39,12 +40,12 @@ func (d *decoder) decodeSchedules(f *fields) {
 		for _, name := range s.Environments {
 			d.environments.used[name] = true
 		}
-		d.rules(entry, &s)
+		startWins := d.rules(entry, &s)
 		place := entry.values["name"]
 		if place == nil {
 			place = entry.node
 		}
-		d.schedules = append(d.schedules, scheduleEntry{s, place})
+		d.schedules = append(d.schedules, scheduleEntry{s, place, startWins})
 		d.cfg.Schedules = append(d.cfg.Schedules, s)
 	})
 	d.checkMixed()
@@ -58,15 +59,15 @@ func (d *decoder) lead(f *fields) Lead {
 	return Lead{Fixed: f.duration("lead", 0)}
 }
 
-// rules reads uptime, start, stop and days.
-func (d *decoder) rules(f *fields, s *Schedule) {
+// rules reads uptime, start, stop and days. It returns whether a start wins over a stop.
+func (d *decoder) rules(f *fields, s *Schedule) bool {
 	hasUptime, hasEvents := f.has("uptime"), f.has("start") || f.has("stop")
 	switch {
 	case !hasUptime && !hasEvents:
 		d.errorf(f.node, msgNoRule)
 	case hasUptime && hasEvents:
 		d.errorf(f.node, msgTwoRules)
-		return
+		return false
 	}
 	s.Uptime = d.windows(f)
 	if n := f.values["lead"]; n != nil && !hasUptime {
@@ -77,7 +78,7 @@ func (d *decoder) rules(f *fields, s *Schedule) {
 	s.Starts = d.triggers(f, "start", days)
 	s.Stops = d.triggers(f, "stop", days)
 	d.checkDays(f, s, days)
-	d.checkStops(f, s)
+	return d.checkStops(f, s)
 }
 
 func (d *decoder) windows(f *fields) []plan.Window {
@@ -190,18 +191,29 @@ func timesOfDay(list []plan.Trigger) []string {
 	return times
 }
 
-// checkStops finds stops that can never take effect: of a start and a stop at one
-// instant, the start wins.
-func (d *decoder) checkStops(f *fields, s *Schedule) {
+// checkStops reports stops that never take effect: of a start and a stop at one instant,
+// the start wins. A schedule without any other stop is refused. It returns whether there
+// are such stops.
+func (d *decoder) checkStops(f *fields, s *Schedule) bool {
 	starts := map[string]bool{}
 	for _, t := range s.Starts {
 		starts[t.String()] = true
 	}
+	var lost []plan.Trigger
 	for _, t := range s.Stops {
 		if starts[t.String()] {
-			d.errorf(f.values["stop"], msgStartIsStop, t)
+			lost = append(lost, t)
 		}
 	}
+	severity := Warning
+	if len(lost) == len(s.Stops) {
+		severity = Error
+	}
+	for _, t := range lost {
+		n := f.values["stop"]
+		d.report(severity, n.Line, n.Column, msgStartIsStop, t)
+	}
+	return len(lost) > 0
 }
 
 // checkMixed finds environments that have both kinds of schedules. Each pair of

@@ -2,8 +2,11 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // A shape is a piece of JSON Schema.
@@ -17,9 +20,14 @@ const (
 	idPattern       = `^([0-9a-fA-F]{32}|[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})$`
 	envPattern      = `^[A-Za-z_][A-Za-z0-9_]{0,254}$`
 	regionPattern   = `^[A-Z0-9]{1,3}$`
-	namePattern     = `^[\p{L}\p{M}\p{Nd}._-]{1,100}$`
 	durationPattern = `^[0-9]+d$|^([0-9]+d)?([0-9.]+(h|m|s|ms|us|µs|μs|ns))+$|^0$`
 )
+
+// namePattern is text without what no name has: control characters, white space, ASCII
+// punctuation but . _ -, and the blocks of punctuation and symbols. JSON Schema has no
+// portable way to say "a letter", so it accepts more than validName, and never less.
+const namePattern = "^[^\u0001-,/:-@\\[-\\^`{-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7" +
+	"\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u3000-\u3004\u3008-\u3020\u3030\ufe10-\ufe1f\ufe30-\ufe6f\ufeff-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]+$"
 
 // Schema is the JSON Schema (draft 2020-12) of the schedule file, indented. It is
 // made from the tables that the decoder works by. It knows the structure alone: that
@@ -33,7 +41,23 @@ func Schema() ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	err := enc.Encode(s)
-	return []byte(out.String()), err
+	return ascii(out.String()), err
+}
+
+// ascii writes JSON with its other characters escaped: some are not seen, and escapes of
+// JSON mean the same to every engine of regular expressions.
+func ascii(s string) []byte {
+	var out []byte
+	for _, r := range s {
+		if r < utf8.RuneSelf {
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	return out
 }
 
 // shape is the schema of a mapping with the keys of s.
@@ -62,7 +86,15 @@ func textUpTo(most int) shape {
 	return shape{"type": "string", "pattern": `\S`, "maxLength": most}
 }
 
-func nameShape() shape { return shape{"type": "string", "pattern": namePattern} }
+// nameShape allows more characters where an accent may be one of its own: the loader
+// counts a letter and its accents as one, of at most four characters.
+func nameShape() shape {
+	const parts = 4
+	return shape{"type": "string", "pattern": namePattern, "anyOf": []shape{
+		{"maxLength": maxName},
+		{"maxLength": parts * maxName, "pattern": "[^\u0001-\u02ff]"},
+	}}
+}
 
 func enum(words []string) shape { return shape{"enum": words} }
 

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/unicode/norm"
 	"gopkg.in/yaml.v3"
 
 	"curfew/internal/longtest"
@@ -30,6 +33,104 @@ func TestSchemaFileIsCurrent(t *testing.T) {
 	want, err := os.ReadFile(schemaFile)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%s differs from Schema() (%v); want it written again with -update", schemaFile, err)
+	}
+}
+
+// TestPatternsArePortable holds the patterns to the subset of regular expressions that
+// JSON Schema recommends, which Python, Java, .NET and browsers read alike.
+func TestPatternsArePortable(t *testing.T) {
+	schema, err := Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i := bytes.IndexFunc(schema, func(r rune) bool { return r > unicode.MaxASCII }); i >= 0 {
+		t.Errorf("the schema has a character that is not ASCII at %d, want it escaped", i)
+	}
+	var doc any
+	if err := json.Unmarshal(schema, &doc); err != nil {
+		t.Fatal(err)
+	}
+	odd := regexp.MustCompile(`\\[^sS\[\]^.$()*+?{}|/\\-]|\(\?`) // classes of Unicode, lookaround, named groups, flags
+	seen := map[string]bool{}
+	eachPattern(doc, func(pattern string) {
+		seen[pattern] = true
+		if found := odd.FindString(pattern); found != "" {
+			t.Errorf("the pattern %q has %q, which not every validator reads", pattern, found)
+		}
+	})
+	if !seen[namePattern] || len(seen) < 8 {
+		t.Errorf("saw %d patterns, want at least 8 and that of names", len(seen))
+	}
+}
+
+// eachPattern calls f for every pattern below v.
+func eachPattern(v any, f func(string)) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, value := range v {
+			if pattern, ok := value.(string); ok && key == "pattern" {
+				f(pattern)
+			}
+			eachPattern(value, f)
+		}
+	case []any:
+		for _, value := range v {
+			eachPattern(value, f)
+		}
+	}
+}
+
+// TestTheSchemaKnowsNames tries every character there is in a name: the schema refuses
+// none that the loader accepts, and knows what of ASCII a name may have.
+func TestTheSchemaKnowsNames(t *testing.T) {
+	pattern := regexp.MustCompile(namePattern)
+	refused := 0
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		name := "a" + string(r)
+		loader, schema := validName(Normal(name)), pattern.MatchString(name)
+		switch {
+		case loader && !schema:
+			t.Errorf("the schema refuses U+%04X, which the loader accepts", r)
+		case !loader && schema && (r <= unicode.MaxLatin1 || unicode.In(r, unicode.Zs, unicode.Zl, unicode.Zp) && r >= 0x2000):
+			t.Errorf("the schema accepts U+%04X, which the loader refuses", r)
+		}
+		if !schema {
+			refused++
+		}
+	}
+	if refused < 3000 {
+		t.Errorf("the schema refuses %d characters, want at least 3000", refused)
+	}
+}
+
+func TestTheSchemaCountsNamesAsTheLoaderDoes(t *testing.T) {
+	var doc any
+	src, err := json.Marshal(nameShape())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc, err = jsonschema.UnmarshalJSON(bytes.NewReader(src)); err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("name.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema := c.MustCompile("name.json")
+	tests := []struct {
+		name, text string
+		want       bool
+	}{
+		{"as many as there may be", strings.Repeat("a", maxName), true},
+		{"one more", strings.Repeat("a", maxName+1), false},
+		{"a letter with an accent is one", strings.Repeat("e\u0301", maxName), true},
+		{"a letter with three accents is one", strings.Repeat(norm.NFD.String("\u1f82"), maxName), true},
+		{"none", "", false},
+	}
+	for _, tt := range tests {
+		if loader, schema := validName(Normal(tt.text)), schema.Validate(tt.text) == nil; loader != tt.want || schema != tt.want {
+			t.Errorf("%s: the loader accepts it: %v, the schema: %v, want %v", tt.name, loader, schema, tt.want)
+		}
 	}
 }
 

@@ -52,6 +52,10 @@ func (d *decoder) selected(f *fields) []string {
 	s := d.selection
 	var found []int
 	for _, n := range f.oneOrMore("environments") {
+		if tag := valueOf(n, "tag"); tag != "" && len(n.Content) == 2 {
+			d.errorf(n, msgTagSpace, cut(tag))
+			continue
+		}
 		selector, ok := d.text(n, "environments", f.section.key("environments").want)
 		if ok {
 			found = append(found, d.match(n, selector)...)

@@ -26,6 +26,16 @@ func (d *decoder) meant(word string, allowed []string) string {
 	return "want " + oneOf(allowed)
 }
 
+// meantKey is meant for the keys of a section.
+func (d *decoder) meantKey(word string, s section) string {
+	for _, k := range s.keys {
+		if k.also != "" && strings.EqualFold(k.also, word) {
+			return "did you mean \"" + k.name + "\"?"
+		}
+	}
+	return d.meant(word, s.names())
+}
+
 // nearest is the allowed word that differs least from word, or "" when none is near.
 func (d *decoder) nearest(word string, allowed []string) string {
 	if !d.maySpell(word, len(allowed)) {

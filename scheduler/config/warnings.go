@@ -149,7 +149,8 @@ func (d *decoder) warnEvents(p peers, seen map[string]bool) {
 // warnUndone reports an event that the next one undoes within minutes.
 func (d *decoder) warnUndone(a, b event, seen map[string]bool) {
 	after := b.at.Sub(a.at)
-	if a.action == b.action || a.schedule == b.schedule || after >= shortGap {
+	alone := a.schedule == b.schedule && (after > 0 || d.schedules[a.schedule].startWins)
+	if a.action == b.action || alone || after >= shortGap {
 		return
 	}
 	if !first(seen, fmt.Sprintf("undone %d %d %s", a.schedule, b.schedule, a.action)) {
@@ -236,11 +237,15 @@ func (d *decoder) upBetween(i int) time.Duration {
 	begin := d.opts.Now.Add(week)
 	end := begin.Add(week)
 	var up time.Duration
-	var since time.Time // of the start that lasts
+	var since, start time.Time // of the start that lasts, and the last one
 	for _, e := range append(d.events(peers{i}, d.opts.Now, end), event{at: end, action: plan.Stop}) {
+		if e.action == plan.Start {
+			start = e.at
+		}
 		switch {
 		case e.action == plan.Start && since.IsZero():
 			since = e.at
+		case e.action == plan.Stop && e.at.Equal(start): // the start wins
 		case e.action == plan.Stop && !since.IsZero():
 			if since.Before(begin) {
 				since = begin

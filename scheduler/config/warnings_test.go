@@ -17,6 +17,7 @@ func TestHoursUp(t *testing.T) {
 		{"starts and stops", `start: "07:00", stop: "19:00", days: mon-fri`, "60"},
 		{"a start that lasts over the weekend", `start: "0 7 * * thu", stop: "0 7 * * mon"`, "96"},
 		{"a second start changes nothing", `start: ["07:00", "08:00"], stop: "12:00"`, "35"},
+		{"a stop at the instant of a start has no effect", `start: "07:00", stop: ["07:00", "19:00"], days: mon-fri`, "60"},
 		{"stops alone say nothing", `stop: "19:00"`, ""},
 		{"a schedule without effect", "uptime: mon 07:00-19:00, enabled: false", ""},
 	}

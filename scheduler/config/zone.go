@@ -36,6 +36,41 @@ func (d *decoder) zone(f *fields) *time.Location {
 	return loc
 }
 
+// fileZone reads the zone of the file. Without one, it is that of all schedules if they
+// have the same.
+func (d *decoder) fileZone(f *fields) *time.Location {
+	if f.has("timezone") {
+		return d.zone(f)
+	}
+	schedules := f.values["schedules"]
+	if schedules == nil || schedules.Kind != yaml.SequenceNode || len(schedules.Content) == 0 {
+		return nil
+	}
+	common := ""
+	for _, entry := range schedules.Content {
+		name := valueOf(entry, "timezone")
+		if name == "" || common != "" && name != common {
+			return nil
+		}
+		common = name
+	}
+	loc, err := zone.Load(common)
+	if err != nil {
+		return nil // reported at each schedule
+	}
+	return loc
+}
+
+// valueOf is the text of a key of a mapping that has not been checked, or "".
+func valueOf(n *yaml.Node, key string) string {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1].Value
+		}
+	}
+	return ""
+}
+
 // noZone reports a name that is no zone, with the zone that it stands for.
 func (d *decoder) noZone(n *yaml.Node, name string) {
 	if strings.EqualFold(name, "local") || name == "localtime" {

@@ -273,13 +273,20 @@ func (s *Schedule) check() []error {
 			errs = append(errs, fmt.Errorf("schedule %q has an empty start or stop; want HH:MM or a cron expression of five fields", s.Name))
 		}
 	}
-	for _, start := range s.Starts {
-		if slices.ContainsFunc(s.Stops, func(stop Trigger) bool { return stop.canonical() == start.canonical() }) {
-			errs = append(errs, fmt.Errorf("schedule %q starts and stops at the same times, %s, so that it never stops; want two different ones",
-				s.Name, start.describe()))
-		}
+	if s.neverStops() {
+		errs = append(errs, fmt.Errorf("schedule %q starts and stops at the same times, %s, so that it never stops; want two different ones",
+			s.Name, s.Stops[0].describe()))
 	}
 	return append(errs, checkWindows(fmt.Sprintf("schedule %q", s.Name), s.Uptime)...)
+}
+
+// neverStops reports whether each stop is also a start, which wins.
+func (s *Schedule) neverStops() bool {
+	starts := map[string]bool{}
+	for _, start := range s.Starts {
+		starts[start.canonical()] = true
+	}
+	return len(s.Stops) > 0 && !slices.ContainsFunc(s.Stops, func(stop Trigger) bool { return !starts[stop.canonical()] })
 }
 
 func (e *Exception) check() []error {

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,6 +57,21 @@ func TestCompileReportsAllProblems(t *testing.T) {
 	}
 	if got := strings.Count(err.Error(), "\n") + 1; got != 15 {
 		t.Errorf("%d problems, want 15:\n%v", got, err)
+	}
+}
+
+func TestAStartWinsOverAStopOfItsSchedule(t *testing.T) {
+	seven, evening := mustTrigger(t, "07:00", plan.EveryDay), mustTrigger(t, "19:00", plan.EveryDay)
+	p := mustCompile(t, plan.Spec{Environments: []string{"dev-01"}, Schedules: []plan.Schedule{{
+		Name: "s", Environments: []string{"dev-01"}, Location: time.UTC, Starts: []plan.Trigger{seven}, Stops: []plan.Trigger{seven, evening},
+	}}})
+	from := mustTime(t, "2026-03-02T00:00:00Z")
+	var got []string
+	for _, f := range p.Fires(from, from.AddDate(0, 0, 1)) {
+		got = append(got, string(f.Action)+f.At.Format(" 15:04"))
+	}
+	if want := []string{"start 07:00", "stop 19:00"}; !slices.Equal(got, want) {
+		t.Errorf("fires %q, want %q", got, want)
 	}
 }
 

@@ -55,6 +55,9 @@ func parseDescriptor(text string, offset int) (Trigger, error) {
 // so that an error has its place.
 func parseCron(text string, offset int) (Trigger, error) {
 	fields, layout := strings.Fields(text), cronLayout()
+	if len(fields) == len(layout)+1 {
+		return Trigger{}, &SyntaxError{offset, fmt.Sprintf("%q has six fields; want five, without seconds", text)}
+	}
 	if len(fields) != len(layout) {
 		return Trigger{}, &SyntaxError{offset, fmt.Sprintf(
 			"%q is neither a time nor a cron expression; want HH:MM, or five fields: minute, hour, day of the month, month, day of the week", text)}

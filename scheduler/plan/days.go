@@ -6,6 +6,8 @@ import (
 	"time"
 )
 
+const wantDays = "a comma list of days and ranges, such as mon-fri or mon,wed"
+
 // daysPerWeek is the number of weekdays; Monday comes first where days are listed.
 const daysPerWeek = 7
 
@@ -13,7 +15,7 @@ const daysPerWeek = 7
 // "sat-mon", which wraps over the end of the week. Names have three letters or are
 // written out, in any case. The error is a *SyntaxError.
 func ParseDays(s string) (Days, error) {
-	sc, err := newScanner(s)
+	sc, err := newScanner(s, wantDays)
 	if err != nil {
 		return 0, err
 	}
@@ -22,7 +24,7 @@ func ParseDays(s string) (Days, error) {
 		return 0, err
 	}
 	if t := sc.peek(); t.kind != endToken {
-		return 0, unexpected(t, "a comma list of days and ranges, such as mon-fri or mon,wed")
+		return 0, unexpected(t, wantDays)
 	}
 	return days, nil
 }

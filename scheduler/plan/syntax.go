@@ -38,7 +38,9 @@ type scanner struct {
 	next   int
 }
 
-func newScanner(s string) (*scanner, error) {
+// newScanner reads s; want is what a message says is wanted in place of a character that
+// belongs nowhere.
+func newScanner(s, want string) (*scanner, error) {
 	sc := &scanner{}
 	for i := 0; i < len(s); {
 		kind, n := classify(s[i:])
@@ -50,7 +52,7 @@ func newScanner(s string) (*scanner, error) {
 			if r := firstRune(s[i:]); unicode.IsSpace(r) {
 				return nil, &SyntaxError{i, fmt.Sprintf("the white space U+%04X is no ordinary space; want one", r)}
 			}
-			return nil, &SyntaxError{i, fmt.Sprintf("unexpected %q; want days and times, such as mon-fri 07:00-19:00", string(firstRune(s[i:])))}
+			return nil, &SyntaxError{i, fmt.Sprintf("unexpected %q; want %s", string(firstRune(s[i:])), want)}
 		}
 		i += n
 	}

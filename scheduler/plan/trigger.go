@@ -21,6 +21,8 @@ func ParseTrigger(s string, days Days) (Trigger, error) {
 		return parseDescriptor(text, offset)
 	case isDigit(text[0]) && strings.Contains(text, ":"):
 		return parseTimeOfDay(text, offset, days)
+	case meantClock(text) != "":
+		return Trigger{}, notClock(text, offset)
 	}
 	return parseCron(text, offset)
 }
@@ -29,7 +31,7 @@ func parseTimeOfDay(text string, offset int, days Days) (Trigger, error) {
 	minute, ok := parseClock(text)
 	switch {
 	case !ok || minute == minutesPerDay:
-		return Trigger{}, &SyntaxError{offset, fmt.Sprintf("%q is not a time; want HH:MM, from 00:00 to 23:59", text)}
+		return Trigger{}, notClock(text, offset)
 	case days&EveryDay == 0:
 		return Trigger{}, &SyntaxError{offset, "the time is on no day; want at least one day"}
 	}

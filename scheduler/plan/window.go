@@ -1,8 +1,12 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
+	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -10,7 +14,7 @@ import (
 // several days, "fri 19:00 - mon 07:00". 24:00 is an end, never a begin; an end at
 // or before the begin is on the next day. The error is a *SyntaxError.
 func ParseWindow(s string) (Window, error) {
-	sc, err := newScanner(s)
+	sc, err := newScanner(s, "days and times, such as mon-fri 07:00-19:00")
 	if err != nil {
 		return Window{}, err
 	}
@@ -84,14 +88,50 @@ func (sc *scanner) clockTime(end bool) (int, error) {
 	if t.kind != timeToken {
 		return 0, unexpected(t, "a time, HH:MM")
 	}
+	if half := sc.peek(); half.kind == wordToken && (strings.EqualFold(half.text, "am") || strings.EqualFold(half.text, "pm")) {
+		written := t.text + strings.Repeat(" ", min(1, half.offset-t.offset-len(t.text))) + half.text
+		return 0, &SyntaxError{t.offset, fmt.Sprintf("%q is not a time; want 24-hour HH:MM, such as %s", written, cmp.Or(meantClock(written), "07:00"))}
+	}
 	minute, ok := parseClock(t.text)
 	switch {
 	case !ok:
-		return 0, &SyntaxError{t.offset, fmt.Sprintf("%q is not a time; want HH:MM, from 00:00 to 23:59", t.text)}
+		return 0, notClock(t.text, t.offset)
 	case minute == minutesPerDay && !end:
 		return 0, &SyntaxError{t.offset, "24:00 is only an end; want 00:00 of the next day"}
 	}
 	return minute, nil
+}
+
+// notClock is the error of a text that is no HH:MM.
+func notClock(text string, offset int) error {
+	want := cmp.Or(meantClock(text), "HH:MM, from 00:00 to 23:59")
+	return &SyntaxError{offset, fmt.Sprintf("%q is not a time; want %s", text, want)}
+}
+
+var otherClock = regexp.MustCompile(`(?i)^([0-9]{1,2}):?([0-9]{2})? ?([ap]m)?$`)
+
+// meantClock is a time of another form as HH:MM, such as 7:00, 0700, 7am or 10:30 pm; ""
+// for what is none. A number alone is none: it may be a day.
+func meantClock(text string) string {
+	m := otherClock.FindStringSubmatch(text)
+	if m == nil || m[2] == "" && m[3] == "" {
+		return ""
+	}
+	hour, _ := strconv.Atoi(m[1])
+	minute, _ := strconv.Atoi(m[2]) // 0 for none
+	const noon = 12
+	if m[3] != "" {
+		if hour < 1 || hour > noon {
+			return ""
+		}
+		if hour %= noon; strings.EqualFold(m[3], "pm") {
+			hour += noon
+		}
+	}
+	if hour > 23 || minute > 59 {
+		return ""
+	}
+	return formatClock(hour*60 + minute)
 }
 
 // parseClock reads HH:MM, up to 24:00, as minutes after midnight.
