@@ -44,6 +44,11 @@ const (
 	Unknown     Condition = "unknown"
 )
 
+// Conditions lists every condition.
+func Conditions() []Condition {
+	return []Condition{Running, Stopped, Starting, Stopping, Busy, Unsupported, Unknown}
+}
+
 // transitional are the deployment states in which an operation is under way, by
 // LCS's own enumeration as carried by Microsoft's public 2LCS client.
 var transitional = map[string]Condition{

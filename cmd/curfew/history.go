@@ -60,6 +60,15 @@ func history(c *cobra.Command, e env, o historyOptions) error {
 	if o.project != "" {
 		runs = slices.DeleteFunc(runs, func(r api.Run) bool { return r.Project != o.project })
 		runs = runs[:min(len(runs), cmp.Or(o.limit, len(runs)))]
+		if len(runs) == 0 { // a project that the file has no more still has its history
+			all, err := remote.Environments(c.Context())
+			if err == nil {
+				err = inFile("project", o.project, projectsOf(all))
+			}
+			if err != nil {
+				return err
+			}
+		}
 	}
 	if o.form.value == "json" {
 		return printJSON(e.stdout, runs)

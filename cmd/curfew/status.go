@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"curfew/internal/wording"
+	"curfew/lcs"
 	"curfew/scheduler"
 	"curfew/scheduler/plan"
 	"curfew/scheduler/web/api"
@@ -32,9 +33,15 @@ func newStatus(e env) *cobra.Command {
 		"status", "Shows every environment: what is wanted, what LCS shows, the next fire",
 		func(ctx context.Context, c *client.Client) ([]api.Environment, error) {
 			all, err := c.Environments(ctx)
+			if err == nil {
+				err = f.check(all)
+			}
+			if err != nil {
+				return nil, err
+			}
 			receivers, _ = c.Receivers(ctx) // a daemon of an older version has none
 			daemon, _ = c.Daemon(ctx)
-			return slices.DeleteFunc(all, func(env api.Environment) bool { return !f.match(env) }), err
+			return slices.DeleteFunc(all, func(env api.Environment) bool { return !f.match(env) }), nil
 		}, func(s *screen, file api.File, list []api.Environment) error {
 			if err := errors.Join(printDaemon(s, daemon), printStatus(s, file, list)); err != nil {
 				return err
@@ -46,6 +53,36 @@ func newStatus(e env) *cobra.Command {
 	c.Flags().StringVar(&f.project, "project", "", "only those of this project `NAME`")
 	c.Flags().StringVar(&f.state, "state", "", "only those that LCS shows so: running, stopped, starting, …")
 	return c
+}
+
+// check refuses what no environment of the daemon's file has: a misspelt filter must not look
+// like an empty fleet.
+func (f statusFilter) check(all []api.Environment) error {
+	if f.state != "" && !slices.Contains(lcs.Conditions(), lcs.Condition(f.state)) {
+		return usage("--state: unknown state %q; want one of %s", f.state, wording.Or(lcs.Conditions()))
+	}
+	var tags []string
+	for _, env := range all {
+		tags = append(tags, env.Tags...)
+	}
+	return errors.Join(inFile("tag", f.tag, tags), inFile("project", f.project, projectsOf(all)))
+}
+
+func projectsOf(all []api.Environment) []string {
+	names := make([]string, len(all))
+	for i, env := range all {
+		names[i] = env.Project
+	}
+	return names
+}
+
+// inFile refuses the value of a flag that nothing in the daemon's file has.
+func inFile(flag, value string, known []string) error {
+	if value == "" || slices.Contains(known, value) {
+		return nil
+	}
+	slices.Sort(known)
+	return usage("--%s: no environment of the daemon's schedule file has the %s %q; want one of %s", flag, flag, value, wording.Or(slices.Compact(known)))
 }
 
 func (f statusFilter) match(env api.Environment) bool {
