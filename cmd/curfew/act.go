@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,11 +65,23 @@ func printRuns(e env, runs []api.Run, form string) error {
 	if len(runs) == 0 {
 		return nil // what went wrong is reported
 	}
-	rows := make([][]string, len(runs))
-	for i, r := range runs {
-		rows[i] = []string{r.Environment, r.Action, r.State, r.ID, text(r.OperationActivityID), text(r.Message)}
+	t := table{columns: []column{
+		{name: "ENVIRONMENT", spare: 1},
+		{name: "ACTION"},
+		{name: "STATE", paint: badWhen("failed", "missed")},
+		{name: "RUN"},
+	}}
+	for _, r := range runs {
+		line := row{cells: []string{r.Environment, r.Action, r.State, r.ID}}
+		if r.Message != nil {
+			line.details = append(line.details, *r.Message)
+		}
+		if r.OperationActivityID != nil {
+			line.details = append(line.details, "operation activity id "+*r.OperationActivityID)
+		}
+		t.rows = append(t.rows, line)
 	}
-	return printTable(e.stdout, "ENVIRONMENT ACTION STATE RUN ACTIVITY MESSAGE", rows)
+	return t.print(newScreen(e, time.UTC)) // it has no times
 }
 
 // newDecide is cancel or approve: what a person decides about runs.

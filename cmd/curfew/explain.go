@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -80,7 +81,7 @@ func explain(ctx context.Context, e env, o explainOptions) error {
 		d := x.wanted(at)
 		return printJSON(e.stdout, explanation{o.environment, at, string(d.Wanted), d.Because, append([]string{}, d.Steps...)})
 	case err == nil:
-		return x.printDay(e.stdout, at)
+		return x.printDay(newScreen(e, x.zone), at)
 	default:
 		return x.print(e.stdout, at)
 	}
@@ -122,29 +123,27 @@ func (x outlook) summary(at time.Time) string {
 }
 
 // printDay shows what is wanted at the begin of a day, and each change in it.
-func (x outlook) printDay(w io.Writer, begin time.Time) error {
-	date := plan.DateOf(begin)
-	end := date.AddDays(1).In(x.zone)
-	if _, err := fmt.Fprintf(w, "%s on %s, times in %s\n", x.environment, begin.Format("Mon 2006-01-02"), x.zone); err != nil {
-		return err
-	}
+func (x outlook) printDay(s *screen, begin time.Time) error {
+	end := plan.DateOf(begin).AddDays(1).In(x.zone)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s on %s, times in %s\n", x.environment, begin.Format("Mon 2006-01-02"), x.zone)
 	for _, mark := range x.plan.Marks(x.environment, begin, end) {
 		line := mark.Text
 		if mark.Calendar != "" {
 			line = fmt.Sprintf("day off  %s (calendar %s)", mark.Text, mark.Calendar)
 		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
-			return err
-		}
+		fmt.Fprintln(&b, line)
 	}
 	at, last := begin, begin
 	for ok := true; ok && at.Before(end); at, ok = x.change(at) {
 		d := x.wanted(at)
-		if _, err := fmt.Fprintf(w, "%s  %-7s  %s\n", at.In(x.zone).Format("15:04"), d.Wanted, d.Because); err != nil {
-			return err
-		}
+		start := fmt.Sprintf("%s  %-7s  ", at.In(x.zone).Format("15:04"), d.Wanted)
+		var because strings.Builder
+		wrap(&because, d.Because, strings.Repeat(" ", len(start)), s.width)
+		b.WriteString(start + strings.TrimLeft(because.String(), " "))
 		last = at
 	}
-	_, err := fmt.Fprintln(w, x.summary(last))
+	fmt.Fprintln(&b, x.summary(last))
+	_, err := io.WriteString(s.w, b.String())
 	return err
 }
