@@ -62,7 +62,7 @@ func tryOut(a demo.Access) string {
 	b.WriteString(`    curfew status
     curfew plan --days 3 --environment 'contoso-*'
     curfew explain contoso-dev-01
-    curfew stop demo-01 --wait
+    curfew stop fabrikam-sandbox --wait
     curfew keep contoso-dev-01 --running --for 3h --reason "a demo"
     curfew overrides
 

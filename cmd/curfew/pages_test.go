@@ -6,10 +6,10 @@ import (
 )
 
 // Where the schedule file has no zone for all of it, instants without their own are in UTC.
-func TestTimelineOfAFileWithoutAZoneIsInUTC(t *testing.T) {
+func TestTimelineOfAFileWithSeveralZonesIsInUTC(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "")
-	text := s.file("  - {name: office-hours, environments: [dev-00, dev-01], timezone: Europe/Copenhagen, uptime: \"mon-fri 07:00-19:00\"}\n")
+	text := s.file("  - {name: office-hours, environments: [dev-00], timezone: Europe/Copenhagen, uptime: \"mon-fri 07:00-19:00\"}\n  - {name: elsewhere, environments: [dev-01], timezone: Asia/Tokyo, uptime: \"mon-fri 07:00-19:00\"}\n")
 	s.write("schedules.yaml", strings.Replace(text, "timezone: UTC\n", "", 1))
 	s.start()
 	if got := s.get("/api/v1/timeline"); !strings.Contains(got, `"zone":"UTC"`) || !strings.Contains(got, `"name":"dev-01","wanted":[{`) {
