@@ -278,6 +278,21 @@ func TestPlainManifestsAreAcceptedStrictly(t *testing.T) {
 	}
 }
 
+// TestPodsOfBackupAndRestoreAreAdmitted holds the pods that the documentation has somebody make.
+func TestPodsOfBackupAndRestoreAreAdmitted(t *testing.T) {
+	c := newClient(t)
+	for _, name := range []string{"files", "restore"} {
+		for _, o := range objects(t, read(t, "../../kubernetes/"+name+".yaml")) {
+			if err := c.apply(o, metav1.DryRunAll); err != nil {
+				t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+			}
+		}
+	}
+	if warnings := c.warned(); len(warnings) > 0 {
+		t.Errorf("the server warns: %q", warnings)
+	}
+}
+
 // refusesMistakes shows that the server does not accept everything.
 func refusesMistakes(c *client, deployment *unstructured.Unstructured) {
 	c.t.Helper()
