@@ -144,7 +144,7 @@ func newSim(cfg *config.Config, p *plan.Plan, at time.Time) *lcssim.Sim {
 	}
 	for _, e := range cfg.Environments {
 		state := lcssim.Finished
-		if p.Wanted(e.Name, at).Wanted == plan.Stopped && e.Name != failing {
+		if (p.Wanted(e.Name, at).Wanted == plan.Stopped) != (e.Name == failing) {
 			state = lcssim.Stopped
 		}
 		sim.AddEnvironment(ids[e.Project], lcssim.Environment{ID: e.ID, Name: e.Name, State: state})

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"curfew/lcs"
+	"curfew/lcs/lcssim"
 	"curfew/scheduler"
 	"curfew/scheduler/config"
 	"curfew/scheduler/plan"
@@ -22,9 +23,9 @@ const (
 	startsIn      = 11 * time.Minute // as real environments take
 	stopsIn       = 4 * time.Minute
 	recent        = 15 * time.Minute // before the start, of which there is no history
-	failing       = "contoso-test"   // whose last stop failed
+	failing       = "contoso-test"   // whose last fire failed, so that it is not as wanted
 	minuteTag     = "minutes"        // of those whose fires come every minute
-	failedText    = "the environment did not arrive within 45m: LCS still shows Finished"
+	failedText    = "the environment did not arrive within 45m: LCS still shows "
 )
 
 // A history is a week that the demo pretends to have behind it.
@@ -49,9 +50,13 @@ func newHistory(cfg *config.Config, p *plan.Plan, began time.Time) (*history, er
 		if p.Wanted(e.Name, past.at).Wanted == plan.Stopped {
 			past.as = lcs.Stopped
 		}
-		fires := p.Fires(past.at, until, e.Name)
+		last := until
+		if e.Name == failing {
+			last = began
+		}
+		fires := p.Fires(past.at, last, e.Name)
 		for i, f := range fires {
-			if err := past.fire(f, isLastStop(e.Name, fires[i:])); err != nil {
+			if err := past.fire(f, e.Name == failing && i == len(fires)-1); err != nil {
 				return nil, err
 			}
 		}
@@ -59,11 +64,6 @@ func newHistory(cfg *config.Config, p *plan.Plan, began time.Time) (*history, er
 	}
 	slices.SortFunc(h.runs, func(a, b scheduler.Run) int { return strings.Compare(a.ID, b.ID) })
 	return h, nil
-}
-
-// isLastStop reports whether the first of the remaining fires is the one that fails.
-func isLastStop(environment string, rest []plan.Fire) bool {
-	return environment == failing && rest[0].Action == plan.Stop && !slices.ContainsFunc(rest[1:], func(f plan.Fire) bool { return f.Action == plan.Stop })
 }
 
 // A pastOf is the past of one environment while it is made up.
@@ -101,7 +101,11 @@ func (d *pastOf) fire(f plan.Fire, fails bool) error {
 		OperationActivityID: uuid.NewString(), Message: "LCS shows it " + string(end), Tries: 1,
 	}
 	if fails {
-		run.State, run.FinishedAt, run.Message = scheduler.Failed, accepted.Add(45*time.Minute), failedText
+		still := lcssim.Stopped
+		if f.Action == plan.Stop {
+			still = lcssim.Finished
+		}
+		run.State, run.FinishedAt, run.Message = scheduler.Failed, accepted.Add(45*time.Minute), failedText+string(still)
 	} else {
 		d.see(accepted, by)
 		d.see(run.FinishedAt, end)
