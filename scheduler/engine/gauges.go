@@ -18,7 +18,7 @@ const gaugesEvery = 30 * time.Second
 
 // gauges count what is so, for dashboards; what happens is counted where it does.
 type gauges struct {
-	observations MetadataStore
+	observations ObservationReader
 	calls        CallStore
 	manuals      *manuals
 	overriding   *overriding

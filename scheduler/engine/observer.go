@@ -67,6 +67,11 @@ type MetadataStore interface {
 	// Record writes how a metadata call ended and what it showed; an older observation
 	// never replaces a newer one.
 	Record(ctx context.Context, c scheduler.Call, seen []scheduler.Observation) error
+	ObservationReader
+}
+
+// An ObservationReader reads what LCS last showed.
+type ObservationReader interface {
 	// Observations returns the last of every environment of a project, or of all
 	// projects when none is named.
 	Observations(ctx context.Context, projects ...int64) ([]scheduler.Observation, error)

@@ -23,12 +23,6 @@ type WarningStore interface {
 	Warn(ctx context.Context, events []scheduler.Event) (int, error)
 }
 
-// An ObservationReader reads what LCS last said of the environments of projects, of all when
-// none is named.
-type ObservationReader interface {
-	Observations(ctx context.Context, projects ...int64) ([]scheduler.Observation, error)
-}
-
 // A warner writes an event a while before each stop, for people to keep what they need. There
 // is none of what LCS shows as stopped: nobody needs it, and the stop changes nothing. Once it
 // runs it is warned of, however late that is.
@@ -98,7 +92,13 @@ func (w *warner) running(ctx context.Context, s *snapshot, events []scheduler.Ev
 	if len(events) == 0 {
 		return nil, nil
 	}
-	all, err := w.seen.Observations(ctx)
+	var projects []int64
+	for _, e := range events {
+		if id := s.projects[e.Project].ID; !slices.Contains(projects, id) {
+			projects = append(projects, id)
+		}
+	}
+	all, err := w.seen.Observations(ctx, projects...)
 	if err != nil {
 		return nil, err
 	}

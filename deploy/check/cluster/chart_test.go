@@ -30,14 +30,8 @@ func TestChartIsAdmittedUnderTheRestrictedLevel(t *testing.T) {
 					t.Errorf("the pod %s has the image %s", pod.Name, pod.Spec.Containers[0].Image)
 				}
 			}
-			for _, o := range objects(t, r.helm("get", "manifest", "curfew")) {
-				if err := r.apply(o, metav1.DryRunAll); err != nil {
-					t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-				}
-			}
-			if warnings := r.warned(); len(warnings) > 0 {
-				t.Errorf("the server warns: %q", warnings)
-			}
+			r.accepts(objects(t, r.helm("get", "manifest", "curfew")), metav1.DryRunAll)
+			r.warnsOfNothing()
 		})
 	}
 }
@@ -117,20 +111,17 @@ func TestEachObjectOfTheChartIsAdmitted(t *testing.T) {
 			r.install(k.values(), "--values", write(t, filepath.Join(r.dir, "everything.yaml"), everything))
 			r.makesPods(k.replicas)
 			seen := map[string]bool{}
-			for _, o := range objects(t, r.helm("get", "manifest", "curfew")) {
+			list := objects(t, r.helm("get", "manifest", "curfew"))
+			r.accepts(list, metav1.DryRunAll)
+			for _, o := range list {
 				seen[o.GetKind()] = true
-				if err := r.apply(o, metav1.DryRunAll); err != nil {
-					t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-				}
 			}
 			for _, kind := range []string{"ConfigMap", "Deployment", "Ingress", "NetworkPolicy", "PodDisruptionBudget", "PrometheusRule", "Service", "ServiceAccount", "ServiceMonitor"} {
 				if !seen[kind] {
 					t.Errorf("the release has no %s", kind)
 				}
 			}
-			if warnings := r.warned(); len(warnings) > 0 {
-				t.Errorf("the server warns: %q", warnings)
-			}
+			r.warnsOfNothing()
 		})
 	}
 }
@@ -260,15 +251,9 @@ func TestPlainManifestsAreAcceptedStrictly(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			c := newClient(t)
 			list := objects(t, read(t, "../../kubernetes/"+k.name+".yaml"))
-			for _, o := range append(objects(t, read(t, "../../kubernetes/namespace.yaml")), list...) {
-				if err := c.apply(o); err != nil {
-					t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-				}
-			}
+			c.accepts(append(objects(t, read(t, "../../kubernetes/namespace.yaml")), list...))
 			c.makesPods(k.replicas)
-			if warnings := c.warned(); len(warnings) > 0 {
-				t.Errorf("the server warns: %q", warnings)
-			}
+			c.warnsOfNothing()
 			for _, o := range list {
 				if o.GetKind() == "Deployment" {
 					refusesMistakes(c, o)
@@ -282,15 +267,9 @@ func TestPlainManifestsAreAcceptedStrictly(t *testing.T) {
 func TestPodsOfBackupAndRestoreAreAdmitted(t *testing.T) {
 	c := newClient(t)
 	for _, name := range []string{"files", "restore"} {
-		for _, o := range objects(t, read(t, "../../kubernetes/"+name+".yaml")) {
-			if err := c.apply(o, metav1.DryRunAll); err != nil {
-				t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
-			}
-		}
+		c.accepts(objects(t, read(t, "../../kubernetes/"+name+".yaml")), metav1.DryRunAll)
 	}
-	if warnings := c.warned(); len(warnings) > 0 {
-		t.Errorf("the server warns: %q", warnings)
-	}
+	c.warnsOfNothing()
 }
 
 // refusesMistakes shows that the server does not accept everything.

@@ -139,6 +139,24 @@ func (c *client) apply(o *unstructured.Unstructured, dryRun ...string) error {
 	return err
 }
 
+// accepts checks that the server takes each object.
+func (c *client) accepts(list []*unstructured.Unstructured, dryRun ...string) {
+	c.t.Helper()
+	for _, o := range list {
+		if err := c.apply(o, dryRun...); err != nil {
+			c.t.Errorf("%s %s: %v", o.GetKind(), o.GetName(), err)
+		}
+	}
+}
+
+// warnsOfNothing checks that the server has not warned since it was last asked.
+func (c *client) warnsOfNothing() {
+	c.t.Helper()
+	if warnings := c.warned(); len(warnings) > 0 {
+		c.t.Errorf("the server warns: %q", warnings)
+	}
+}
+
 // pods returns the daemon's pods.
 func (c *client) pods() []corev1.Pod {
 	c.t.Helper()

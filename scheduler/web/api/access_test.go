@@ -56,7 +56,7 @@ func TestWhoMayRead(t *testing.T) {
 	}
 }
 
-// A browser cannot send the token: it is told what to do in its own words.
+// A browser cannot send the token: it gets a page, which says how people sign in.
 func TestPageThatNeedsTheTokenSaysHowPeopleSignIn(t *testing.T) {
 	h := handler(onAnAddress, known, nil)
 	res := ask(h, "GET", "10.0.0.7", "/", "")

@@ -215,11 +215,7 @@ func (a *API) daemon(r *http.Request) (any, error) {
 }
 
 func (a *API) environments(r *http.Request) (any, error) {
-	all, err := a.opts.Engine.Statuses(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	return listing[scheduler.EnvironmentStatus, Environment]{func(s scheduler.EnvironmentStatus) string { return s.Name }, environmentOf}.page(r, all)
+	return page(r, a.opts.Engine.Statuses, func(s scheduler.EnvironmentStatus) string { return s.Name }, environmentOf)
 }
 
 func (a *API) environment(r *http.Request) (any, error) {
@@ -239,20 +235,13 @@ func (a *API) environment(r *http.Request) (any, error) {
 }
 
 func (a *API) accounts(r *http.Request) (any, error) {
-	found, err := a.opts.Engine.Accounts(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	return listing[scheduler.AccountStatus, Account]{func(s scheduler.AccountStatus) string { return s.Name }, accountOf}.page(r, found)
+	return page(r, a.opts.Engine.Accounts, func(s scheduler.AccountStatus) string { return s.Name }, accountOf)
 }
 
 func (a *API) receivers(r *http.Request) (any, error) {
-	var found []scheduler.ReceiverStatus
-	if a.opts.Receivers != nil {
-		var err error
-		if found, err = a.opts.Receivers(r.Context()); err != nil {
-			return nil, err
-		}
+	find := a.opts.Receivers
+	if find == nil {
+		find = func(context.Context) ([]scheduler.ReceiverStatus, error) { return nil, nil }
 	}
-	return listing[scheduler.ReceiverStatus, Receiver]{func(s scheduler.ReceiverStatus) string { return s.Name }, receiverOf}.page(r, found)
+	return page(r, find, func(s scheduler.ReceiverStatus) string { return s.Name }, receiverOf)
 }

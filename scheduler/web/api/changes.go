@@ -73,11 +73,7 @@ func (a *API) approve(r *http.Request) (any, error) {
 }
 
 func (a *API) overrides(r *http.Request) (any, error) {
-	found, err := a.opts.Engine.Overrides(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	return listing[scheduler.OverrideStatus, Override]{func(o scheduler.OverrideStatus) string { return o.ID }, overrideOf}.page(r, found)
+	return page(r, a.opts.Engine.Overrides, func(o scheduler.OverrideStatus) string { return o.ID }, overrideOf)
 }
 
 // An OverrideRequest asks for an override; From is now when it is absent.

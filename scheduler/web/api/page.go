@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,15 +22,9 @@ func limitOf(q url.Values, otherwise int) (int, error) {
 	return n, nil
 }
 
-// A listing makes the pages of a list that is found whole. The cursor of a page is the id of its
-// last item.
-type listing[F, T any] struct {
-	id   func(F) string
-	form func(F) T
-}
-
-// page returns the page that a request asks for.
-func (l listing[F, T]) page(r *http.Request, found []F) (any, error) {
+// page returns the page that a request asks for, of a list that is found whole. The cursor of a
+// page is the id of its last item.
+func page[F, T any](r *http.Request, find func(context.Context) ([]F, error), id func(F) string, form func(F) T) (any, error) {
 	q, err := query(r, "limit", "cursor")
 	if err != nil {
 		return nil, err
@@ -38,8 +33,12 @@ func (l listing[F, T]) page(r *http.Request, found []F) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	found, err := find(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	if after := q.Get("cursor"); after != "" {
-		i := slices.IndexFunc(found, func(f F) bool { return l.id(f) == after })
+		i := slices.IndexFunc(found, func(f F) bool { return id(f) == after })
 		if i < 0 {
 			return nil, &badParameter{"cursor", "the next_cursor of the page before; the list has changed since, so begin with its first page"}
 		}
@@ -48,7 +47,7 @@ func (l listing[F, T]) page(r *http.Request, found []F) (any, error) {
 	next := ""
 	if len(found) > most {
 		found = found[:most]
-		next = l.id(found[most-1])
+		next = id(found[most-1])
 	}
-	return list(items(found, l.form), next), nil
+	return list(items(found, form), next), nil
 }
